@@ -64,7 +64,7 @@ void mr_error_origin(struct mr_error *error, const char *origin, int32_t code);
 /* Put context before the message: "<context>: <message>". */
 void mr_error_context(struct mr_error *error, const char *format, ...) MR_PRINTF(2, 3);
 
-/* Fill error from errno; recovery says what the caller may do. */
+/* Fill error from errno: "<sentence>: <reason>". Returns: MR_NOT_FOUND for ENOENT, else MR_IO. */
 enum mr_status mr_error_from_errno(struct mr_error *error, int errno_value,
                                    enum mr_recovery recovery, const char *file, int line,
                                    const char *format, ...) MR_PRINTF(6, 7);

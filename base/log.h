@@ -28,8 +28,8 @@ struct mr_log_site {
 };
 
 /* Write one line, unless its site has written too many. component is static text. fields: pairs
- * "name", "value" ended by NULL, or NULL; names are plain; a value may be NULL (the pair is left
- * out), but fields written by MR_LOG_FIELDS end at a name of NULL. Keeps errno. */
+ * "name", "value" up to a name of NULL, or NULL; names are plain; a pair whose value is NULL is
+ * left out. Keeps errno. */
 void mr_log_write(struct mr_log_site *site, enum mr_log_level level, const char *component,
                   const char *const *fields, const char *format, ...) MR_PRINTF(5, 6);
 
