@@ -6,6 +6,7 @@
 #ifndef MR_BASE_ARENA_H
 #define MR_BASE_ARENA_H
 
+#include "base/error.h"
 #include "base/slice.h"
 
 struct mr_arena_chunk;
@@ -37,12 +38,25 @@ static inline void *mr_arena_take(struct mr_arena *arena, size_t size)
     return memory;
 }
 
+/* Give back the tail of the latest allocation: memory was taken with taken_bytes, the first
+ * kept_bytes stay. For writers that take an upper bound first. Does nothing when something was
+ * taken since. */
+static inline void mr_arena_give_back(struct mr_arena *arena, void *memory, size_t taken_bytes,
+                                      size_t kept_bytes)
+{
+    size_t taken = (taken_bytes + 15u) & ~(size_t)15u;
+    size_t kept = (kept_bytes + 15u) & ~(size_t)15u;
+    if ((uint8_t *)memory + taken != arena->cursor || kept > taken)
+        return;
+    arena->cursor -= taken - kept;
+    arena->used_bytes -= taken - kept;
+}
+
 /* Zeroed memory for count elements. */
 void *mr_arena_new(struct mr_arena *arena, size_t count, size_t size);
 struct mr_slice mr_arena_copy(struct mr_arena *arena, struct mr_slice bytes);
 char *mr_arena_copy_text(struct mr_arena *arena, const char *text);
 char *mr_arena_copy_bytes_text(struct mr_arena *arena, const void *data, size_t size);
-char *mr_arena_format(struct mr_arena *arena, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+char *mr_arena_format(struct mr_arena *arena, const char *format, ...) MR_PRINTF(2, 3);
 
 #endif
