@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "base/number.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -259,12 +260,14 @@ static void put_escaped(struct text *text, const char *bytes, bool quotes)
 
 static void put_double(struct text *text, double value)
 {
+    char digits[MR_NUMBER_TEXT_SIZE];
     if (isnan(value)) {
         put(text, "NaN");
     } else if (isinf(value)) {
         put(text, value > 0 ? "+Inf" : "-Inf");
     } else if (text->status == MR_OK) {
-        text->status = mr_buffer_append_format(text->buffer, "%.17g", value);
+        size_t size = mr_number_format_double(value, digits);
+        text->status = mr_buffer_append(text->buffer, digits, size);
     }
 }
 

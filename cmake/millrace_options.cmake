@@ -1,6 +1,7 @@
 # Build options: warnings, sanitizers, hardening and the guards that mutation builds switch off.
 add_library(mr_build_options INTERFACE)
-target_compile_definitions(mr_build_options INTERFACE _GNU_SOURCE MILLRACE_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(mr_build_options INTERFACE
+  _GNU_SOURCE MILLRACE_VERSION="${PROJECT_VERSION}")
 target_include_directories(mr_build_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(mr_build_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes
@@ -11,7 +12,8 @@ target_compile_options(mr_build_options INTERFACE
 
 set(MR_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes them (address,undefined | thread)")
 if(MR_SANITIZE)
-  target_compile_options(mr_build_options INTERFACE -fsanitize=${MR_SANITIZE} -fno-sanitize-recover=all)
+  target_compile_options(mr_build_options INTERFACE
+    -fsanitize=${MR_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(mr_build_options INTERFACE -fsanitize=${MR_SANITIZE})
 endif()
 
@@ -29,7 +31,8 @@ endif()
 
 option(MR_HARDEN "Hardened release build" OFF)
 if(MR_HARDEN)
-  target_compile_options(mr_build_options INTERFACE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE)
+  target_compile_options(mr_build_options INTERFACE
+    -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE)
   target_link_options(mr_build_options INTERFACE -pie -Wl,-z,relro -Wl,-z,now)
 endif()
 
