@@ -1,0 +1,33 @@
+/* operators/alert.h — the alert record, the same for every operator that raises alerts
+ * (DESIGN 2.1 rule 13): its fields, and writing one as a row of the output `alerts`. */
+#ifndef MR_OPERATORS_ALERT_H
+#define MR_OPERATORS_ALERT_H
+
+#include "record/batch.h"
+#include "topology/type.h"
+
+enum { MR_ALERT_FIELDS_COUNT = 13 };
+
+/* The declared fields, in the order of struct mr_plan_domain.field_slots. */
+extern const struct mr_output_field mr_alert_fields[MR_ALERT_FIELDS_COUNT];
+
+struct mr_alert {
+    struct mr_value id;
+    const char *topology;
+    const char *operator_name;
+    const char *detector;
+    struct mr_value key; /* a string, or null */
+    struct mr_value severity;
+    struct mr_value message;
+    double metric_value;
+    double threshold;
+};
+
+/* Append alert to alerts, about the row of cause. The event time is that record's; `record` is the
+ * record as its source delivered it, or, where it has no payload of its own, the object of its
+ * fields at layout. Text is borrowed and must live as long as cause. Pre: alerts has room. */
+void mr_alert_write(struct mr_batch *alerts, const uint32_t *field_slots,
+                    const struct mr_alert *alert, const struct mr_batch *cause, uint32_t row,
+                    const struct mr_layout *layout);
+
+#endif

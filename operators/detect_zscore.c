@@ -1,0 +1,420 @@
+/* operators/detect_zscore.c — detect.zscore: distance from the mean of the key's earlier records in
+ * standard deviations.
+ * Design: three ways to say which earlier records count: all (Welford), all with weights that decay
+ * (West), the last n. The window keeps its sum of squares by adding and taking out; taking out a
+ * number that dwarfs the rest loses the rest's digits, so the window is computed anew from its
+ * numbers when the sum of squares has fallen below 1/1024 of its peak, and each time the ring has
+ * gone round: that bounds the rounding error, and costs one pass per n records in the usual case.
+ *
+ * Stored object, version 1 (little-endian):
+ *   0   uint8   mode: 0 all, 1 decay, 2 window
+ *   1   uint64  count: numbers learned; window: numbers in it
+ *   9   double  mean
+ *   17  double  sum of (weighted) squared deviations from the mean
+ *   decay:   25 double sum of weights, 33 double sum of squared weights
+ *   window:  25 uint32 capacity, 29 uint32 next position, 33 double peak of the sum of squares
+ * Stored slots (window): operators/value_ring.h. */
+#include "operators/detector.h"
+
+#include "base/assert.h"
+#include "base/endian.h"
+#include "base/memory.h"
+#include "operators/estimate.h"
+#include "operators/moments.h"
+#include "operators/registry.h"
+#include "operators/value_ring.h"
+
+enum zscore_mode { ZSCORE_ALL, ZSCORE_DECAY, ZSCORE_WINDOW };
+enum {
+    ZSCORE_VERSION = 1,
+    ZSCORE_BYTES_ALL = 25,
+    ZSCORE_BYTES_MAX = 41,
+    ZSCORE_WINDOW_MAX = 65536
+};
+enum zscore_own { ZSCORE_MEAN, ZSCORE_SD, ZSCORE_COUNT };
+
+struct zscore_object {
+    struct mr_moments moments;
+    double weight;
+    double weight_squares;
+    double squares_peak;
+    uint32_t capacity;
+    uint32_t position;
+    uint32_t mode;
+};
+
+struct zscore {
+    struct mr_detector detector;
+    enum zscore_mode mode;
+    uint64_t warmup;
+    double sd_floor;
+    double keep; /* 1 - decay */
+    uint32_t capacity;
+    double *scratch; /* capacity numbers, of ZSCORE_WINDOW */
+};
+
+static size_t object_encode(const void *object, uint8_t *output)
+{
+    const struct zscore_object *entry = object;
+    output[0] = (uint8_t)entry->mode;
+    mr_put_u64le(output + 1, entry->moments.count);
+    mr_put_double_le(output + 9, entry->moments.mean);
+    mr_put_double_le(output + 17, entry->moments.squares);
+    if (entry->mode == ZSCORE_ALL)
+        return ZSCORE_BYTES_ALL;
+    if (entry->mode == ZSCORE_DECAY) {
+        mr_put_double_le(output + 25, entry->weight);
+        mr_put_double_le(output + 33, entry->weight_squares);
+    } else {
+        mr_put_u32le(output + 25, entry->capacity);
+        mr_put_u32le(output + 29, entry->position);
+        mr_put_double_le(output + 33, entry->squares_peak);
+    }
+    return ZSCORE_BYTES_MAX;
+}
+
+static bool object_decode(void *object, uint32_t version, struct mr_slice stored)
+{
+    struct zscore_object *entry = object;
+    if (version != ZSCORE_VERSION)
+        return false;
+    struct mr_reader reader = mr_reader_from(stored);
+    entry->mode = mr_read_u8(&reader);
+    entry->moments.count = mr_read_u64(&reader);
+    entry->moments.mean = mr_get_double_le(mr_read_bytes(&reader, 8));
+    entry->moments.squares = mr_get_double_le(mr_read_bytes(&reader, 8));
+    if (entry->mode == ZSCORE_DECAY) {
+        entry->weight = mr_get_double_le(mr_read_bytes(&reader, 8));
+        entry->weight_squares = mr_get_double_le(mr_read_bytes(&reader, 8));
+    } else if (entry->mode == ZSCORE_WINDOW) {
+        entry->capacity = mr_read_u32(&reader);
+        entry->position = mr_read_u32(&reader);
+        entry->squares_peak = mr_get_double_le(mr_read_bytes(&reader, 8));
+        if (entry->position >= entry->capacity || entry->moments.count > entry->capacity)
+            return false;
+    } else if (entry->mode != ZSCORE_ALL) {
+        return false;
+    }
+    return !reader.bad && reader.cursor == reader.end;
+}
+
+static enum zscore_mode options_mode(const struct mr_options *options, uint32_t *capacity)
+{
+    *capacity = 0;
+    if (mr_options_present(options, "decay"))
+        return ZSCORE_DECAY;
+    if (!mr_options_present(options, "window"))
+        return ZSCORE_ALL;
+    const struct mr_option_value *window = mr_options_get(options, "window");
+    *capacity = (uint32_t)mr_options_integer(&window->objects[0], "count");
+    return ZSCORE_WINDOW;
+}
+
+static enum mr_status zscore_open(void *self, const struct mr_operator_open *open,
+                                  struct mr_error *error)
+{
+    struct zscore *zscore = self;
+    const struct mr_options *options = &open->node->options;
+    zscore->mode = options_mode(options, &zscore->capacity);
+    zscore->warmup = (uint64_t)mr_options_integer(options, "warmup");
+    zscore->sd_floor = mr_options_number(options, "sd_floor");
+    if (zscore->mode == ZSCORE_DECAY)
+        zscore->keep = 1 - mr_options_number(options, "decay");
+    if (zscore->mode == ZSCORE_WINDOW)
+        zscore->scratch = mr_memory_new(zscore->capacity, sizeof(double));
+    struct mr_table_spec spec = {
+        .name = "moments",
+        .version = ZSCORE_VERSION,
+        .object_size = sizeof(struct zscore_object),
+        .encode = object_encode,
+        .encoded_size_max = ZSCORE_BYTES_MAX,
+        .decode = object_decode,
+        .slot_bytes = zscore->mode == ZSCORE_WINDOW ? MR_VALUE_RING_SLOT_BYTES : 0,
+        .slots_max = mr_value_ring_slots(zscore->capacity),
+    };
+    return mr_detector_open(&zscore->detector, open, &spec, error);
+}
+
+/* Learn a number into the window: the oldest leaves when it is full. */
+static enum mr_status window_learn(struct zscore *zscore, struct zscore_object *object,
+                                   double value, struct mr_error *error)
+{
+    struct mr_table *table = zscore->detector.table;
+    struct mr_moments *moments = &object->moments;
+    double oldest;
+    enum mr_status status =
+        mr_value_ring_exchange(table, object, object->position, value, &oldest, error);
+    if (status != MR_OK)
+        return status;
+    if (moments->count == object->capacity)
+        mr_moments_forget(moments, oldest);
+    mr_moments_learn(moments, value);
+    object->position = object->position + 1 == object->capacity ? 0 : object->position + 1;
+    if (moments->squares > object->squares_peak)
+        object->squares_peak = moments->squares;
+    if (object->position != 0 && moments->squares * 1024 >= object->squares_peak)
+        return MR_OK;
+    uint32_t count = (uint32_t)moments->count;
+    status = mr_value_ring_read(table, object, count, zscore->scratch, error);
+    if (status != MR_OK)
+        return status;
+    mr_moments_compute(moments, zscore->scratch, count);
+    object->squares_peak = moments->squares;
+    return MR_OK;
+}
+
+static enum mr_status zscore_learn(struct zscore *zscore, struct zscore_object *object,
+                                   double value, struct mr_error *error)
+{
+    if (zscore->mode == ZSCORE_WINDOW)
+        return window_learn(zscore, object, value, error);
+    if (zscore->mode == ZSCORE_ALL) {
+        mr_moments_learn(&object->moments, value);
+        return MR_OK;
+    }
+    struct mr_decayed_moments decayed = {object->weight, object->weight_squares,
+                                         object->moments.mean, object->moments.squares};
+    mr_decayed_moments_learn(&decayed, value, zscore->keep);
+    object->weight = decayed.weight;
+    object->weight_squares = decayed.weight_squares;
+    object->moments.mean = decayed.mean;
+    object->moments.squares = decayed.squares;
+    object->moments.count++;
+    return MR_OK;
+}
+
+static double object_sd(const struct zscore *zscore, const struct zscore_object *object)
+{
+    if (zscore->mode != ZSCORE_DECAY)
+        return mr_moments_sd(&object->moments);
+    if (object->moments.count < 2)
+        return 0;
+    struct mr_decayed_moments decayed = {object->weight, object->weight_squares,
+                                         object->moments.mean, object->moments.squares};
+    return mr_decayed_moments_sd(&decayed);
+}
+
+/* The key's object, made ready when it is new. */
+static enum mr_status zscore_object(struct zscore *zscore, const struct mr_detector_rows *rows,
+                                    uint32_t index, struct zscore_object **object,
+                                    struct mr_error *error)
+{
+    uint32_t row = rows->view.rows[index];
+    void *found;
+    bool created;
+    enum mr_status status =
+        mr_table_get(zscore->detector.table, rows->keys[row], rows->hashes[index],
+                     rows->view.batch->event_times_ms[row], &found, &created, error);
+    if (status != MR_OK)
+        return status;
+    *object = found;
+    if (created) {
+        (*object)->mode = zscore->mode;
+        (*object)->capacity = zscore->capacity;
+    } else if ((*object)->mode != zscore->mode || (*object)->capacity != zscore->capacity) {
+        return MR_FAIL(error, MR_VERSION, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "the stored state was made with another `window` or `decay`; reset the "
+                       "topology or restore the old option");
+    }
+    return MR_OK;
+}
+
+static void zscore_describe(const void *self, const struct mr_detector_rows *rows, uint32_t row,
+                            double value, struct mr_detector_finding *finding)
+{
+    const struct zscore *zscore = self;
+    const struct mr_detector *detector = &zscore->detector;
+    double mean = mr_detector_column(detector, rows, ZSCORE_MEAN)[row].number;
+    double sd = mr_detector_column(detector, rows, ZSCORE_SD)[row].number;
+    int64_t count = mr_detector_column(detector, rows, ZSCORE_COUNT)[row].integer;
+    mr_detector_reason(finding,
+                       "%s is %.6g, %.4g standard deviations %s the mean %.6g (sd %.6g%s) of %lld "
+                       "earlier records; the threshold is %.6g",
+                       detector->field_text, value, finding->metric_value,
+                       value > mean ? "above" : "below", mean, sd,
+                       sd < zscore->sd_floor ? ", taken as the floor" : "", (long long)count,
+                       detector->threshold);
+}
+
+static enum mr_status zscore_process(void *self, struct mr_operator_context *context, uint32_t port,
+                                     struct mr_view view, struct mr_error *error)
+{
+    struct zscore *zscore = self;
+    MR_UNUSED(port);
+    struct mr_detector_rows rows;
+    mr_detector_begin(&zscore->detector, context, view, &rows);
+    struct mr_value *means = mr_detector_column(&zscore->detector, &rows, ZSCORE_MEAN);
+    struct mr_value *sds = mr_detector_column(&zscore->detector, &rows, ZSCORE_SD);
+    struct mr_value *counts = mr_detector_column(&zscore->detector, &rows, ZSCORE_COUNT);
+    for (uint32_t index = 0; index < rows.view.rows_count; index++) {
+        uint32_t row = rows.view.rows[index];
+        struct zscore_object *object;
+        enum mr_status status = zscore_object(zscore, &rows, index, &object, error);
+        if (status != MR_OK)
+            return status;
+        double value = rows.values[index];
+        double mean = object->moments.mean;
+        double sd = object_sd(zscore, object);
+        double score = 0;
+        if (object->moments.count >= zscore->warmup)
+            score = fabs(value - mean) / (sd < zscore->sd_floor ? zscore->sd_floor : sd);
+        means[row] = mr_value_double(mean);
+        sds[row] = mr_value_double(sd);
+        counts[row] = mr_value_int((int64_t)object->moments.count);
+        mr_detector_score(&zscore->detector, &rows, row, score);
+        if (fabs(value) > MR_DETECTOR_LEARNED_MAX)
+            continue;
+        status = zscore_learn(zscore, object, value, error);
+        if (status != MR_OK)
+            return status;
+        mr_table_dirty(zscore->detector.table, object);
+    }
+    mr_detector_finish(&zscore->detector, context, &rows, zscore, zscore_describe);
+    return MR_OK;
+}
+
+static enum mr_status zscore_watermark(void *self, struct mr_operator_context *context,
+                                       struct mr_error *error)
+{
+    struct zscore *zscore = self;
+    return mr_detector_expire(&zscore->detector, context, error);
+}
+
+static void zscore_close(void *self)
+{
+    struct zscore *zscore = self;
+    mr_memory_free(zscore->scratch);
+    zscore->scratch = NULL;
+}
+
+static void zscore_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
+{
+    uint32_t capacity;
+    enum zscore_mode mode = options_mode(options, &capacity);
+    mr_estimate_slots(sizeof(struct zscore_object),
+                      mode == ZSCORE_ALL ? ZSCORE_BYTES_ALL : ZSCORE_BYTES_MAX,
+                      MR_VALUE_RING_SLOT_BYTES, mr_value_ring_slots(capacity), estimate);
+}
+
+static enum mr_status zscore_check(const struct mr_options *options, const char **option,
+                                   struct mr_error *error)
+{
+    if (mr_options_present(options, "decay") && mr_options_present(options, "window")) {
+        *option = "decay";
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "`decay` and `window` exclude each other: give one of them, or none to "
+                       "count all earlier records alike");
+    }
+    uint32_t capacity;
+    if (options_mode(options, &capacity) == ZSCORE_WINDOW &&
+        mr_options_integer(options, "warmup") > capacity) {
+        *option = "warmup";
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "a warm-up of %lld records never ends in a window of %u records",
+                       (long long)mr_options_integer(options, "warmup"), capacity);
+    }
+    return MR_OK;
+}
+
+static const struct mr_option_spec zscore_window_fields[] = {
+    {.name = "count",
+     .type = MR_OPTION_INTEGER,
+     .flags = MR_OPTION_REQUIRED | MR_OPTION_STATE_BOUND,
+     .minimum = 2,
+     .maximum = ZSCORE_WINDOW_MAX,
+     .help = "How many of the key's last records count, 2 to 65,536."},
+    {.name = NULL},
+};
+
+static const struct mr_option_spec zscore_options[] = {
+    {.name = "field",
+     .type = MR_OPTION_PATH,
+     .flags = MR_OPTION_REQUIRED | MR_OPTION_NUMERIC,
+     .help = "The number to watch."},
+    {.name = "threshold",
+     .type = MR_OPTION_NUMBER,
+     .default_text = "3.0",
+     .minimum = 0,
+     .maximum = 1e300,
+     .help = "A record is an anomaly when its score, in standard deviations, is above this."},
+    {.name = "critical_ratio",
+     .type = MR_OPTION_NUMBER,
+     .default_text = "2.0",
+     .minimum = 1,
+     .maximum = 1e6,
+     .help = "An anomaly is critical, not warning, from this many times the threshold on."},
+    {.name = "warmup",
+     .type = MR_OPTION_INTEGER,
+     .default_text = "30",
+     .minimum = 2,
+     .maximum = 1e6,
+     .help = "Records of a key that are only learned: their score is 0."},
+    {.name = "sd_floor",
+     .type = MR_OPTION_NUMBER,
+     .default_text = "1e-9",
+     .minimum = 1e-300,
+     .maximum = 1e300,
+     .help = "A standard deviation below this, in the field's unit, counts as this."},
+    {.name = "decay",
+     .type = MR_OPTION_SHARE,
+     .flags = MR_OPTION_STATE_BOUND,
+     .minimum = 1e-9,
+     .maximum = 0.5,
+     .help = "Weigh recent records more: with each record the weight of all earlier ones shrinks "
+             "by this share (0.01 remembers about the last 100). Default: all weigh the same."},
+    {.name = "window",
+     .type = MR_OPTION_OBJECT,
+     .flags = MR_OPTION_STATE_BOUND,
+     .fields = zscore_window_fields,
+     .help = "Compare with the key's last records only. Default: with all of them."},
+    {.name = NULL},
+};
+
+static const struct mr_output_field zscore_fields[] = {
+    {"score", MR_TYPE_DOUBLE, "|value - mean| / sd, taken before the record is learned."},
+    {"threshold", MR_TYPE_DOUBLE, "The option `threshold`."},
+    {"is_anomaly", MR_TYPE_BOOL, "True when the score is above the threshold."},
+    {"severity", MR_TYPE_STRING, "info, warning or critical."},
+    {"reason", MR_TYPE_STRING, "For anomalies a sentence with the numbers, otherwise empty."},
+    {"detector", MR_TYPE_STRING, "detect.zscore."},
+    {"mean", MR_TYPE_DOUBLE, "Mean of the key's earlier records."},
+    {"sd", MR_TYPE_DOUBLE, "Their sample standard deviation, before the floor."},
+    {"count", MR_TYPE_INT, "How many records these are."},
+};
+
+const struct mr_operator_type mr_operator_detect_zscore = {
+    .spec =
+        {
+            .name = "detect.zscore",
+            .role = MR_ROLE_OPERATOR,
+            .flags = MR_TYPE_KEYED | MR_TYPE_ADDS_FIELD,
+            .summary = "Finds numbers far from the mean of their key's earlier records.",
+            .description =
+                "The score is the distance from the mean in sample standard deviations of the "
+                "key's earlier records (Welford's method), taken before the record is learned. "
+                "With `decay` recent records weigh more; with `window` only the last n count. "
+                "Anomalies are learned as well: a level that has shifted becomes normal.\n\n"
+                "Finds spikes in values that spread evenly around a level. Not for values with "
+                "strong trend or season, heavy tails or frequent outliers, which widen the "
+                "standard "
+                "deviation: use detect.robust_z there; nor for small lasting shifts: use "
+                "detect.ewma.\n\n"
+                "Numbers beyond +-1e140 are scored but not learned. State: 25 bytes a key, 41 with "
+                "`decay`, 41 + 8 n with a window. Paper: Welford, Technometrics 4 (1962); West, "
+                "Communications of the ACM 22 (1979).",
+            .options = zscore_options,
+            .outputs = mr_detector_outputs,
+            .outputs_count = MR_DETECTOR_OUTPUTS_COUNT,
+            .as_default = "anomaly",
+            .added_fields = zscore_fields,
+            .added_fields_count = MR_ARRAY_COUNT(zscore_fields),
+            .state_version = ZSCORE_VERSION,
+            .estimate = zscore_estimate,
+            .check = zscore_check,
+        },
+    .instance_size = sizeof(struct zscore),
+    .open = zscore_open,
+    .process = zscore_process,
+    .on_watermark = zscore_watermark,
+    .close = zscore_close,
+};

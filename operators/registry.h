@@ -1,0 +1,22 @@
+/* operators/registry.h — the operator tables by name: one per file of this folder.
+ * Others find operators by mr_operators and mr_operator_find (operators/operator.h). */
+#ifndef MR_OPERATORS_REGISTRY_H
+#define MR_OPERATORS_REGISTRY_H
+
+#include "operators/operator.h"
+
+extern const struct mr_operator_type mr_operator_branch;
+extern const struct mr_operator_type mr_operator_deduplicate;
+extern const struct mr_operator_type mr_operator_detect_ewma;
+extern const struct mr_operator_type mr_operator_detect_robust_z;
+extern const struct mr_operator_type mr_operator_detect_threshold;
+extern const struct mr_operator_type mr_operator_detect_zscore;
+extern const struct mr_operator_type mr_operator_filter;
+extern const struct mr_operator_type mr_operator_flat_map;
+extern const struct mr_operator_type mr_operator_generate_random;
+extern const struct mr_operator_type mr_operator_generate_sequence;
+extern const struct mr_operator_type mr_operator_key_by;
+extern const struct mr_operator_type mr_operator_map;
+extern const struct mr_operator_type mr_operator_merge;
+
+#endif

@@ -1,0 +1,35 @@
+/* operators/value_ring.c — see value_ring.h. */
+#include "operators/value_ring.h"
+
+#include "base/endian.h"
+
+enum mr_status mr_value_ring_exchange(struct mr_table *table, void *object, uint32_t position,
+                                      double number, double *old, struct mr_error *error)
+{
+    void *slot;
+    enum mr_status status =
+        mr_table_slot(table, object, position / MR_VALUE_RING_SLOT_VALUES, true, &slot, error);
+    if (status != MR_OK)
+        return status;
+    uint8_t *bytes = (uint8_t *)slot + 8 * (size_t)(position % MR_VALUE_RING_SLOT_VALUES);
+    *old = mr_get_double_le(bytes);
+    mr_put_double_le(bytes, number);
+    return MR_OK;
+}
+
+enum mr_status mr_value_ring_read(struct mr_table *table, void *object, uint32_t count,
+                                  double *values, struct mr_error *error)
+{
+    for (uint32_t first = 0; first < count; first += MR_VALUE_RING_SLOT_VALUES) {
+        void *slot;
+        enum mr_status status =
+            mr_table_slot(table, object, first / MR_VALUE_RING_SLOT_VALUES, false, &slot, error);
+        if (status != MR_OK)
+            return status;
+        const uint8_t *bytes = slot;
+        for (uint32_t index = 0; index < MR_VALUE_RING_SLOT_VALUES && first + index < count;
+             index++)
+            values[first + index] = mr_get_double_le(bytes + 8 * (size_t)index);
+    }
+    return MR_OK;
+}
