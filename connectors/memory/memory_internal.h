@@ -91,7 +91,8 @@ struct mr_memory_topic {
     struct mr_memory_partition *partitions;
     struct mr_memory_reader *readers;
     uint32_t readers_count;
-    uint64_t progress_ms;    /* when a reader moved, or the topic was not over its limit */
+    bool over;               /* what over_limit found last */
+    uint64_t progress_ms;    /* when a reader moved, or the topic was first found over its limit */
     uint64_t let_through_ms; /* when over_limit last let a caller through */
     struct mr_memory_log_statistics statistics;
 };
@@ -108,6 +109,7 @@ struct mr_memory_log {
     pthread_mutex_t lock;
     char cluster_id[MR_LOG_ID_SIZE];
     uint64_t topic_bytes_max;
+    uint32_t class_max; /* segments small beside the limit, so that trimming is fine enough */
     int64_t delete_retention_ms;
     uint64_t serial;
     struct mr_memory_topic **topics;

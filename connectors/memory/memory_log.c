@@ -275,6 +275,10 @@ enum mr_status mr_memory_log_create(const struct mr_memory_log_open *open, struc
     log->log.ops = &memory_ops;
     log->topic_bytes_max =
         open->topic_bytes_max == 0 ? MR_MEMORY_TOPIC_BYTES_MAX : open->topic_bytes_max;
+    while (log->class_max + 1u < MR_MEMORY_SEGMENT_CLASSES && (uint64_t)MR_MEMORY_SEGMENT_BYTES_MIN
+                                                                      << (log->class_max + 1u) <=
+                                                                  log->topic_bytes_max / 8)
+        log->class_max++;
     log->delete_retention_ms =
         open->delete_retention_ms == 0 ? MR_MEMORY_DELETE_RETENTION_MS : open->delete_retention_ms;
     snprintf(log->cluster_id, sizeof(log->cluster_id), "memory-%016" PRIx64, mr_random_fresh_id());

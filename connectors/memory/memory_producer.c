@@ -300,7 +300,7 @@ static void stage_grow(struct mr_memory_log *log, struct stage *stage, size_t si
     else
         stage->first = segment;
     stage->last = segment;
-    if (stage->class_index + 1 < MR_MEMORY_SEGMENT_CLASSES)
+    if (stage->class_index < log->class_max)
         stage->class_index++;
 }
 

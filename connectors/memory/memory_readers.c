@@ -115,9 +115,12 @@ static bool over_limit_locked(struct mr_memory_log *log, struct mr_memory_topic 
     uint64_t now_ms = mr_clock_monotonic_ms();
     if (!mr_memory_topic_is_read(topic) || topic->cleanup == MR_LOG_CLEANUP_COMPACT ||
         mr_memory_topic_pending_bytes(topic) <= log->topic_bytes_max) {
-        topic->progress_ms = now_ms;
+        topic->over = false;
         return false;
     }
+    if (!topic->over)
+        topic->progress_ms = now_ms;
+    topic->over = true;
     if (now_ms - topic->progress_ms < MR_MEMORY_STANDSTILL_MS ||
         now_ms - topic->let_through_ms < MR_MEMORY_LET_THROUGH_MS)
         return true;

@@ -126,7 +126,7 @@ void mr_memory_partition_copy(struct mr_memory_log *log, struct mr_memory_topic 
     uint32_t class_index = 0;
     if (partition->count > 0) {
         tail = mr_memory_partition_segment(partition, partition->count - 1);
-        while (class_index + 1u < MR_MEMORY_SEGMENT_CLASSES &&
+        while (class_index < log->class_max &&
                (size_t)MR_MEMORY_SEGMENT_BYTES_MIN << class_index <= tail->capacity)
             class_index++;
     }
