@@ -218,7 +218,7 @@ bool mr_clock_parse_rfc3339(struct mr_slice text, int64_t *seconds, int32_t *nan
         cursor != text.size)
         return false;
     bool leap_second = second == 60;
-    int64_t result = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 +
+    int64_t result = days * SECONDS_PER_DAY + (int64_t)hour * 3600 + (int64_t)minute * 60 +
                      (leap_second ? 59 : second) - offset_seconds;
     /* A leap second is the last one of a day in UTC; anywhere else :60 is a mistake. */
     if (leap_second &&
@@ -227,4 +227,11 @@ bool mr_clock_parse_rfc3339(struct mr_slice text, int64_t *seconds, int32_t *nan
     *seconds = result;
     *nanoseconds = leap_second ? 999999999 : fraction;
     return true;
+}
+
+void mr_clock_deadline(uint32_t duration_ms, struct timespec *deadline)
+{
+    uint64_t until_ns = mr_clock_monotonic_ns() + (uint64_t)duration_ms * 1000000u;
+    deadline->tv_sec = (time_t)(until_ns / 1000000000u);
+    deadline->tv_nsec = (long)(until_ns % 1000000000u);
 }
