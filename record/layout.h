@@ -5,7 +5,9 @@
  * group of slots that form one object (`anomaly: {score, threshold, ...}`). The cell decides per row:
  * ABSENT leaves the payload's member as it is, REMOVED drops it, anything else replaces the member in
  * place, or adds it behind the last one, in the order of the edits.
- * A `raw` edit copies the bytes of another top-level member (rename, keep) by its span. */
+ * A `raw` edit copies the bytes of another top-level member (rename, keep) by its span; an edit that has
+ * a slot too copies them when its cell is ABSENT. A group leaves out ABSENT members; when all are
+ * ABSENT, the edit does nothing. */
 #ifndef MR_RECORD_LAYOUT_H
 #define MR_RECORD_LAYOUT_H
 
