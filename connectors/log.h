@@ -1,17 +1,16 @@
-/* connectors/log.h — the log that everything durable goes through: Apache Kafka, or the memory broker.
- * Why: claims, commits, restore and topics are the same on both; worker/ never sees librdkafka, and the
- * simulation can bring a log of its own.
- * Model: a `mr_log` is one cluster. Consumers read assigned partitions (read_committed unless said
- * otherwise), producers write transactions. There is no consumer group; offsets are mirrored for tools
- * only.
- * Guarantees asked of an implementation (docs/EXACTLY_ONCE.md):
- *   1. producer_create with a transactional id returns after every earlier transaction of that id is
- *      finished, and fences every earlier producer of it.
- *   2. commit returns MR_OK only when the transaction is committed and every request of it was answered
- *      exactly once ("clean"); any doubt is a failure with recovery REINCARNATE.
+/* connectors/log.h — the log that everything durable goes through: Apache Kafka, or the memory
+ * broker. Why: claims, commits, restore and topics are the same on both; worker/ never sees
+ * librdkafka, and the simulation can bring a log of its own. Model: a `mr_log` is one cluster.
+ * Consumers read assigned partitions (read_committed unless said otherwise), producers write
+ * transactions. There is no consumer group; offsets are mirrored for tools only. Guarantees asked
+ * of an implementation (docs/EXACTLY_ONCE.md):
+ *   1. producer_create with a transactional id returns after every earlier transaction of that id
+ * is finished, and fences every earlier producer of it.
+ *   2. commit returns MR_OK only when the transaction is committed and every request of it was
+ * answered exactly once ("clean"); any doubt is a failure with recovery REINCARNATE.
  *   3. there is no abort: after a failure the producer is destroyed.
- * Threads: a consumer or producer belongs to one thread at a time; mr_log functions may be called from
- * any thread. */
+ * Threads: a consumer or producer belongs to one thread at a time; mr_log functions may be called
+ * from any thread. */
 #ifndef MR_CONNECTORS_LOG_H
 #define MR_CONNECTORS_LOG_H
 
@@ -33,8 +32,8 @@ enum mr_log_cleanup { MR_LOG_CLEANUP_DELETE, MR_LOG_CLEANUP_COMPACT };
 struct mr_log_topic {
     char topic_id[MR_LOG_ID_SIZE]; /* changes when a topic is deleted and created anew */
     int32_t partitions_count;
-    int64_t message_bytes_max;     /* max.message.bytes */
-    int64_t delete_retention_ms;   /* of compacted topics */
+    int64_t message_bytes_max;   /* max.message.bytes */
+    int64_t delete_retention_ms; /* of compacted topics */
 };
 
 struct mr_log_topic_create {
@@ -42,7 +41,7 @@ struct mr_log_topic_create {
     int32_t partitions_count;
     int16_t replication_factor; /* -1: the cluster's default */
     enum mr_log_cleanup cleanup;
-    int64_t retention_ms;       /* of DELETE: -1 unlimited, 0: the cluster's default */
+    int64_t retention_ms; /* of DELETE: -1 unlimited, 0: the cluster's default */
 };
 
 /* ---- Records ---- */
@@ -50,8 +49,8 @@ struct mr_log_topic_create {
 struct mr_log_assignment {
     const char *topic;
     int32_t partition;
-    int64_t offset;  /* next offset to read; EARLIEST or LATEST */
-    uint32_t tag;    /* given back with each record */
+    int64_t offset; /* next offset to read; EARLIEST or LATEST */
+    uint32_t tag;   /* given back with each record */
 };
 
 enum mr_log_event { MR_LOG_RECORD, MR_LOG_END_OF_PARTITION, MR_LOG_PARTITION_ERROR };
@@ -59,20 +58,22 @@ enum mr_log_event { MR_LOG_RECORD, MR_LOG_END_OF_PARTITION, MR_LOG_PARTITION_ERR
 struct mr_log_message {
     enum mr_log_event event;
     uint32_t tag;
-    int64_t offset;       /* END_OF_PARTITION: the next offset */
+    int64_t offset; /* END_OF_PARTITION: the next offset */
     int64_t timestamp_ms;
     struct mr_slice key;
     struct mr_slice value;
     bool key_null;
     bool value_null;
-    const void *lease;    /* for mr_log_message_headers */
+    const void *lease; /* for mr_log_message_headers */
 };
 
 /* What one poll returned; borrowed until mr_log_fetch_release. */
 struct mr_log_fetch {
     struct mr_log_message *messages;
     uint32_t messages_count;
-    struct mr_error error; /* of the PARTITION_ERROR message, at most one a fetch */
+    /* Of the PARTITION_ERROR message, at most one a fetch. MR_NOT_FOUND: the topic or partition is
+     * not there, or is another one than before; MR_CORRUPT: the offset lies outside the log. */
+    struct mr_error error;
     void *implementation;
 };
 
@@ -81,26 +82,27 @@ struct mr_log_record {
     int32_t partition;
     bool key_null;
     bool value_null;
-    struct mr_slice key;   /* borrowed until commit returned MR_OK or the producer is destroyed */
+    struct mr_slice key; /* borrowed until commit returned MR_OK or the producer is destroyed */
     struct mr_slice value;
-    int64_t timestamp_ms;  /* -1: the time of producing */
+    int64_t timestamp_ms;             /* -1: the time of producing */
     const struct mr_headers *headers; /* NULL: none */
-    int64_t *offset;       /* where to write the record's offset before commit or flush returns; NULL */
+    int64_t *offset; /* where to write the record's offset before commit or flush returns; NULL */
 };
 
 /* ---- Consumers and producers ---- */
 
 struct mr_log_consumer_options {
-    bool end_of_partition;   /* deliver END_OF_PARTITION events */
+    bool end_of_partition; /* deliver END_OF_PARTITION events */
     uint64_t queued_bytes_max;
-    const char *const *settings; /* pairs name, value ended by NULL: a source's pass-through options */
+    const char *const
+        *settings; /* pairs name, value ended by NULL: a source's pass-through options */
 };
 
 struct mr_log_producer_options {
-    const char *transactional_id;  /* NULL: idempotent only */
+    const char *transactional_id; /* NULL: idempotent only */
     int64_t transaction_timeout_ms;
     uint64_t queued_bytes_max;
-    const char *const *settings;   /* pairs, ended by NULL: a sink's `producer:` options */
+    const char *const *settings; /* pairs, ended by NULL: a sink's `producer:` options */
 };
 
 struct mr_log_ops {
@@ -115,12 +117,15 @@ struct mr_log_ops {
     /* MR_OK also when the topic exists already. */
     enum mr_status (*topic_create)(struct mr_log *log, const struct mr_log_topic_create *create,
                                    struct mr_error *error);
+    /* Give the topic more partitions; MR_OK when it has as many already. */
+    enum mr_status (*topic_grow)(struct mr_log *log, const char *name, int32_t partitions_count,
+                                 struct mr_error *error);
     enum mr_status (*topic_delete)(struct mr_log *log, const char *name, struct mr_error *error);
     enum mr_status (*topics_list)(struct mr_log *log,
                                   void (*visit)(void *argument, const char *name), void *argument,
                                   struct mr_error *error);
-    /* at: EARLIEST; LATEST (with READ_UNCOMMITTED: the high watermark, behind every record and marker);
-     * or >= 0: a time in ms, the first offset at or after it (or the end). */
+    /* at: EARLIEST; LATEST (with READ_UNCOMMITTED: the high watermark, behind every record and
+     * marker); or >= 0: a time in ms, the first offset at or after it (or the end). */
     enum mr_status (*offset_find)(struct mr_log *log, const char *topic, int32_t partition,
                                   int64_t at, int64_t *offset, struct mr_error *error);
     /* Delete records below offset. */
@@ -158,7 +163,8 @@ struct mr_log_ops {
     enum mr_status (*consumer_pause)(struct mr_log_consumer *consumer, const char *topic,
                                      int32_t partition, bool paused, struct mr_error *error);
     /* At most messages_max messages; runs of one partition stay together in offset order.
-     * MR_OK; MR_AGAIN: nothing within wait_ms; a failure when the consumer as a whole cannot go on. */
+     * MR_OK; MR_AGAIN: nothing within wait_ms; a failure when the consumer as a whole cannot go on.
+     */
     enum mr_status (*consumer_poll)(struct mr_log_consumer *consumer, uint32_t messages_max,
                                     uint32_t wait_ms, struct mr_log_fetch *fetch,
                                     struct mr_error *error);
@@ -201,13 +207,12 @@ struct mr_log_producer {
 /* Read a partition from first_offset to its end: H = offset_find(LATEST) first, then read_committed
  * until an end-of-partition event at an offset >= H. visit returns a failure to stop. *end is the
  * offset behind the last thing in the partition. Tombstones have value_null. */
-enum mr_status mr_log_read_to_end(struct mr_log *log, const char *topic, int32_t partition,
-                                  int64_t first_offset,
-                                  enum mr_status (*visit)(void *argument,
-                                                          const struct mr_log_message *message,
-                                                          struct mr_error *error),
-                                  void *argument, uint32_t stall_ms_max, int64_t *end,
-                                  struct mr_error *error) MR_NODISCARD;
+enum mr_status
+mr_log_read_to_end(struct mr_log *log, const char *topic, int32_t partition, int64_t first_offset,
+                   enum mr_status (*visit)(void *argument, const struct mr_log_message *message,
+                                           struct mr_error *error),
+                   void *argument, uint32_t stall_ms_max, int64_t *end,
+                   struct mr_error *error) MR_NODISCARD;
 
 /* Fence a transactional id: initialise it with a throw-away producer. */
 enum mr_status mr_log_fence(struct mr_log *log, const char *transactional_id, uint32_t wait_ms,

@@ -248,7 +248,7 @@ static bool place_error(const struct mr_memory_assignment *assignment, struct mr
     if (assignment->next_offset >= partition->start_offset &&
         assignment->next_offset <= partition->end_offset)
         return false;
-    (void)MR_FAIL(error, MR_NOT_FOUND, MR_RECOVERY_FAIL_TOPOLOGY,
+    (void)MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_FAIL_TOPOLOGY,
                   "Offset %" PRId64 " of topic '%s' partition %" PRId32
                   " is not there: it holds offsets %" PRId64 " to %" PRId64 ".",
                   assignment->next_offset, name, assignment->partition, partition->start_offset,

@@ -1,0 +1,161 @@
+/* connectors/kafka/offsets.c — admin requests about offsets: find, delete below, mirror.
+ * Design: LATEST is asked with READ_UNCOMMITTED, since "the end" must lie behind open transactions
+ * and behind trailing control records (DESIGN section 4 rule 2); the watermark queries of a
+ * read_committed client return the last stable offset instead. Mirrored offsets go to a consumer
+ * group without members, for lag tools; nothing here reads them back. */
+#include "connectors/kafka/internal.h"
+
+#include <stdio.h>
+
+/* ---- Find ---- */
+
+static void send_list_offsets(rd_kafka_t *handle, rd_kafka_AdminOptions_t *options,
+                              rd_kafka_queue_t *queue, void *argument)
+{
+    rd_kafka_error_t *refusal = rd_kafka_AdminOptions_set_isolation_level(
+        options, RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED);
+    if (refusal != NULL)
+        rd_kafka_error_destroy(refusal); /* it is the default; this call only says so */
+    rd_kafka_ListOffsets(handle, argument, options, queue);
+}
+
+static enum mr_status list_offset(struct kafka_log *log, const char *topic, int32_t partition,
+                                  int64_t specification, int64_t *offset, struct mr_error *error)
+{
+    rd_kafka_topic_partition_list_t *partitions = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(partitions, topic, partition)->offset = specification;
+    rd_kafka_event_t *event = NULL;
+    enum mr_status status =
+        mr_kafka_admin_request(log, RD_KAFKA_ADMIN_OP_LISTOFFSETS, send_list_offsets, partitions,
+                               "Finding an offset", &event, error);
+    rd_kafka_topic_partition_list_destroy(partitions);
+    if (status != MR_OK) {
+        mr_error_context(error, "%s[%d]", topic, (int)partition);
+        return status;
+    }
+    size_t count = 0;
+    const rd_kafka_ListOffsetsResultInfo_t **infos =
+        rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event), &count);
+    const rd_kafka_topic_partition_t *found =
+        count == 1 ? rd_kafka_ListOffsetsResultInfo_topic_partition(infos[0]) : NULL;
+    if (found == NULL)
+        status = MR_FAIL(error, MR_INTERNAL, MR_RECOVERY_RETRY, "Kafka listed no offset of %s[%d].",
+                         topic, (int)partition);
+    else if (found->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        status = mr_kafka_fail(error, found->err, NULL, "Finding an offset of %s[%d]", topic,
+                               (int)partition);
+    else
+        *offset = found->offset;
+    rd_kafka_event_destroy(event);
+    return status;
+}
+
+enum mr_status mr_kafka_offset_find(struct mr_log *log, const char *topic, int32_t partition,
+                                    int64_t at, int64_t *offset, struct mr_error *error)
+{
+    struct kafka_log *kafka = (struct kafka_log *)log;
+    int64_t specification = at;
+    if (at == MR_LOG_OFFSET_EARLIEST)
+        specification = RD_KAFKA_OFFSET_SPEC_EARLIEST;
+    else if (at == MR_LOG_OFFSET_LATEST)
+        specification = RD_KAFKA_OFFSET_SPEC_LATEST;
+    enum mr_status status = list_offset(kafka, topic, partition, specification, offset, error);
+    /* No record at or after a time: the end. */
+    if (status == MR_OK && at >= 0 && *offset < 0)
+        status = list_offset(kafka, topic, partition, RD_KAFKA_OFFSET_SPEC_LATEST, offset, error);
+    return status;
+}
+
+/* ---- Delete ---- */
+
+static void send_delete_records(rd_kafka_t *handle, rd_kafka_AdminOptions_t *options,
+                                rd_kafka_queue_t *queue, void *argument)
+{
+    rd_kafka_DeleteRecords_t *request = argument;
+    rd_kafka_DeleteRecords(handle, &request, 1, options, queue);
+}
+
+/* The first error of a list of partitions. */
+static enum mr_status check_partitions(const rd_kafka_topic_partition_list_t *partitions,
+                                       const char *what, struct mr_error *error)
+{
+    for (int index = 0; partitions != NULL && index < partitions->cnt; index++) {
+        const rd_kafka_topic_partition_t *partition = &partitions->elems[index];
+        if (partition->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            return mr_kafka_fail(error, partition->err, NULL, "%s of %s[%d]", what,
+                                 partition->topic, (int)partition->partition);
+    }
+    return MR_OK;
+}
+
+enum mr_status mr_kafka_records_delete(struct mr_log *log, const char *topic, int32_t partition,
+                                       int64_t offset, struct mr_error *error)
+{
+    rd_kafka_topic_partition_list_t *partitions = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(partitions, topic, partition)->offset = offset;
+    rd_kafka_DeleteRecords_t *request = rd_kafka_DeleteRecords_new(partitions);
+    rd_kafka_topic_partition_list_destroy(partitions);
+    rd_kafka_event_t *event = NULL;
+    enum mr_status status =
+        mr_kafka_admin_request((struct kafka_log *)log, RD_KAFKA_ADMIN_OP_DELETERECORDS,
+                               send_delete_records, request, "Deleting records", &event, error);
+    rd_kafka_DeleteRecords_destroy(request);
+    if (status != MR_OK)
+        return status;
+    status = check_partitions(
+        rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event)),
+        "Deleting records", error);
+    rd_kafka_event_destroy(event);
+    return status;
+}
+
+/* ---- Mirror ---- */
+
+static void send_alter_offsets(rd_kafka_t *handle, rd_kafka_AdminOptions_t *options,
+                               rd_kafka_queue_t *queue, void *argument)
+{
+    rd_kafka_AlterConsumerGroupOffsets_t *request = argument;
+    rd_kafka_AlterConsumerGroupOffsets(handle, &request, 1, options, queue);
+}
+
+enum mr_status mr_kafka_offsets_mirror(struct mr_log *log, const char *group,
+                                       const struct mr_log_assignment *offsets, uint32_t count,
+                                       struct mr_error *error)
+{
+    rd_kafka_topic_partition_list_t *partitions = rd_kafka_topic_partition_list_new((int)count);
+    for (uint32_t index = 0; index < count; index++) {
+        if (offsets[index].offset >= 0)
+            rd_kafka_topic_partition_list_add(partitions, offsets[index].topic,
+                                              offsets[index].partition)
+                ->offset = offsets[index].offset;
+    }
+    if (partitions->cnt == 0) {
+        rd_kafka_topic_partition_list_destroy(partitions);
+        return MR_OK;
+    }
+    rd_kafka_AlterConsumerGroupOffsets_t *request =
+        rd_kafka_AlterConsumerGroupOffsets_new(group, partitions);
+    rd_kafka_topic_partition_list_destroy(partitions);
+    rd_kafka_event_t *event = NULL;
+    enum mr_status status =
+        mr_kafka_admin_request((struct kafka_log *)log, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS,
+                               send_alter_offsets, request, "Mirroring offsets", &event, error);
+    rd_kafka_AlterConsumerGroupOffsets_destroy(request);
+    if (status != MR_OK)
+        return status;
+    size_t groups_count = 0;
+    const rd_kafka_group_result_t **groups = rd_kafka_AlterConsumerGroupOffsets_result_groups(
+        rd_kafka_event_AlterConsumerGroupOffsets_result(event), &groups_count);
+    for (size_t index = 0; index < groups_count && status == MR_OK; index++) {
+        const rd_kafka_error_t *refusal = rd_kafka_group_result_error(groups[index]);
+        if (refusal != NULL)
+            status =
+                mr_kafka_fail(error, rd_kafka_error_code(refusal), rd_kafka_error_string(refusal),
+                              "Mirroring offsets to '%s'", group);
+        else
+            status = check_partitions(rd_kafka_group_result_partitions(groups[index]),
+                                      "Mirroring an offset", error);
+    }
+    rd_kafka_event_destroy(event);
+    return status;
+}
