@@ -1,0 +1,52 @@
+"""Fixtures: one broker for the whole run, fresh topics for each test."""
+
+import itertools
+import os
+import shutil
+import signal
+import tempfile
+
+import pytest
+
+import millrace
+
+counter = itertools.count()
+
+
+def pytest_collection_modifyitems(items):
+    if not millrace.PROGRAM.exists():
+        raise pytest.UsageError(f"{millrace.PROGRAM} is missing: run script/build dev")
+
+
+@pytest.fixture(scope="session")
+def kafka():
+    directory = tempfile.mkdtemp(prefix="millrace-e2e-kafka-")
+    broker = millrace.Kafka(directory).start()
+    yield broker
+    broker.stop()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def unique():
+    """A name no other test uses."""
+    return f"t{os.getpid()}-{next(counter)}"
+
+
+@pytest.fixture
+def runs():
+    """Processes that a test starts end with it."""
+    started = []
+
+    def start(*words, **options):
+        run = millrace.Run(*words, **options)
+        started.append(run)
+        return run
+
+    yield start
+    for run in started:
+        if run.alive():
+            run.process.send_signal(signal.SIGCONT)
+            run.kill()
+        if run.log:
+            run.log.close()

@@ -1,0 +1,102 @@
+/* tests/unit/worker/test_progress.c — the progress record's bytes: round trip, golden, cut,
+ * unknown. */
+#include "worker/progress.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+static struct mr_progress example(struct mr_arena *arena)
+{
+    struct mr_progress progress = {.epoch = 3,
+                                   .incarnation = 0x1122334455667788u,
+                                   .sequence = 42,
+                                   .watermark_ms = -1,
+                                   .inputs_count = 1,
+                                   .sinks_count = 1};
+    progress.inputs = mr_arena_new(arena, 1, sizeof(*progress.inputs));
+    progress.inputs[0] = (struct mr_progress_input){.topic = mr_slice_text("in"),
+                                                    .partition = 2,
+                                                    .topic_id = mr_slice_text("id"),
+                                                    .next_offset = 1000,
+                                                    .highest_event_ms = INT64_MIN,
+                                                    .idle = true};
+    progress.sinks = mr_arena_new(arena, 1, sizeof(*progress.sinks));
+    progress.sinks[0] =
+        (struct mr_progress_sink){.name = mr_slice_text("f"), .file_number = 7, .bytes = 9};
+    return progress;
+}
+
+static void test_golden_bytes(void **state)
+{
+    struct mr_arena arena;
+    (void)state;
+    mr_arena_init(&arena, 4096);
+    struct mr_progress progress = example(&arena);
+    struct mr_slice bytes = mr_progress_encode(&progress, &arena);
+    static const uint8_t golden[] = {
+        1,   3, 0, 0,   0,   0, 0, 0, 0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
+        42,  0, 0, 0,   0,   0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+        0,   2, 0, 'i', 'n', 2, 0, 0, 0,    2,    0,    'i',  'd',  0xe8, 3,    0,    0,
+        0,   0, 0, 0,   0,   0, 0, 0, 0,    0,    0,    0x80, 1,    1,    0,    1,    0,
+        'f', 7, 0, 0,   0,   0, 0, 0, 0,    9,    0,    0,    0,    0,    0,    0,    0};
+    assert_int_equal(bytes.size, sizeof(golden));
+    assert_memory_equal(bytes.data, golden, sizeof(golden));
+    mr_arena_deinit(&arena);
+}
+
+static void test_round_trip(void **state)
+{
+    struct mr_arena arena;
+    struct mr_error error;
+    struct mr_progress read;
+    (void)state;
+    mr_arena_init(&arena, 4096);
+    struct mr_progress progress = example(&arena);
+    struct mr_slice bytes = mr_progress_encode(&progress, &arena);
+    assert_int_equal(mr_progress_decode(bytes, &arena, &read, &error), MR_OK);
+    assert_int_equal(read.epoch, 3);
+    assert_int_equal(read.sequence, 42);
+    assert_int_equal(read.watermark_ms, -1);
+    assert_int_equal(read.inputs_count, 1);
+    assert_int_equal(read.inputs[0].next_offset, 1000);
+    assert_true(read.inputs[0].highest_event_ms == INT64_MIN);
+    assert_true(read.inputs[0].idle);
+    assert_true(mr_slice_equal(read.inputs[0].topic_id, mr_slice_text("id")));
+    assert_int_equal(read.sinks[0].bytes, 9);
+    mr_arena_deinit(&arena);
+}
+
+static void test_every_cut_is_refused(void **state)
+{
+    struct mr_arena arena;
+    struct mr_error error;
+    struct mr_progress read;
+    (void)state;
+    mr_arena_init(&arena, 4096);
+    struct mr_progress progress = example(&arena);
+    struct mr_slice bytes = mr_progress_encode(&progress, &arena);
+    for (size_t size = 0; size < bytes.size; size++) {
+        enum mr_status status =
+            mr_progress_decode(mr_slice_from(bytes.data, size), &arena, &read, &error);
+        assert_true(status == MR_CORRUPT || status == MR_VERSION);
+    }
+    uint8_t other[1] = {9};
+    assert_int_equal(mr_progress_decode(mr_slice_from(other, 1), &arena, &read, &error),
+                     MR_VERSION);
+    mr_arena_deinit(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden_bytes),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_every_cut_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

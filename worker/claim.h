@@ -1,0 +1,63 @@
+/* worker/claim.h — durable ownership of tasks (docs/EXACTLY_ONCE.md, rule 2: claim before reading).
+ * Model: the compacted topic <cluster>.claims holds each task's last claim: "task T, epoch e, is
+ * owned by incarnation I", or "released". It is written only by claim producers, one transactional
+ * id per task. An incarnation's data producers are <cluster>.data.<generation>.<incarnation>.<0|1>.
+ *
+ * Bytes of a claim, little-endian, version 1:
+ *   u8 version | u8 released | u64 epoch | u64 incarnation | u16+text worker
+ * Key: "<generation in hex>/<subtopology>/<partition>".
+ * Threads: any; one caller per task at a time. */
+#ifndef MR_WORKER_CLAIM_H
+#define MR_WORKER_CLAIM_H
+
+#include "connectors/log.h"
+
+enum { MR_CLAIM_KEY_SIZE = 128, MR_TRANSACTIONAL_ID_SIZE = 256 };
+
+struct mr_claim {
+    uint64_t epoch;
+    uint64_t incarnation;
+    bool released;
+    char worker[64];
+};
+
+struct mr_claimer {
+    struct mr_log *log;
+    const char *cluster;
+    const char *worker; /* name of this process */
+    const char *claims_topic;
+    int32_t claims_partitions_count;
+    uint32_t wait_ms; /* per request to the log */
+};
+
+/* Who asks: the live incarnation and the epoch of the assignment. */
+struct mr_claim_request {
+    uint64_t generation;
+    const char *subtopology;
+    int32_t partition;
+    uint64_t incarnation;
+    uint64_t incarnation_before; /* of the same owner, after its own error; 0: none */
+    uint64_t epoch;              /* 0: nobody assigns (run in one process): last epoch + 1 */
+    bool transactional;          /* false: at_least_once, there is nothing to fence */
+};
+
+struct mr_slice mr_claim_encode(const struct mr_claim *claim, struct mr_arena *arena);
+enum mr_status mr_claim_decode(struct mr_slice bytes, struct mr_claim *claim,
+                               struct mr_error *error) MR_NODISCARD;
+
+/* Claim a task: steps (a) to (d) of rule 2. *epoch is what the claim says.
+ * MR_FENCED: a newer owner has claimed it: stop. recovery RETRY: try again later. */
+enum mr_status mr_claim_take(const struct mr_claimer *claimer,
+                             const struct mr_claim_request *request, uint64_t *epoch,
+                             struct mr_error *error) MR_NODISCARD;
+
+/* Release a task whose last commit is clean (rule 7): only while the last claim is our own. */
+enum mr_status mr_claim_release(const struct mr_claimer *claimer,
+                                const struct mr_claim_request *request, uint64_t epoch,
+                                struct mr_error *error) MR_NODISCARD;
+
+/* Names of transactional ids. */
+void mr_claim_data_id(const char *cluster, uint64_t generation, uint64_t incarnation,
+                      uint32_t producer, char id[MR_TRANSACTIONAL_ID_SIZE]);
+
+#endif

@@ -1,0 +1,522 @@
+/* worker/egress.c — encoding rows into records of the open transaction. */
+#include "worker/egress.h"
+
+#include "base/assert.h"
+#include "base/endian.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "base/number.h"
+#include "formats/json.h"
+#include "worker/key.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+    EVENT_TIME_AHEAD_MS_MAX = 50 * 60 * 1000, /* Kafka 4's default bound is an hour */
+    RECORD_OVERHEAD_BYTES = 128,              /* batch header, lengths, key and header framing */
+    SINK_RUN_MAX = 256
+};
+
+struct mr_egress {
+    struct mr_writer *writer;
+    const struct mr_plan_node *node;
+    const struct mr_format_type *format;
+    void *encoder;
+    struct mr_target *target;                  /* log sinks with a literal topic */
+    const struct mr_connector_type *connector; /* other sinks */
+    void *sink;
+    struct mr_value *where; /* result columns, MR_LIMIT_BATCH_ROWS cells each */
+    struct mr_value *topics;
+    struct mr_value **headers;
+};
+
+struct mr_exchange {
+    struct mr_writer *writer;
+    const struct mr_plan_repartition *repartition;
+    void *encoder;
+    struct mr_target *target;
+};
+
+/* ---- Writer ---- */
+
+static bool add_target(struct mr_writer *writer, const struct mr_deployed_topic *topic)
+{
+    return mr_targets_add(&writer->targets, topic->name, topic->partitions_count,
+                          topic->message_bytes_max) != NULL;
+}
+
+enum mr_status mr_writer_init(struct mr_writer *writer, struct mr_log *log,
+                              const struct mr_deployment *deployment,
+                              struct mr_evaluator *evaluator, struct mr_error *error)
+{
+    memset(writer, 0, sizeof(*writer));
+    writer->log = log;
+    writer->deployment = deployment;
+    writer->evaluator = evaluator;
+    const struct mr_plan *plan = deployment->plan;
+    bool added = add_target(writer, &deployment->dead_letters);
+    for (uint32_t index = 0; index < plan->nodes_count; index++)
+        if (plan->nodes[index].type->role == MR_ROLE_SINK &&
+            deployment->nodes[index].topics_count > 0)
+            added = added && add_target(writer, &deployment->nodes[index].topics[0]);
+    for (uint32_t index = 0; index < plan->repartitions_count; index++)
+        added = added && add_target(writer, &deployment->repartitions[index]);
+    if (!added)
+        return MR_FAIL(error, MR_LIMIT, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "A topology can write at most %d topics with %d partitions together.",
+                       MR_TARGETS_MAX, MR_TARGET_LISTS_MAX);
+    writer->dead_letters =
+        mr_targets_find(&writer->targets, mr_slice_text(deployment->dead_letters.name));
+    writer->dynamic_targets.lists_count = writer->targets.lists_count;
+    return MR_OK;
+}
+
+void mr_writer_deinit(struct mr_writer *writer)
+{
+    mr_targets_deinit(&writer->targets);
+    mr_targets_deinit(&writer->dynamic_targets);
+}
+
+static int64_t clamp_event_time(struct mr_writer *writer, int64_t event_time_ms)
+{
+    int64_t latest = writer->now_wall_ms + EVENT_TIME_AHEAD_MS_MAX;
+    if (event_time_ms > latest) {
+        writer->clamped_count++;
+        return latest;
+    }
+    return event_time_ms < 0 ? 0 : event_time_ms;
+}
+
+static struct mr_slice format_int(struct mr_arena *arena, int64_t value)
+{
+    char *text = mr_arena_take(arena, MR_NUMBER_TEXT_SIZE);
+    return mr_slice_from(text, mr_number_format_int(value, text));
+}
+
+void mr_writer_dead_letter(struct mr_writer *writer, const struct mr_batch *batch, uint32_t row,
+                           const struct mr_dead_letter *letter)
+{
+    struct mr_transaction *transaction = writer->transaction;
+    struct mr_arena *arena = &transaction->arena;
+    struct mr_target *target = writer->dead_letters;
+    int32_t partition = batch->origin.partition % target->partitions_count;
+    struct mr_slice payload = batch->payloads[row];
+    size_t fixed = RECORD_OVERHEAD_BYTES * 4 + letter->cause.size;
+    size_t key_size = batch->key_nulls[row] ? 0 : batch->message_keys[row].size;
+    size_t room = (size_t)target->message_bytes_max;
+    bool drop_key = key_size + fixed > room;
+    room -= fixed + (drop_key ? 0 : key_size) < room ? fixed + (drop_key ? 0 : key_size) : room;
+    bool truncated = payload.size > room;
+    if (truncated) {
+        payload.size = room;
+        writer->truncated_count++;
+    }
+    enum { HEADERS_COUNT = 7 };
+    struct mr_header *items = mr_arena_new(arena, HEADERS_COUNT, sizeof(*items));
+    struct mr_headers *headers = mr_arena_new(arena, 1, sizeof(*headers));
+    items[0] = (struct mr_header){"millrace.cause", mr_arena_copy(arena, letter->cause)};
+    items[1] = (struct mr_header){"millrace.operator", mr_slice_text(letter->node)};
+    items[2] =
+        (struct mr_header){"millrace.topology", mr_slice_text(writer->deployment->plan->name)};
+    items[3] = (struct mr_header){"millrace.topic", mr_slice_text(batch->origin.topic)};
+    items[4] = (struct mr_header){"millrace.partition", format_int(arena, batch->origin.partition)};
+    items[5] = (struct mr_header){"millrace.offset", format_int(arena, batch->offsets[row])};
+    items[6] = (struct mr_header){"millrace.truncated", mr_slice_text("true")};
+    *headers = (struct mr_headers){items, truncated ? HEADERS_COUNT : HEADERS_COUNT - 1};
+    struct mr_log_record *record = mr_transaction_append(transaction, target, partition);
+    record->key_null = batch->key_nulls[row] || drop_key;
+    if (!record->key_null)
+        record->key = mr_arena_copy(arena, batch->message_keys[row]);
+    record->value_null = batch->payload_nulls[row];
+    record->value = mr_arena_copy(arena, payload);
+    record->headers = headers;
+    record->timestamp_ms = clamp_event_time(writer, batch->timestamps_ms[row]);
+}
+
+/* ---- Sinks ---- */
+
+static enum mr_status egress_open(struct mr_egress *egress, const struct mr_connector_open *open,
+                                  struct mr_sink_position position, struct mr_error *error)
+{
+    const struct mr_plan_node *node = egress->node;
+    struct mr_encoder_open encoder_open = {
+        .options = &node->format_options, .layout = node->layout, .value_slot = node->value_slot};
+    egress->encoder = mr_memory_new(1, egress->format->encoder_size);
+    enum mr_status status = egress->format->encoder_open(egress->encoder, &encoder_open, error);
+    if (status != MR_OK)
+        return status;
+    if ((node->type->flags & MR_TYPE_LOG) != 0) {
+        const struct mr_deployed_node *deployed = &egress->writer->deployment->nodes[node->index];
+        if (deployed->topics_count > 0) /* else topic_from: found by row */
+            egress->target =
+                mr_targets_find(&egress->writer->targets, mr_slice_text(deployed->topics[0].name));
+        return MR_OK;
+    }
+    egress->connector = mr_connector_find(MR_ROLE_SINK, node->type->name);
+    MR_ASSERT(egress->connector != NULL && egress->connector->sink != NULL);
+    egress->sink = mr_memory_new(1, egress->connector->sink->instance_size);
+    return egress->connector->sink->open(egress->sink, open, position, error);
+}
+
+enum mr_status mr_egress_create(struct mr_writer *writer, const struct mr_plan_node *node,
+                                const struct mr_connector_open *open,
+                                struct mr_sink_position position, struct mr_egress **egress,
+                                struct mr_error *error)
+{
+    struct mr_egress *created = mr_memory_new(1, sizeof(*created));
+    created->writer = writer;
+    created->node = node;
+    created->format = mr_format_find(node->format);
+    MR_ASSERT(created->format != NULL);
+    size_t cell = sizeof(struct mr_value);
+    if (node->where != NULL)
+        created->where = mr_memory_new(MR_LIMIT_BATCH_ROWS, cell);
+    if (node->topic_from != NULL)
+        created->topics = mr_memory_new(MR_LIMIT_BATCH_ROWS, cell);
+    if (node->headers_count > 0) {
+        created->headers = mr_memory_new(node->headers_count, sizeof(*created->headers));
+        for (uint32_t index = 0; index < node->headers_count; index++)
+            created->headers[index] = mr_memory_new(MR_LIMIT_BATCH_ROWS, cell);
+    }
+    enum mr_status status = egress_open(created, open, position, error);
+    if (status != MR_OK) {
+        mr_egress_destroy(created);
+        return status;
+    }
+    *egress = created;
+    return MR_OK;
+}
+
+void mr_egress_destroy(struct mr_egress *egress)
+{
+    if (egress == NULL)
+        return;
+    if (egress->encoder != NULL)
+        egress->format->encoder_close(egress->encoder);
+    if (egress->sink != NULL)
+        egress->connector->sink->close(egress->sink);
+    for (uint32_t index = 0; egress->headers != NULL && index < egress->node->headers_count;
+         index++)
+        mr_memory_free(egress->headers[index]);
+    mr_memory_free(egress->headers);
+    mr_memory_free(egress->topics);
+    mr_memory_free(egress->where);
+    mr_memory_free(egress->encoder);
+    mr_memory_free(egress->sink);
+    mr_memory_free(egress);
+}
+
+const struct mr_plan_node *mr_egress_node(const struct mr_egress *egress)
+{
+    return egress->node;
+}
+
+static void report(const struct mr_row_fault *fault, const struct mr_egress *egress,
+                   const struct mr_batch *batch, uint32_t row, const char *message)
+{
+    fault->report(fault->argument, egress->node->index, batch, row, mr_slice_text(message));
+}
+
+/* Does the row pass the sink's `where`? A cell that is not a boolean is the row's error. */
+static bool row_passes(struct mr_egress *egress, const struct mr_batch *batch, uint32_t row,
+                       const struct mr_row_fault *fault)
+{
+    if (egress->where == NULL)
+        return true;
+    struct mr_value passes = egress->where[row];
+    if (passes.kind == MR_KIND_BOOL)
+        return passes.boolean;
+    if (passes.kind == MR_KIND_ERROR)
+        fault->report(fault->argument, egress->node->index, batch, row, mr_value_text(passes));
+    else
+        report(fault, egress, batch, row, "The condition of the sink is not true or false.");
+    return false;
+}
+
+/* The topic that topic_from names for this row; describes it when it is new. */
+static struct mr_target *row_topic(struct mr_egress *egress, const struct mr_batch *batch,
+                                   uint32_t row, const struct mr_row_fault *fault)
+{
+    if (egress->topics == NULL)
+        return egress->target;
+    struct mr_value name = egress->topics[row];
+    if (name.kind != MR_KIND_STRING || name.size == 0 || name.size > 249) {
+        report(fault, egress, batch, row, "topic_from gave no topic name.");
+        return NULL;
+    }
+    struct mr_writer *writer = egress->writer;
+    struct mr_target *target = mr_targets_find(&writer->targets, mr_value_text(name));
+    if (target == NULL)
+        target = mr_targets_find(&writer->dynamic_targets, mr_value_text(name));
+    if (target != NULL)
+        return target;
+    char topic[256];
+    memcpy(topic, name.text, name.size);
+    topic[name.size] = '\0';
+    if (!mr_topic_allowed(egress->node, topic)) {
+        report(fault, egress, batch, row,
+               "topic_from gave a topic that topic_allow does not list.");
+        return NULL;
+    }
+    struct mr_log_topic described;
+    struct mr_error error;
+    if (writer->log->ops->topic_describe(writer->log, topic, &described, &error) != MR_OK) {
+        report(fault, egress, batch, row, error.message);
+        return NULL;
+    }
+    target = mr_targets_add(&writer->dynamic_targets, topic, described.partitions_count,
+                            described.message_bytes_max);
+    if (target == NULL)
+        report(fault, egress, batch, row,
+               "topic_from names more topics than a topology can write.");
+    return target;
+}
+
+/* Headers of one row. Returns false when the row has no room for them; NULL headers: none. */
+static const struct mr_headers *row_headers(struct mr_egress *egress, uint32_t row)
+{
+    const struct mr_plan_node *node = egress->node;
+    if (node->headers_count == 0)
+        return NULL;
+    struct mr_arena *arena = &egress->writer->transaction->arena;
+    struct mr_header *items = mr_arena_new(arena, node->headers_count, sizeof(*items));
+    struct mr_headers *headers = mr_arena_new(arena, 1, sizeof(*headers));
+    for (uint32_t index = 0; index < node->headers_count; index++) {
+        struct mr_value value = egress->headers[index][row];
+        struct mr_slice text = {0};
+        if (!mr_key_text(value, arena, &text))
+            continue; /* absent, null or an error: the header is left out */
+        items[headers->count++] = (struct mr_header){node->header_names[index], text};
+    }
+    headers->items = items;
+    return headers;
+}
+
+static enum mr_status encode_row(struct mr_egress *egress, const struct mr_batch *batch,
+                                 uint32_t row, struct mr_slice *payload, bool *value_null,
+                                 struct mr_error *error)
+{
+    struct mr_arena *arena = &egress->writer->transaction->arena;
+    *value_null = egress->format->single_value && batch->payload_nulls[row];
+    *payload = (struct mr_slice){0};
+    if (*value_null)
+        return MR_OK;
+    enum mr_status status =
+        egress->format->encode(egress->encoder, batch, row, arena, payload, error);
+    /* A payload that is returned as it came lives in the batch only. */
+    const uint8_t *original = batch->payloads[row].data;
+    if (status == MR_OK && payload->size > 0 && payload->data >= original &&
+        payload->data < original + batch->payloads[row].size)
+        *payload = mr_arena_copy(arena, *payload);
+    return status;
+}
+
+static bool row_key(struct mr_egress *egress, struct mr_batch *batch, uint32_t row,
+                    struct mr_slice *key, bool *key_null, const struct mr_row_fault *fault)
+{
+    const struct mr_plan_key *plan_key = &egress->node->key;
+    *key_null = false;
+    if (!plan_key->given) {
+        *key = batch->message_keys[row];
+        *key_null = batch->key_nulls[row];
+        return true;
+    }
+    struct mr_error error;
+    if (mr_key_encode(batch, plan_key->slots, plan_key->slots_count, plan_key->format, row, key,
+                      &error) == MR_OK)
+        return true;
+    report(fault, egress, batch, row, error.message);
+    return false;
+}
+
+static void write_log_row(struct mr_egress *egress, struct mr_batch *batch, uint32_t row,
+                          const struct mr_row_fault *fault, uint32_t *written_count)
+{
+    struct mr_writer *writer = egress->writer;
+    struct mr_target *target = row_topic(egress, batch, row, fault);
+    struct mr_slice key = {0};
+    struct mr_slice payload;
+    bool key_null;
+    bool value_null;
+    struct mr_error error;
+    if (target == NULL || !row_key(egress, batch, row, &key, &key_null, fault))
+        return;
+    if (encode_row(egress, batch, row, &payload, &value_null, &error) != MR_OK) {
+        report(fault, egress, batch, row, error.message);
+        return;
+    }
+    if (payload.size + key.size + RECORD_OVERHEAD_BYTES > (size_t)target->message_bytes_max) {
+        char message[256];
+        (void)snprintf(message, sizeof(message),
+                       "The record is %zu bytes; topic %s takes at most %" PRId64
+                       " (max.message.bytes).",
+                       payload.size + key.size + RECORD_OVERHEAD_BYTES, target->topic,
+                       target->message_bytes_max);
+        report(fault, egress, batch, row, message);
+        return;
+    }
+    int32_t partition = key_null ? batch->origin.partition % target->partitions_count
+                                 : mr_hash_partition(key, target->partitions_count);
+    const struct mr_headers *headers = row_headers(egress, row);
+    struct mr_log_record *record = mr_transaction_append(writer->transaction, target, partition);
+    record->key_null = key_null;
+    record->key = mr_arena_copy(&writer->transaction->arena, key);
+    record->value = payload;
+    record->value_null = value_null;
+    record->headers = headers;
+    record->timestamp_ms = clamp_event_time(writer, batch->event_times_ms[row]);
+    (*written_count)++;
+}
+
+static enum mr_status write_connector_rows(struct mr_egress *egress, struct mr_view view,
+                                           const struct mr_row_fault *fault,
+                                           uint32_t *written_count, struct mr_error *error)
+{
+    struct mr_sink_record records[SINK_RUN_MAX];
+    uint32_t records_count = 0;
+    struct mr_batch *batch = view.batch;
+    for (uint32_t index = 0; index < view.rows_count; index++) {
+        uint32_t row = view.rows[index];
+        struct mr_sink_record *record = &records[records_count];
+        bool key_null;
+        *record = (struct mr_sink_record){.event_time_ms = batch->event_times_ms[row]};
+        if (row_passes(egress, batch, row, fault) &&
+            row_key(egress, batch, row, &record->key, &key_null, fault)) {
+            if (encode_row(egress, batch, row, &record->value, &record->value_null, error) == MR_OK)
+                records_count++;
+            else
+                report(fault, egress, batch, row, error->message);
+        }
+        if (records_count == SINK_RUN_MAX || (index + 1 == view.rows_count && records_count > 0)) {
+            enum mr_status status =
+                egress->connector->sink->write(egress->sink, records, records_count, error);
+            if (status != MR_OK)
+                return status;
+            *written_count += records_count;
+            records_count = 0;
+        }
+    }
+    return MR_OK;
+}
+
+enum mr_status mr_egress_write(struct mr_egress *egress, struct mr_view view,
+                               const struct mr_row_fault *fault, uint32_t *written_count,
+                               struct mr_error *error)
+{
+    const struct mr_plan_node *node = egress->node;
+    struct mr_writer *writer = egress->writer;
+    *written_count = 0;
+    if (egress->where != NULL)
+        mr_program_run(node->where, writer->evaluator, view, writer->now_wall_ms, egress->where);
+    if (egress->topics != NULL)
+        mr_program_run(node->topic_from, writer->evaluator, view, writer->now_wall_ms,
+                       egress->topics);
+    for (uint32_t index = 0; index < node->headers_count; index++)
+        mr_program_run(node->header_programs[index], writer->evaluator, view, writer->now_wall_ms,
+                       egress->headers[index]);
+    if (egress->connector != NULL)
+        return write_connector_rows(egress, view, fault, written_count, error);
+    for (uint32_t index = 0; index < view.rows_count; index++) {
+        uint32_t row = view.rows[index];
+        if (row_passes(egress, view.batch, row, fault))
+            write_log_row(egress, view.batch, row, fault, written_count);
+    }
+    return MR_OK;
+}
+
+bool mr_egress_has_position(const struct mr_egress *egress)
+{
+    return egress->connector != NULL;
+}
+
+enum mr_status mr_egress_prepare(struct mr_egress *egress, struct mr_sink_position *position,
+                                 struct mr_error *error)
+{
+    return egress->connector->sink->prepare(egress->sink, position, error);
+}
+
+enum mr_status mr_egress_committed(struct mr_egress *egress, struct mr_error *error)
+{
+    return egress->connector->sink->committed(egress->sink, error);
+}
+
+/* ---- Repartitions ---- */
+
+enum mr_status mr_exchange_create(struct mr_writer *writer, uint32_t repartition,
+                                  struct mr_exchange **exchange, struct mr_error *error)
+{
+    const struct mr_plan *plan = writer->deployment->plan;
+    const struct mr_plan_repartition *planned = &plan->repartitions[repartition];
+    const struct mr_deployed_topic *topic = &writer->deployment->repartitions[repartition];
+    struct mr_exchange *created = mr_memory_new(1, sizeof(*created));
+    created->writer = writer;
+    created->repartition = planned;
+    created->encoder = mr_memory_new(1, mr_format_json.encoder_size);
+    created->target = mr_targets_find(&writer->targets, mr_slice_text(topic->name));
+    struct mr_encoder_open open = {
+        .layout = plan->nodes[planned->producer].outputs[planned->output].layout,
+        .value_slot = MR_SLOT_NONE};
+    enum mr_status status = mr_format_json.encoder_open(created->encoder, &open, error);
+    if (status != MR_OK) {
+        mr_exchange_destroy(created);
+        return status;
+    }
+    *exchange = created;
+    return MR_OK;
+}
+
+void mr_exchange_destroy(struct mr_exchange *exchange)
+{
+    if (exchange == NULL)
+        return;
+    mr_format_json.encoder_close(exchange->encoder);
+    mr_memory_free(exchange->encoder);
+    mr_memory_free(exchange);
+}
+
+static enum mr_status exchange_row(struct mr_exchange *exchange, struct mr_batch *batch,
+                                   uint32_t row, struct mr_error *error)
+{
+    struct mr_writer *writer = exchange->writer;
+    struct mr_arena *arena = &writer->transaction->arena;
+    const struct mr_plan_key *plan_key = &exchange->repartition->key;
+    struct mr_slice key = {0};
+    struct mr_slice payload;
+    enum mr_status status = MR_OK;
+    if (!plan_key->global)
+        status = mr_key_encode(batch, plan_key->slots, plan_key->slots_count, MR_KEY_FORMAT_TEXT,
+                               row, &key, error);
+    if (status == MR_OK)
+        status = mr_format_json.encode(exchange->encoder, batch, row, arena, &payload, error);
+    if (status != MR_OK)
+        return status;
+    if (payload.size + key.size + RECORD_OVERHEAD_BYTES + MR_EXCHANGE_HEADER_BYTES >
+        (size_t)exchange->target->message_bytes_max)
+        return MR_FAIL(error, MR_LIMIT, MR_RECOVERY_NONE,
+                       "The record is %zu bytes; its repartition topic takes at most %" PRId64 ".",
+                       payload.size, exchange->target->message_bytes_max);
+    int32_t partition =
+        plan_key->global ? 0 : mr_hash_partition(key, exchange->target->partitions_count);
+    uint8_t *bytes = mr_arena_take(arena, MR_EXCHANGE_HEADER_BYTES + payload.size);
+    bytes[0] = MR_EXCHANGE_VERSION;
+    mr_put_u64le(bytes + 1, (uint64_t)batch->event_times_ms[row]);
+    memcpy(bytes + MR_EXCHANGE_HEADER_BYTES, payload.data, payload.size);
+    struct mr_log_record *record =
+        mr_transaction_append(writer->transaction, exchange->target, partition);
+    record->key = mr_arena_copy(arena, key);
+    record->value = mr_slice_from(bytes, MR_EXCHANGE_HEADER_BYTES + payload.size);
+    return MR_OK;
+}
+
+enum mr_status mr_exchange_write(struct mr_exchange *exchange, struct mr_view view,
+                                 const struct mr_row_fault *fault, struct mr_error *error)
+{
+    uint32_t node = exchange->repartition->consumer;
+    for (uint32_t index = 0; index < view.rows_count; index++) {
+        uint32_t row = view.rows[index];
+        if (exchange_row(exchange, view.batch, row, error) != MR_OK)
+            fault->report(fault->argument, node, view.batch, row, mr_slice_text(error->message));
+    }
+    return MR_OK;
+}

@@ -1,0 +1,111 @@
+/* worker/engine_series.c — creating and removing the series that a lane writes.
+ * Design: a series struct is members of one type, filled from a list of metrics in the same order.
+ */
+#include "worker/engine_series.h"
+
+#include "base/assert.h"
+
+#include <stdio.h>
+
+static const enum mr_engine_metric node_metrics[] = {MR_ENGINE_OPERATOR_IN,
+                                                     MR_ENGINE_OPERATOR_OUT,
+                                                     MR_ENGINE_OPERATOR_DROPPED,
+                                                     MR_ENGINE_OPERATOR_LATE,
+                                                     MR_ENGINE_OPERATOR_DEAD_LETTERS,
+                                                     MR_ENGINE_OPERATOR_ERRORS,
+                                                     MR_ENGINE_OPERATOR_LAST_ERROR_TIME,
+                                                     MR_ENGINE_OPERATOR_BATCH_DURATION};
+static const enum mr_engine_metric lane_metrics[] = {MR_ENGINE_TRANSACTION_DURATION,
+                                                     MR_ENGINE_TRANSACTION_RECORDS,
+                                                     MR_ENGINE_TRANSACTION_BYTES,
+                                                     MR_ENGINE_TRANSACTIONS,
+                                                     MR_ENGINE_TRANSACTION_FAILURES,
+                                                     MR_ENGINE_CLAIMS,
+                                                     MR_ENGINE_FENCES,
+                                                     MR_ENGINE_RESTORE_RECORDS,
+                                                     MR_ENGINE_RESTORE_DURATION,
+                                                     MR_ENGINE_TASKS_RUNNING,
+                                                     MR_ENGINE_EVENT_TIMES_CLAMPED};
+static const enum mr_engine_metric input_metrics[] = {MR_ENGINE_SOURCE_RECORDS,
+                                                      MR_ENGINE_SOURCE_BYTES, MR_ENGINE_SOURCE_LAG,
+                                                      MR_ENGINE_SOURCE_WATERMARK};
+static const enum mr_engine_metric store_metrics[] = {MR_ENGINE_STORE_BYTES, MR_ENGINE_STORE_KEYS,
+                                                      MR_ENGINE_STORE_CACHE_HITS,
+                                                      MR_ENGINE_STORE_CACHE_MISSES};
+
+#define CHECK_MEMBERS(type, list)                                                                  \
+    _Static_assert(sizeof(type) == MR_ARRAY_COUNT(list) * sizeof(struct mr_metric *),              \
+                   "one member per metric, in the list's order")
+CHECK_MEMBERS(struct mr_series, node_metrics);
+CHECK_MEMBERS(struct mr_lane_series, lane_metrics);
+CHECK_MEMBERS(struct mr_input_series, input_metrics);
+CHECK_MEMBERS(struct mr_store_series, store_metrics);
+
+static void open_all(struct mr_metrics *metrics, const enum mr_engine_metric *list, size_t count,
+                     const char *const *labels, struct mr_metric **members)
+{
+    for (size_t index = 0; index < count; index++)
+        members[index] = mr_metrics_series(metrics, mr_engine_metric(list[index]), labels);
+}
+
+static void close_all(struct mr_metrics *metrics, size_t count, struct mr_metric **members)
+{
+    for (size_t index = 0; index < count; index++) {
+        if (members[index] != NULL)
+            mr_metrics_remove(metrics, members[index]);
+        members[index] = NULL;
+    }
+}
+
+void mr_series_open(struct mr_metrics *metrics, const char *topology, const char *node,
+                    struct mr_series *series)
+{
+    const char *const labels[] = {topology, node};
+    open_all(metrics, node_metrics, MR_ARRAY_COUNT(node_metrics), labels, &series->in);
+}
+
+void mr_series_close(struct mr_metrics *metrics, struct mr_series *series)
+{
+    close_all(metrics, MR_ARRAY_COUNT(node_metrics), &series->in);
+}
+
+void mr_lane_series_open(struct mr_metrics *metrics, const char *topology,
+                         struct mr_lane_series *series)
+{
+    const char *const labels[] = {topology};
+    open_all(metrics, lane_metrics, MR_ARRAY_COUNT(lane_metrics), labels,
+             &series->transaction_duration);
+}
+
+void mr_lane_series_close(struct mr_metrics *metrics, struct mr_lane_series *series)
+{
+    close_all(metrics, MR_ARRAY_COUNT(lane_metrics), &series->transaction_duration);
+}
+
+void mr_input_series_open(struct mr_metrics *metrics, const char *topology, const char *source,
+                          int32_t partition, struct mr_input_series *series)
+{
+    char number[16];
+    (void)snprintf(number, sizeof(number), "%d", partition);
+    const char *const labels[] = {topology, source, number};
+    open_all(metrics, input_metrics, MR_ARRAY_COUNT(input_metrics), labels, &series->records);
+}
+
+void mr_input_series_close(struct mr_metrics *metrics, struct mr_input_series *series)
+{
+    close_all(metrics, MR_ARRAY_COUNT(input_metrics), &series->records);
+}
+
+void mr_store_series_open(struct mr_metrics *metrics, const char *topology, const char *subtopology,
+                          int32_t partition, struct mr_store_series *series)
+{
+    char number[16];
+    (void)snprintf(number, sizeof(number), "%d", partition);
+    const char *const labels[] = {topology, subtopology, number};
+    open_all(metrics, store_metrics, MR_ARRAY_COUNT(store_metrics), labels, &series->bytes);
+}
+
+void mr_store_series_close(struct mr_metrics *metrics, struct mr_store_series *series)
+{
+    close_all(metrics, MR_ARRAY_COUNT(store_metrics), &series->bytes);
+}

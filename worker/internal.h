@@ -1,0 +1,59 @@
+/* worker/internal.h — what the files of worker/ share. */
+#ifndef MR_WORKER_INTERNAL_H
+#define MR_WORKER_INTERNAL_H
+
+#include "worker/lane.h"
+
+struct mr_running {
+    struct mr_worker *worker;
+    const struct mr_deployment *deployment;
+    struct mr_lane **lanes; /* one per task thread that has tasks */
+    uint32_t lanes_count;
+    uint32_t tasks_count;
+    const char *group;                    /* of the mirrored offsets; NULL: <cluster>.<topology> */
+    const char *const *producer_settings; /* pairs ended by NULL: the sinks' `producer:` options */
+    const char *const *consumer_settings; /* the sources' `consumer:` options */
+    struct mr_arena arena;                /* what the settings live in */
+    pthread_mutex_t mutex;                /* guards error */
+    struct mr_error error;
+    atomic_bool failed;
+    _Atomic uint64_t restored_records;
+};
+
+struct mr_task_thread {
+    struct mr_worker *worker;
+    pthread_t thread;
+    bool started;
+    bool joined;
+    struct mr_lane **lanes;
+    uint32_t lanes_count;
+};
+
+struct mr_worker {
+    struct mr_worker_open open;
+    const struct mr_store_ops *store_ops;
+    struct mr_store_resources *store_resources;
+    struct mr_claimer claimer;
+    struct mr_running **runnings;
+    uint32_t runnings_count;
+    struct mr_task_thread *threads;
+    uint32_t tasks_count; /* of all topologies: divides the caches */
+    bool started;
+};
+
+enum {
+    MR_LOG_WAIT_MS = 15000,   /* one request to the log */
+    MR_COMMIT_AGE_MS_MIN = 5, /* at low load the next commit starts when the last has ended */
+    MR_HOUSEKEEPING_MS = 5000,
+    MR_CONSUMER_QUEUE_BYTES = 16 << 20,
+    MR_PRODUCER_QUEUE_BYTES = 64 << 20
+};
+
+/* Gather the clients' settings that sources and sinks of the topology ask for. MR_INVALID when two
+ * of them disagree: a topology has one consumer and one pair of producers per task thread. */
+enum mr_status mr_running_settings(struct mr_running *running, struct mr_error *error) MR_NODISCARD;
+
+/* The topology stops with this reason; the first one is kept. */
+void mr_running_fail(struct mr_running *running, const struct mr_error *error);
+
+#endif

@@ -1,0 +1,202 @@
+/* worker/lane_setup.c — making a lane: its tasks, inputs, rings, threads; and taking it apart. */
+#include "worker/internal.h"
+
+#include "base/assert.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+
+enum { RING_COMMITS = 2, RING_JOBS = 4096, BATCH_ARENA_CHUNK_BYTES = 1 << 20 };
+
+struct mr_lane *mr_lane_create(struct mr_worker *worker, struct mr_running *running,
+                               uint32_t thread_index)
+{
+    struct mr_lane *lane = mr_memory_new(1, sizeof(*lane));
+    const struct mr_plan *plan = running->deployment->plan;
+    lane->worker = worker;
+    lane->running = running;
+    lane->deployment = running->deployment;
+    lane->log = worker->open.log;
+    lane->thread_index = thread_index;
+    lane->phase = MR_LANE_STOPPED;
+    lane->evaluator = mr_evaluator_create();
+    lane->series = mr_memory_new(plan->nodes_count, sizeof(*lane->series));
+    for (uint32_t index = 0; index < plan->nodes_count; index++)
+        mr_series_open(worker->open.metrics, plan->name, plan->nodes[index].name,
+                       &lane->series[index]);
+    mr_lane_series_open(worker->open.metrics, plan->name, &lane->lane_series);
+    lane->open = mr_transaction_create();
+    lane->spare = mr_transaction_create();
+    mr_arena_init(&lane->batch_arena, BATCH_ARENA_CHUNK_BYTES);
+    lane->commits = mr_ring_create(RING_COMMITS);
+    lane->commits_done = mr_ring_create(RING_COMMITS);
+    lane->jobs = mr_ring_create(RING_JOBS);
+    lane->jobs_done = mr_ring_create(RING_JOBS);
+    atomic_store(&lane->lag, -1);
+    return lane;
+}
+
+static uint32_t inputs_of(const struct mr_lane *lane, uint32_t subtopology)
+{
+    const struct mr_plan_subtopology *planned = &lane->deployment->plan->subtopologies[subtopology];
+    uint32_t count = planned->repartitions_count;
+    for (uint32_t index = 0; index < planned->sources_count; index++) {
+        uint32_t topics_count = lane->deployment->nodes[planned->sources[index]].topics_count;
+        count += topics_count == 0 ? 1 : topics_count;
+    }
+    return count;
+}
+
+static void add_source_inputs(struct mr_task *task, uint32_t node_index)
+{
+    const struct mr_deployment *deployment = task->lane->deployment;
+    const struct mr_plan_node *node = &deployment->plan->nodes[node_index];
+    const struct mr_deployed_node *deployed = &deployment->nodes[node_index];
+    if ((node->type->flags & MR_TYPE_LOG) == 0) {
+        if (task->partition >= deployed->partitions_count)
+            return;
+        bool generator = (node->type->flags & MR_TYPE_GENERATOR) != 0;
+        task->inputs[task->inputs_count++] = (struct mr_task_input){
+            .kind = generator ? MR_INPUT_GENERATOR : MR_INPUT_CONNECTOR,
+            .node = node_index,
+            .topic = node->name,
+            .partition = task->partition,
+            .connector = generator ? NULL : mr_connector_find(MR_ROLE_SOURCE, node->type->name)};
+        return;
+    }
+    for (uint32_t index = 0; index < deployed->topics_count; index++) {
+        const struct mr_deployed_topic *topic = &deployed->topics[index];
+        if (task->partition < topic->partitions_count)
+            task->inputs[task->inputs_count++] =
+                (struct mr_task_input){.kind = MR_INPUT_LOG,
+                                       .node = node_index,
+                                       .topic = topic->name,
+                                       .topic_id = topic->topic_id,
+                                       .partition = task->partition};
+    }
+}
+
+static void add_inputs(struct mr_task *task)
+{
+    const struct mr_deployment *deployment = task->lane->deployment;
+    const struct mr_plan_subtopology *planned = &deployment->plan->subtopologies[task->subtopology];
+    task->inputs =
+        mr_memory_new(inputs_of(task->lane, task->subtopology) + 1, sizeof(*task->inputs));
+    for (uint32_t index = 0; index < planned->sources_count; index++)
+        add_source_inputs(task, planned->sources[index]);
+    for (uint32_t index = 0; index < planned->repartitions_count; index++) {
+        uint32_t repartition = planned->repartitions[index];
+        const struct mr_deployed_topic *topic = &deployment->repartitions[repartition];
+        if (task->partition < topic->partitions_count)
+            task->inputs[task->inputs_count++] =
+                (struct mr_task_input){.kind = MR_INPUT_LOG,
+                                       .node = deployment->plan->repartitions[repartition].consumer,
+                                       .repartition = true,
+                                       .repartition_index = repartition,
+                                       .topic = topic->name,
+                                       .topic_id = topic->topic_id,
+                                       .partition = task->partition};
+    }
+}
+
+/* What metrics call an input: the source, or the repartition. */
+static const char *input_name(const struct mr_lane *lane, const struct mr_task_input *input)
+{
+    const struct mr_plan *plan = lane->deployment->plan;
+    return input->repartition ? plan->repartitions[input->repartition_index].name
+                              : plan->nodes[input->node].name;
+}
+
+void mr_lane_add_task(struct mr_lane *lane, uint32_t subtopology, int32_t partition)
+{
+    struct mr_task *task = mr_task_create(lane, subtopology, partition);
+    add_inputs(task);
+    for (uint32_t index = 0; index < task->inputs_count; index++)
+        mr_input_series_open(lane->worker->open.metrics, lane->deployment->plan->name,
+                             input_name(lane, &task->inputs[index]), partition,
+                             &task->inputs[index].series);
+    if (lane->deployment->plan->subtopologies[subtopology].stateful)
+        mr_store_series_open(lane->worker->open.metrics, lane->deployment->plan->name,
+                             lane->deployment->plan->subtopologies[subtopology].name, partition,
+                             &task->series);
+    lane->tasks = mr_memory_resize(lane->tasks, (lane->tasks_count + 1) * sizeof(*lane->tasks));
+    lane->tasks[lane->tasks_count++] = task;
+    uint32_t total = lane->inputs_count + task->inputs_count;
+    lane->inputs = mr_memory_resize(lane->inputs, (total + 1) * sizeof(*lane->inputs));
+    lane->input_tasks =
+        mr_memory_resize(lane->input_tasks, (total + 1) * sizeof(*lane->input_tasks));
+    for (uint32_t index = 0; index < task->inputs_count; index++) {
+        lane->inputs[lane->inputs_count] = &task->inputs[index];
+        lane->input_tasks[lane->inputs_count++] = task;
+    }
+}
+
+static enum mr_status create_consumer(struct mr_lane *lane, struct mr_error *error)
+{
+    bool reads_log = false;
+    for (uint32_t index = 0; index < lane->inputs_count; index++)
+        reads_log = reads_log || lane->inputs[index]->kind == MR_INPUT_LOG;
+    if (!reads_log)
+        return MR_OK;
+    struct mr_log_consumer_options options = {.end_of_partition = lane->worker->open.until_end,
+                                              .queued_bytes_max = MR_CONSUMER_QUEUE_BYTES,
+                                              .settings = lane->running->consumer_settings};
+    return lane->log->ops->consumer_create(lane->log, &options, &lane->consumer, error);
+}
+
+enum mr_status mr_lane_start(struct mr_lane *lane, struct mr_error *error)
+{
+    enum mr_status status =
+        mr_writer_init(&lane->writer, lane->log, lane->deployment, lane->evaluator, error);
+    if (status == MR_OK)
+        status = create_consumer(lane, error);
+    if (status != MR_OK)
+        return status;
+    lane->writer.transaction = lane->open;
+    int failed = pthread_create(&lane->committer, NULL, mr_committer_main, lane);
+    if (failed != 0)
+        return MR_FAIL_ERRNO(error, failed, MR_RECOVERY_EXIT, "A committer thread");
+    failed = pthread_create(&lane->keeper, NULL, mr_keeper_main, lane);
+    if (failed != 0) {
+        mr_ring_close(lane->commits);
+        (void)pthread_join(lane->committer, NULL);
+        return MR_FAIL_ERRNO(error, failed, MR_RECOVERY_EXIT, "A keeper thread");
+    }
+    lane->threads_started = true;
+    lane->phase = MR_LANE_BACKING_OFF; /* the first step begins the first incarnation */
+    return MR_OK;
+}
+
+void mr_lane_destroy(struct mr_lane *lane)
+{
+    if (lane == NULL)
+        return;
+    MR_ASSERT(lane->phase == MR_LANE_STOPPED);
+    mr_ring_close(lane->commits);
+    mr_ring_close(lane->jobs);
+    if (lane->threads_started) {
+        (void)pthread_join(lane->committer, NULL);
+        (void)pthread_join(lane->keeper, NULL);
+    }
+    for (uint32_t index = 0; index < lane->tasks_count; index++)
+        mr_task_destroy(lane->tasks[index]);
+    if (lane->consumer != NULL)
+        lane->log->ops->consumer_destroy(lane->consumer);
+    for (uint32_t index = 0; index < lane->deployment->plan->nodes_count; index++)
+        mr_series_close(lane->worker->open.metrics, &lane->series[index]);
+    mr_lane_series_close(lane->worker->open.metrics, &lane->lane_series);
+    mr_writer_deinit(&lane->writer);
+    mr_transaction_destroy(lane->open);
+    mr_transaction_destroy(lane->spare);
+    mr_evaluator_destroy(lane->evaluator);
+    mr_arena_deinit(&lane->batch_arena);
+    mr_ring_destroy(lane->commits);
+    mr_ring_destroy(lane->commits_done);
+    mr_ring_destroy(lane->jobs);
+    mr_ring_destroy(lane->jobs_done);
+    mr_memory_free(lane->series);
+    mr_memory_free(lane->tasks);
+    mr_memory_free(lane->inputs);
+    mr_memory_free(lane->input_tasks);
+    mr_memory_free(lane);
+}

@@ -1,0 +1,392 @@
+/* worker/pipeline.c — wiring and running the operators of one task. */
+#include "worker/pipeline.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+
+struct pipeline_node {
+    struct mr_operator *instance;
+    struct mr_operator_context context;
+    struct mr_egress *egress;
+    struct mr_series *series;
+    uint32_t anomaly_slot; /* of is_anomaly, where the type adds it */
+};
+
+struct mr_pipeline {
+    struct mr_pipeline_open open;
+    const struct mr_plan *plan;
+    const struct mr_plan_subtopology *subtopology;
+    struct pipeline_node *nodes;    /* by plan index; unused where not of this subtopology */
+    struct mr_exchange **exchanges; /* by repartition index, those that this task writes */
+    struct mr_operator_runtime runtime;
+    struct mr_row_fault fault;
+    struct mr_arena *arena; /* of the batch that is being pushed */
+    uint32_t sinks_count;   /* sinks with positions */
+    enum mr_status status;
+    struct mr_error error;
+};
+
+static void keep_failure(struct mr_pipeline *pipeline, enum mr_status status,
+                         const struct mr_error *error)
+{
+    if (pipeline->status != MR_OK)
+        return;
+    pipeline->status = status;
+    pipeline->error = *error;
+}
+
+/* ---- What operators call ---- */
+
+static void report_fault(void *argument, uint32_t node_index, const struct mr_batch *batch,
+                         uint32_t row, struct mr_slice message)
+{
+    struct mr_pipeline *pipeline = argument;
+    const struct mr_plan_node *node = &pipeline->plan->nodes[node_index];
+    struct mr_series *series = &pipeline->open.series[node_index];
+    mr_metric_add(series->errors, 1);
+    mr_metric_set(series->last_error_time, (double)pipeline->open.writer->now_wall_ms);
+    if (node->on_error == MR_ON_ERROR_DEAD_LETTER) {
+        struct mr_dead_letter letter = {.node = node->name, .cause = message};
+        mr_writer_dead_letter(pipeline->open.writer, batch, row, &letter);
+        mr_metric_add(series->dead, 1);
+        return;
+    }
+    mr_metric_add(series->dropped, 1);
+    if (node->on_error == MR_ON_ERROR_SKIP)
+        return;
+    struct mr_error error;
+    enum mr_status status =
+        MR_FAIL(&error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                "%s: record at %s[%d]@%lld: %.*s (on_error: fail stops the topology)", node->name,
+                batch->origin.topic, batch->origin.partition, (long long)batch->offsets[row],
+                (int)message.size, (const char *)message.data);
+    keep_failure(pipeline, status, &error);
+}
+
+static void push(struct mr_pipeline *pipeline, const struct mr_plan_edge *edge, struct mr_view view)
+{
+    struct pipeline_node *target = &pipeline->nodes[edge->consumer];
+    struct mr_error error;
+    enum mr_status status;
+    mr_metric_add(target->series->in, view.rows_count);
+    if (target->egress != NULL) {
+        uint32_t written_count;
+        status = mr_egress_write(target->egress, view, &pipeline->fault, &written_count, &error);
+        mr_metric_add(target->series->out, written_count);
+        atomic_fetch_add_explicit(pipeline->open.output_records, written_count,
+                                  memory_order_relaxed);
+    } else {
+        uint64_t start_ns = mr_clock_monotonic_ns();
+        status = mr_operator_process(target->instance, &target->context, edge->port, view, &error);
+        mr_metric_observe(target->series->duration, (mr_clock_monotonic_ns() - start_ns) / 1000);
+    }
+    if (status != MR_OK)
+        keep_failure(pipeline, status, &error);
+}
+
+/* Rows that a detector flags, for the progress line and the status. */
+static void count_anomalies(struct mr_pipeline *pipeline, const struct mr_plan_node *node,
+                            struct mr_view view)
+{
+    uint32_t slot = pipeline->nodes[node->index].anomaly_slot;
+    if (slot == MR_SLOT_NONE)
+        return;
+    const struct mr_value *flags = mr_batch_column(view.batch, slot);
+    uint32_t count = 0;
+    for (uint32_t index = 0; index < view.rows_count; index++) {
+        struct mr_value flag = flags[view.rows[index]];
+        count += flag.kind == MR_KIND_BOOL && flag.boolean;
+    }
+    if (count > 0)
+        atomic_fetch_add_explicit(pipeline->open.anomalies, count, memory_order_relaxed);
+}
+
+static void emit(void *argument, uint32_t node, uint32_t output_index, struct mr_view view)
+{
+    struct mr_pipeline *pipeline = argument;
+    const struct mr_plan_output *output = &pipeline->plan->nodes[node].outputs[output_index];
+    mr_metric_add(pipeline->open.series[node].out, view.rows_count);
+    if (output_index == 0)
+        count_anomalies(pipeline, &pipeline->plan->nodes[node], view);
+    for (uint32_t index = 0; index < output->edges_count && pipeline->status == MR_OK; index++)
+        push(pipeline, &output->edges[index], view);
+    bool read = output->edges_count > 0;
+    for (uint32_t index = 0; index < pipeline->plan->repartitions_count; index++) {
+        const struct mr_plan_repartition *repartition = &pipeline->plan->repartitions[index];
+        struct mr_error error;
+        if (repartition->producer != node || repartition->output != output_index ||
+            pipeline->status != MR_OK)
+            continue;
+        read = true;
+        enum mr_status status =
+            mr_exchange_write(pipeline->exchanges[index], view, &pipeline->fault, &error);
+        if (status != MR_OK)
+            keep_failure(pipeline, status, &error);
+    }
+    if (!read)
+        mr_metric_add(pipeline->open.series[node].dropped, view.rows_count);
+}
+
+static struct mr_batch *batch_new(void *argument, uint32_t node, uint32_t output_index,
+                                  const struct mr_batch *cause, uint32_t rows_capacity)
+{
+    struct mr_pipeline *pipeline = argument;
+    const struct mr_plan_output *output = &pipeline->plan->nodes[node].outputs[output_index];
+    struct mr_batch *batch = mr_arena_new(pipeline->arena, 1, sizeof(*batch));
+    mr_batch_init(batch, pipeline->arena, pipeline->plan->domains[output->domain].shape,
+                  rows_capacity);
+    if (cause != NULL) {
+        batch->source_index = cause->source_index;
+        batch->sequence_first = cause->sequence_first;
+        batch->origin = cause->origin;
+    }
+    return batch;
+}
+
+/* ---- Life ---- */
+
+static uint64_t node_seed(const struct mr_pipeline *pipeline, const struct mr_plan_node *node)
+{
+    char text[256];
+    int size = snprintf(text, sizeof(text), "%016llx/%s/%d/%s",
+                        (unsigned long long)pipeline->open.deployment->generation,
+                        pipeline->subtopology->name, pipeline->open.partition, node->name);
+    return mr_hash64(mr_slice_from(text, (size_t)size));
+}
+
+static struct mr_sink_position stored_position(const struct mr_pipeline_open *open,
+                                               const char *name)
+{
+    for (uint32_t index = 0; open->progress != NULL && index < open->progress->sinks_count;
+         index++) {
+        const struct mr_progress_sink *sink = &open->progress->sinks[index];
+        if (mr_slice_equal(sink->name, mr_slice_text(name)))
+            return (struct mr_sink_position){sink->file_number, sink->bytes};
+    }
+    return (struct mr_sink_position){0, 0};
+}
+
+static enum mr_status open_sink(struct mr_pipeline *pipeline, const struct mr_plan_node *node,
+                                struct pipeline_node *target, struct mr_error *error)
+{
+    const struct mr_pipeline_open *open = &pipeline->open;
+    struct mr_connector_open connector = {.options = &node->options,
+                                          .topology = pipeline->plan->name,
+                                          .name = node->name,
+                                          .subtopology = pipeline->subtopology->name,
+                                          .partition = open->partition,
+                                          .partitions_count = open->partitions_count,
+                                          .metrics = open->metrics,
+                                          .exactly_once = pipeline->plan->exactly_once};
+    enum mr_status status = mr_egress_create(
+        open->writer, node, &connector, stored_position(open, node->name), &target->egress, error);
+    if (status == MR_OK && mr_egress_has_position(target->egress))
+        pipeline->sinks_count++;
+    return status;
+}
+
+static enum mr_status open_node(struct mr_pipeline *pipeline, const struct mr_plan_node *node,
+                                struct mr_error *error)
+{
+    struct pipeline_node *target = &pipeline->nodes[node->index];
+    target->series = &pipeline->open.series[node->index];
+    target->anomaly_slot = MR_SLOT_NONE;
+    for (uint32_t index = 0; index < node->type->added_fields_count; index++)
+        if (strcmp(node->type->added_fields[index].name, "is_anomaly") == 0)
+            target->anomaly_slot = node->added_slots[index];
+    if (node->type->role == MR_ROLE_SINK)
+        return open_sink(pipeline, node, target, error);
+    const struct mr_operator_type *type = mr_operator_find(node->type->name);
+    if (type == NULL)
+        return MR_OK; /* a connector's source */
+    target->context = (struct mr_operator_context){.runtime = &pipeline->runtime,
+                                                   .node = node->index,
+                                                   .evaluator = pipeline->open.evaluator,
+                                                   .watermark_ms = INT64_MIN,
+                                                   .seed = node_seed(pipeline, node)};
+    struct mr_operator_open open = {.plan = pipeline->plan,
+                                    .node = node,
+                                    .state = pipeline->open.state,
+                                    .partition = pipeline->open.partition,
+                                    .partitions_count = pipeline->open.partitions_count};
+    return mr_operator_create(type, &open, &target->instance, error);
+}
+
+static enum mr_status open_all(struct mr_pipeline *pipeline, struct mr_error *error)
+{
+    const struct mr_plan *plan = pipeline->plan;
+    for (uint32_t index = 0; index < pipeline->subtopology->nodes_count; index++) {
+        enum mr_status status =
+            open_node(pipeline, &plan->nodes[pipeline->subtopology->nodes[index]], error);
+        if (status != MR_OK)
+            return status;
+    }
+    uint32_t own = plan->nodes[pipeline->subtopology->nodes[0]].subtopology;
+    for (uint32_t index = 0; index < plan->repartitions_count; index++) {
+        if (plan->repartitions[index].from_subtopology != own)
+            continue;
+        enum mr_status status =
+            mr_exchange_create(pipeline->open.writer, index, &pipeline->exchanges[index], error);
+        if (status != MR_OK)
+            return status;
+    }
+    return MR_OK;
+}
+
+enum mr_status mr_pipeline_create(const struct mr_pipeline_open *open,
+                                  struct mr_pipeline **pipeline, struct mr_error *error)
+{
+    struct mr_pipeline *created = mr_memory_new(1, sizeof(*created));
+    created->open = *open;
+    created->plan = open->deployment->plan;
+    created->subtopology = &created->plan->subtopologies[open->subtopology];
+    created->nodes = mr_memory_new(created->plan->nodes_count, sizeof(*created->nodes));
+    created->exchanges =
+        mr_memory_new(created->plan->repartitions_count + 1, sizeof(struct mr_exchange *));
+    created->runtime = (struct mr_operator_runtime){
+        .argument = created, .emit = emit, .row_error = report_fault, .batch_new = batch_new};
+    created->fault = (struct mr_row_fault){.argument = created, .report = report_fault};
+    enum mr_status status = open_all(created, error);
+    created->open.progress = NULL;
+    if (status != MR_OK) {
+        mr_pipeline_destroy(created);
+        return status;
+    }
+    *pipeline = created;
+    return MR_OK;
+}
+
+void mr_pipeline_destroy(struct mr_pipeline *pipeline)
+{
+    if (pipeline == NULL)
+        return;
+    for (uint32_t index = 0; index < pipeline->plan->nodes_count; index++) {
+        mr_operator_destroy(pipeline->nodes[index].instance);
+        mr_egress_destroy(pipeline->nodes[index].egress);
+    }
+    for (uint32_t index = 0; index < pipeline->plan->repartitions_count; index++)
+        mr_exchange_destroy(pipeline->exchanges[index]);
+    mr_memory_free(pipeline->exchanges);
+    mr_memory_free(pipeline->nodes);
+    mr_memory_free(pipeline);
+}
+
+/* ---- Pushing ---- */
+
+static void set_context(struct mr_pipeline *pipeline, struct mr_arena *arena, int64_t watermark_ms)
+{
+    int64_t now_wall_ms = pipeline->open.writer->now_wall_ms;
+    pipeline->arena = arena;
+    for (uint32_t index = 0; index < pipeline->subtopology->nodes_count; index++) {
+        struct mr_operator_context *context =
+            &pipeline->nodes[pipeline->subtopology->nodes[index]].context;
+        context->arena = arena;
+        context->now_ms = now_wall_ms;
+        context->watermark_ms = watermark_ms;
+    }
+}
+
+enum mr_status mr_pipeline_status(const struct mr_pipeline *pipeline, struct mr_error *error)
+{
+    if (pipeline->status != MR_OK)
+        *error = pipeline->error;
+    return pipeline->status;
+}
+
+enum mr_status mr_pipeline_source(struct mr_pipeline *pipeline, uint32_t node, struct mr_view view,
+                                  int64_t watermark_ms, struct mr_error *error)
+{
+    set_context(pipeline, view.batch->arena, watermark_ms);
+    mr_metric_add(pipeline->open.series[node].in, view.batch->rows_count);
+    if (view.rows_count > 0)
+        emit(pipeline, node, 0, view);
+    return mr_pipeline_status(pipeline, error);
+}
+
+enum mr_status mr_pipeline_repartition(struct mr_pipeline *pipeline, uint32_t repartition,
+                                       struct mr_view view, int64_t watermark_ms,
+                                       struct mr_error *error)
+{
+    set_context(pipeline, view.batch->arena, watermark_ms);
+    const struct mr_plan_repartition *planned = &pipeline->plan->repartitions[repartition];
+    for (uint32_t index = 0;
+         index < planned->edges_count && view.rows_count > 0 && pipeline->status == MR_OK; index++)
+        push(pipeline, &planned->edges[index], view);
+    return mr_pipeline_status(pipeline, error);
+}
+
+enum mr_status mr_pipeline_watermark(struct mr_pipeline *pipeline, int64_t watermark_ms,
+                                     struct mr_arena *arena, struct mr_error *error)
+{
+    set_context(pipeline, arena, watermark_ms);
+    for (uint32_t index = 0;
+         index < pipeline->subtopology->nodes_count && pipeline->status == MR_OK; index++) {
+        struct pipeline_node *node = &pipeline->nodes[pipeline->subtopology->nodes[index]];
+        if (node->instance == NULL)
+            continue;
+        enum mr_status status = mr_operator_watermark(node->instance, &node->context, error);
+        if (status != MR_OK)
+            keep_failure(pipeline, status, error);
+    }
+    return mr_pipeline_status(pipeline, error);
+}
+
+enum mr_status mr_pipeline_generate(struct mr_pipeline *pipeline, uint32_t node, int64_t position,
+                                    struct mr_batch *batch, int64_t *next_position, int64_t *due_ms,
+                                    struct mr_error *error)
+{
+    struct pipeline_node *target = &pipeline->nodes[node];
+    MR_ASSERT(target->instance != NULL);
+    set_context(pipeline, batch->arena, INT64_MIN);
+    return mr_operator_generate(target->instance, &target->context, position, batch, next_position,
+                                due_ms, error);
+}
+
+const struct mr_row_fault *mr_pipeline_fault(struct mr_pipeline *pipeline)
+{
+    return &pipeline->fault;
+}
+
+/* ---- Sinks with positions ---- */
+
+uint32_t mr_pipeline_sinks_count(const struct mr_pipeline *pipeline)
+{
+    return pipeline->sinks_count;
+}
+
+enum mr_status mr_pipeline_prepare(struct mr_pipeline *pipeline, struct mr_progress_sink *positions,
+                                   struct mr_error *error)
+{
+    uint32_t positions_count = 0;
+    for (uint32_t index = 0; index < pipeline->plan->nodes_count; index++) {
+        struct mr_egress *egress = pipeline->nodes[index].egress;
+        struct mr_sink_position position;
+        if (egress == NULL || !mr_egress_has_position(egress))
+            continue;
+        enum mr_status status = mr_egress_prepare(egress, &position, error);
+        if (status != MR_OK)
+            return status;
+        positions[positions_count++] =
+            (struct mr_progress_sink){.name = mr_slice_text(mr_egress_node(egress)->name),
+                                      .file_number = position.file_number,
+                                      .bytes = position.bytes};
+    }
+    return MR_OK;
+}
+
+enum mr_status mr_pipeline_committed(struct mr_pipeline *pipeline, struct mr_error *error)
+{
+    for (uint32_t index = 0; index < pipeline->plan->nodes_count; index++) {
+        struct mr_egress *egress = pipeline->nodes[index].egress;
+        if (egress == NULL || !mr_egress_has_position(egress))
+            continue;
+        enum mr_status status = mr_egress_committed(egress, error);
+        if (status != MR_OK)
+            return status;
+    }
+    return MR_OK;
+}

@@ -1,0 +1,64 @@
+/* worker/pipeline.h — the fused operators of one task: a subtopology's nodes, wired as the plan
+ * says. Model: a batch enters at a source (or a repartition's consumers) and is pushed through;
+ * every consumer of an output gets the same view, one after the other. Sinks write into the lane's
+ * open transaction. A row that fails is treated by its node's on_error; other rows go on. Failure:
+ * the first failure that stops the task is kept; after it nothing more is pushed. Threads: the task
+ * thread. */
+#ifndef MR_WORKER_PIPELINE_H
+#define MR_WORKER_PIPELINE_H
+
+#include "operators/operator.h"
+#include "worker/egress.h"
+#include "worker/engine_series.h"
+
+#include "worker/progress.h"
+#include <stdatomic.h>
+
+struct mr_pipeline;
+
+struct mr_pipeline_open {
+    const struct mr_deployment *deployment;
+    uint32_t subtopology;
+    int32_t partition;
+    int32_t partitions_count;
+    struct mr_state *state; /* NULL: stateless */
+    struct mr_writer *writer;
+    struct mr_evaluator *evaluator;
+    struct mr_metrics *metrics;
+    struct mr_series *series;           /* by node index, of the lane */
+    const struct mr_progress *progress; /* sink positions, may be NULL */
+    _Atomic uint64_t *output_records;   /* of the lane: written by sinks */
+    _Atomic uint64_t *anomalies;        /* of the lane: rows that detectors flag */
+};
+
+enum mr_status mr_pipeline_create(const struct mr_pipeline_open *open,
+                                  struct mr_pipeline **pipeline,
+                                  struct mr_error *error) MR_NODISCARD;
+void mr_pipeline_destroy(struct mr_pipeline *pipeline); /* accepts NULL */
+
+/* Push rows of a source's output, or of a repartition (node is then its consumer side). */
+enum mr_status mr_pipeline_source(struct mr_pipeline *pipeline, uint32_t node, struct mr_view view,
+                                  int64_t watermark_ms, struct mr_error *error) MR_NODISCARD;
+enum mr_status mr_pipeline_repartition(struct mr_pipeline *pipeline, uint32_t repartition,
+                                       struct mr_view view, int64_t watermark_ms,
+                                       struct mr_error *error) MR_NODISCARD;
+/* The task's watermark advanced. */
+enum mr_status mr_pipeline_watermark(struct mr_pipeline *pipeline, int64_t watermark_ms,
+                                     struct mr_arena *arena, struct mr_error *error) MR_NODISCARD;
+/* Generator sources. */
+enum mr_status mr_pipeline_generate(struct mr_pipeline *pipeline, uint32_t node, int64_t position,
+                                    struct mr_batch *batch, int64_t *next_position, int64_t *due_ms,
+                                    struct mr_error *error) MR_NODISCARD;
+/* How rows that fail before they enter are reported: by the source's on_error. */
+const struct mr_row_fault *mr_pipeline_fault(struct mr_pipeline *pipeline);
+/* A row fault with on_error fail was reported: the status to stop with. */
+enum mr_status mr_pipeline_status(const struct mr_pipeline *pipeline,
+                                  struct mr_error *error) MR_NODISCARD;
+/* Sinks with positions: seal and after the commit. positions has room for sinks_count. */
+uint32_t mr_pipeline_sinks_count(const struct mr_pipeline *pipeline);
+enum mr_status mr_pipeline_prepare(struct mr_pipeline *pipeline, struct mr_progress_sink *positions,
+                                   struct mr_error *error) MR_NODISCARD;
+enum mr_status mr_pipeline_committed(struct mr_pipeline *pipeline,
+                                     struct mr_error *error) MR_NODISCARD;
+
+#endif

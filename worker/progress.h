@@ -1,0 +1,48 @@
+/* worker/progress.h — the progress record: how far a task has come, as of one transaction.
+ * It is the last record of the transaction that it describes, in the task's changelog partition
+ * (or, for a stateless task, its partition of the progress topic), under MR_STATE_PROGRESS_KEY.
+ *
+ * Bytes, little-endian, version 1:
+ *   u8 version | u64 epoch | u64 incarnation | u64 sequence | i64 watermark_ms
+ *   u16 inputs: { u16+text topic, i32 partition, u16+text topic_id, i64 next_offset,
+ *                 i64 highest_event_ms, u8 idle }
+ *   u16 sinks:  { u16+text name, i64 file_number, i64 bytes } */
+#ifndef MR_WORKER_PROGRESS_H
+#define MR_WORKER_PROGRESS_H
+
+#include "base/arena.h"
+#include "base/error.h"
+
+struct mr_progress_input {
+    struct mr_slice topic; /* or the source's name where there is no topic */
+    int32_t partition;
+    struct mr_slice topic_id;
+    int64_t next_offset;
+    int64_t highest_event_ms; /* INT64_MIN: none yet */
+    bool idle;
+};
+
+struct mr_progress_sink {
+    struct mr_slice name;
+    int64_t file_number;
+    int64_t bytes;
+};
+
+struct mr_progress {
+    uint64_t epoch;
+    uint64_t incarnation;
+    uint64_t sequence; /* rows that the task has read: seeds of replayable ids */
+    int64_t watermark_ms;
+    struct mr_progress_input *inputs;
+    uint32_t inputs_count;
+    struct mr_progress_sink *sinks;
+    uint32_t sinks_count;
+};
+
+struct mr_slice mr_progress_encode(const struct mr_progress *progress, struct mr_arena *arena);
+/* Texts borrow from bytes; arrays are in arena. MR_VERSION, MR_CORRUPT. */
+enum mr_status mr_progress_decode(struct mr_slice bytes, struct mr_arena *arena,
+                                  struct mr_progress *progress,
+                                  struct mr_error *error) MR_NODISCARD;
+
+#endif

@@ -1,0 +1,305 @@
+/* worker/task.c — feeding records to a task and sealing its share of a transaction. */
+#include "worker/internal.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/memory.h"
+
+struct mr_task *mr_task_create(struct mr_lane *lane, uint32_t subtopology, int32_t partition)
+{
+    struct mr_task *task = mr_memory_new(1, sizeof(*task));
+    task->lane = lane;
+    task->subtopology = subtopology;
+    task->partition = partition;
+    task->partitions_count = lane->deployment->subtopologies[subtopology].tasks_count;
+    task->watermark_ms = INT64_MIN;
+    mr_arena_init(&task->arena, 4096);
+    return task;
+}
+
+void mr_task_destroy(struct mr_task *task)
+{
+    if (task == NULL)
+        return;
+    mr_task_close(task);
+    struct mr_metrics *metrics = task->lane->worker->open.metrics;
+    for (uint32_t index = 0; index < task->inputs_count; index++)
+        mr_input_series_close(metrics, &task->inputs[index].series);
+    mr_store_series_close(metrics, &task->series);
+    mr_memory_free(task->inputs);
+    mr_arena_deinit(&task->arena);
+    mr_memory_free(task);
+}
+
+void mr_task_close(struct mr_task *task)
+{
+    for (uint32_t index = 0; index < task->inputs_count; index++) {
+        struct mr_task_input *input = &task->inputs[index];
+        if (input->source != NULL)
+            input->connector->source->close(input->source);
+        mr_memory_free(input->source);
+        input->source = NULL;
+        mr_ingest_destroy(input->ingest);
+        input->ingest = NULL;
+    }
+    mr_pipeline_destroy(task->pipeline);
+    task->pipeline = NULL;
+    mr_state_close(task->state);
+    task->state = NULL;
+    task->touched = false;
+}
+
+/* A record below the next offset was processed already (rule 8); a refetch must not double it. */
+static uint32_t skip_processed(const struct mr_task_input *input,
+                               const struct mr_log_message *messages, uint32_t messages_count)
+{
+#ifdef MR_MUTATION_OFFSET_FILTER
+    MR_UNUSED(input), MR_UNUSED(messages), MR_UNUSED(messages_count);
+    return 0;
+#else
+    uint32_t first = 0;
+    while (first < messages_count && messages[first].offset < input->next_offset)
+        first++;
+    return first;
+#endif
+}
+
+static void note_rows(struct mr_task *task, struct mr_task_input *input, uint32_t rows_count)
+{
+    struct mr_transaction *transaction = task->lane->open;
+    if (transaction->opened_ns == 0)
+        transaction->opened_ns = mr_clock_monotonic_ns();
+    transaction->input_count += rows_count;
+    task->touched = true;
+    task->sequence += rows_count;
+    mr_metric_add(input->series.records, rows_count);
+    input->last_record_ms = mr_clock_monotonic_ms();
+    input->idle = false;
+    atomic_fetch_add_explicit(&task->lane->input_records, rows_count, memory_order_relaxed);
+}
+
+static enum mr_status push_view(struct mr_task *task, const struct mr_task_input *input,
+                                struct mr_view view, struct mr_error *error)
+{
+    if (input->repartition)
+        return mr_pipeline_repartition(task->pipeline, input->repartition_index, view,
+                                       task->watermark_ms, error);
+    return mr_pipeline_source(task->pipeline, input->node, view, task->watermark_ms, error);
+}
+
+static enum mr_status feed_run(struct mr_task *task, struct mr_task_input *input,
+                               const struct mr_log_message *messages, uint32_t messages_count,
+                               struct mr_error *error)
+{
+    struct mr_lane *lane = task->lane;
+    struct mr_batch batch;
+    uint16_t *rows = mr_arena_take(&lane->batch_arena, messages_count * sizeof(*rows));
+    struct mr_ingest_run run = {.messages = messages,
+                                .messages_count = messages_count,
+                                .origin = {input->topic, input->partition},
+                                .sequence_first = task->sequence,
+                                .now_wall_ms = lane->writer.now_wall_ms,
+                                .highest_event_ms = input->highest_event_ms};
+    note_rows(task, input, messages_count);
+    uint64_t bytes = 0;
+    for (uint32_t index = 0; index < messages_count; index++)
+        bytes += messages[index].key.size + messages[index].value.size;
+    mr_metric_add(input->series.bytes, bytes);
+    struct mr_view view = mr_ingest_run(input->ingest, &run, &lane->batch_arena, &batch, rows,
+                                        mr_pipeline_fault(task->pipeline));
+    input->highest_event_ms = run.highest_event_ms;
+    enum mr_status status = push_view(task, input, view, error);
+    mr_arena_reset(&lane->batch_arena);
+    return status;
+}
+
+enum mr_status mr_task_feed(struct mr_task *task, struct mr_task_input *input,
+                            const struct mr_log_message *messages, uint32_t messages_count,
+                            struct mr_error *error)
+{
+    uint32_t first = skip_processed(input, messages, messages_count);
+    /* until_end: what came after the end that was seen at start belongs to the next run. */
+    while (messages_count > first && input->end_offset >= 0 &&
+           messages[messages_count - 1].offset >= input->end_offset) {
+        messages_count--;
+        input->ended = true;
+    }
+    while (first < messages_count) {
+        uint32_t count = messages_count - first;
+        if (count > MR_LIMIT_BATCH_ROWS)
+            count = MR_LIMIT_BATCH_ROWS;
+        enum mr_status status = feed_run(task, input, messages + first, count, error);
+        if (status != MR_OK)
+            return status;
+        first += count;
+        input->next_offset = messages[first - 1].offset + 1;
+    }
+    return mr_task_advance(task, error);
+}
+
+static enum mr_status poll_connector(struct mr_task *task, struct mr_task_input *input,
+                                     int64_t now_wall_ms, struct mr_error *error)
+{
+    struct mr_lane *lane = task->lane;
+    struct mr_log_message *messages;
+    uint32_t messages_count = 0;
+    int64_t next_position = input->next_offset;
+    input->due_ms = 0;
+    enum mr_status status = input->connector->source->poll(
+        input->source, &lane->batch_arena, MR_LIMIT_BATCH_ROWS, now_wall_ms, &messages,
+        &messages_count, &next_position, &input->due_ms, error);
+    if (status == MR_END)
+        input->ended = true;
+    if (status != MR_OK || messages_count == 0) {
+        mr_arena_reset(&lane->batch_arena);
+        return status;
+    }
+    status = feed_run(task, input, messages, messages_count, error);
+    input->next_offset = next_position;
+    return status;
+}
+
+static enum mr_status poll_generator(struct mr_task *task, struct mr_task_input *input,
+                                     struct mr_error *error)
+{
+    struct mr_lane *lane = task->lane;
+    struct mr_batch batch;
+    int64_t next_position = input->next_offset;
+    uint16_t *rows = mr_arena_take(&lane->batch_arena, MR_LIMIT_BATCH_ROWS * sizeof(*rows));
+    mr_ingest_batch_init(input->ingest, &lane->batch_arena, MR_LIMIT_BATCH_ROWS, &batch);
+    batch.origin = (struct mr_origin){input->topic, input->partition};
+    batch.sequence_first = task->sequence;
+    input->due_ms = 0;
+    enum mr_status status = mr_pipeline_generate(task->pipeline, input->node, input->next_offset,
+                                                 &batch, &next_position, &input->due_ms, error);
+    if (status == MR_END)
+        input->ended = true;
+    if (status == MR_OK) {
+        note_rows(task, input, batch.rows_count);
+        struct mr_view view =
+            mr_ingest_generated(input->ingest, &batch, rows, &input->highest_event_ms);
+        status = push_view(task, input, view, error);
+        input->next_offset = next_position;
+    }
+    mr_arena_reset(&lane->batch_arena);
+    return status;
+}
+
+enum mr_status mr_task_poll(struct mr_task *task, int64_t now_wall_ms, struct mr_error *error)
+{
+    bool worked = false;
+    for (uint32_t index = 0; index < task->inputs_count; index++) {
+        struct mr_task_input *input = &task->inputs[index];
+        if (input->kind == MR_INPUT_LOG || input->ended || input->due_ms > now_wall_ms)
+            continue;
+        enum mr_status status = input->kind == MR_INPUT_CONNECTOR
+                                    ? poll_connector(task, input, now_wall_ms, error)
+                                    : poll_generator(task, input, error);
+        if (status == MR_OK)
+            worked = true;
+        else if (status != MR_AGAIN && status != MR_END)
+            return status;
+    }
+    if (!worked)
+        return MR_AGAIN;
+    return mr_task_advance(task, error);
+}
+
+/* The watermark that one input allows; INT64_MAX when it does not hold the task back. */
+static int64_t input_watermark(const struct mr_task *task, struct mr_task_input *input,
+                               uint64_t now_ms)
+{
+    const struct mr_plan_node *node = &task->lane->deployment->plan->nodes[input->node];
+    bool source = !input->repartition;
+    if (input->ended)
+        return INT64_MAX;
+    if (source && node->idle_timeout_ms > 0 &&
+        now_ms - input->last_record_ms >= (uint64_t)node->idle_timeout_ms)
+        input->idle = true;
+    if (input->idle)
+        return INT64_MAX;
+    if (input->highest_event_ms == INT64_MIN)
+        return INT64_MIN;
+    return input->highest_event_ms - (source ? node->max_delay_ms : 0);
+}
+
+enum mr_status mr_task_advance(struct mr_task *task, struct mr_error *error)
+{
+    int64_t lowest = INT64_MAX;
+    int64_t highest_event_ms = INT64_MIN;
+    uint64_t now_ms = mr_clock_monotonic_ms();
+    for (uint32_t index = 0; index < task->inputs_count; index++) {
+        int64_t allowed = input_watermark(task, &task->inputs[index], now_ms);
+        lowest = allowed < lowest ? allowed : lowest;
+        if (allowed != INT64_MAX && allowed != INT64_MIN)
+            mr_metric_set(task->inputs[index].series.watermark, (double)allowed);
+        if (task->inputs[index].highest_event_ms > highest_event_ms)
+            highest_event_ms = task->inputs[index].highest_event_ms;
+    }
+    if (lowest == INT64_MAX)
+        lowest = highest_event_ms; /* all idle: what is known has come */
+    if (lowest <= task->watermark_ms)
+        return MR_OK;
+    task->watermark_ms = lowest;
+    if (task->lane->open->opened_ns == 0)
+        task->lane->open->opened_ns = mr_clock_monotonic_ns();
+    task->touched = true;
+    return mr_pipeline_watermark(task->pipeline, lowest, &task->lane->batch_arena, error);
+}
+
+static struct mr_slice encode_progress(struct mr_task *task, struct mr_arena *arena,
+                                       struct mr_progress_sink *sinks, uint32_t sinks_count)
+{
+    struct mr_progress progress = {.epoch = task->epoch,
+                                   .incarnation = task->incarnation,
+                                   .sequence = task->sequence,
+                                   .watermark_ms = task->watermark_ms,
+                                   .inputs_count = task->inputs_count,
+                                   .sinks = sinks,
+                                   .sinks_count = sinks_count};
+    progress.inputs = mr_arena_new(arena, task->inputs_count, sizeof(*progress.inputs));
+    for (uint32_t index = 0; index < task->inputs_count; index++) {
+        struct mr_task_input *input = &task->inputs[index];
+        input->sealed_offset = input->next_offset;
+        progress.inputs[index] = (struct mr_progress_input){
+            .topic = mr_slice_text(input->topic),
+            .partition = input->partition,
+            .topic_id = mr_slice_text(input->topic_id == NULL ? "" : input->topic_id),
+            .next_offset = input->next_offset,
+            .highest_event_ms = input->highest_event_ms,
+            .idle = input->idle};
+    }
+    return mr_progress_encode(&progress, arena);
+}
+
+enum mr_status mr_task_seal(struct mr_task *task, struct mr_transaction *transaction,
+                            struct mr_error *error)
+{
+    enum mr_status status = MR_OK;
+    struct mr_seal *seal = mr_transaction_seal(transaction);
+    seal->task = task;
+    seal->state = task->state;
+    seal->partition = task->partition;
+    seal->log_topic = task->lane->deployment->subtopologies[task->subtopology].log_topic.name;
+    if (task->state != NULL)
+        status =
+            mr_state_seal(task->state, &seal->sealed, &seal->changes, &seal->changes_count, error);
+    uint32_t sinks_count = mr_pipeline_sinks_count(task->pipeline);
+    struct mr_progress_sink *sinks =
+        mr_arena_new(&transaction->arena, sinks_count + 1, sizeof(*sinks));
+    if (status == MR_OK && sinks_count > 0)
+        status = mr_pipeline_prepare(task->pipeline, sinks, error);
+    if (status != MR_OK)
+        return status;
+    seal->progress = encode_progress(task, &transaction->arena, sinks, sinks_count);
+    task->touched = false;
+    return MR_OK;
+}
+
+bool mr_task_ended(const struct mr_task *task)
+{
+    for (uint32_t index = 0; index < task->inputs_count; index++)
+        if (!task->inputs[index].ended)
+            return false;
+    return task->phase == MR_TASK_RUNNING;
+}

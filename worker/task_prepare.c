@@ -1,0 +1,400 @@
+/* worker/task_prepare.c — how a task comes to life on the keeper: claim, progress, state,
+ * operators. Order (docs/EXACTLY_ONCE.md, rule 2): the claim is committed before anything is read;
+ * progress and the changelog are then read to their end, and the task starts exactly there. */
+#include "worker/internal.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "worker/failpoint.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { PROGRESS_TAIL_FIRST = 64, PROGRESS_TAIL_GROWTH = 8, STATE_PATH_SIZE = 1024 };
+
+struct progress_search {
+    struct mr_task *task;
+    struct mr_progress progress;
+    bool found;
+    struct mr_state *state; /* NULL: only progress is looked for */
+};
+
+static enum mr_status progress_visit(void *argument, const struct mr_log_message *message,
+                                     struct mr_error *error)
+{
+    struct progress_search *search = argument;
+    struct mr_task *task = search->task;
+    if (!message->key_null && mr_slice_equal(message->key, MR_STATE_PROGRESS_KEY)) {
+        search->found = true;
+        struct mr_slice bytes = mr_arena_copy(&task->arena, message->value);
+        enum mr_status status = mr_progress_decode(bytes, &task->arena, &search->progress, error);
+        if (status == MR_OK && search->state != NULL)
+            status = mr_state_restore_commit(search->state, message->offset + 1, mr_clock_wall_ms(),
+                                             error);
+        mr_failpoint("restore_commit");
+        return status;
+    }
+    if (search->state == NULL)
+        return MR_OK;
+    task->statistics.restored_records++;
+    task->statistics.restored_bytes += message->key.size + message->value.size;
+    return mr_state_restore_record(search->state, message->key, message->value, message->value_null,
+                                   error);
+}
+
+static const struct mr_deployed_topic *log_topic(const struct mr_task *task)
+{
+    return &task->lane->deployment->subtopologies[task->subtopology].log_topic;
+}
+
+/* The last progress record, searched from the end in growing steps. */
+static enum mr_status find_progress(struct mr_task *task, struct progress_search *search,
+                                    struct mr_error *error)
+{
+    struct mr_log *log = task->lane->log;
+    const char *topic = log_topic(task)->name;
+    int64_t first;
+    int64_t end;
+    *search = (struct progress_search){.task = task};
+    enum mr_status status =
+        log->ops->offset_find(log, topic, task->partition, MR_LOG_OFFSET_EARLIEST, &first, error);
+    if (status == MR_OK)
+        status =
+            log->ops->offset_find(log, topic, task->partition, MR_LOG_OFFSET_LATEST, &end, error);
+    int64_t tail = PROGRESS_TAIL_FIRST;
+    while (status == MR_OK && !search->found && first < end) {
+        int64_t from = end - tail > first ? end - tail : first;
+        int64_t read_end;
+        status = mr_log_read_to_end(log, topic, task->partition, from, progress_visit, search,
+                                    MR_LOG_WAIT_MS, &read_end, error);
+        if (from == first)
+            break;
+        tail *= PROGRESS_TAIL_GROWTH;
+    }
+    return status;
+}
+
+static void describe_state(const struct mr_task *task, char path[STATE_PATH_SIZE],
+                           struct mr_state_open *open)
+{
+    const struct mr_deployment *deployment = task->lane->deployment;
+    const struct mr_worker *worker = task->lane->worker;
+    const struct mr_deployed_topic *topic = log_topic(task);
+    (void)snprintf(path, STATE_PATH_SIZE, "%s/%016" PRIx64 "/%s/%d",
+                   worker->open.state_directory == NULL ? "" : worker->open.state_directory,
+                   deployment->generation, deployment->plan->subtopologies[task->subtopology].name,
+                   task->partition);
+    *open = (struct mr_state_open){.store_ops = worker->store_ops,
+                                   .resources = worker->store_resources,
+                                   .directory = path,
+                                   .cache_bytes_max =
+                                       worker->open.memory_bytes / 2 / (worker->tasks_count + 1u),
+                                   .now_wall_ms = mr_clock_wall_ms(),
+                                   .tombstone_margin_ms = topic->delete_retention_ms / 2};
+    (void)snprintf(open->identity.cluster_id, sizeof(open->identity.cluster_id), "%s",
+                   deployment->cluster_id);
+    (void)snprintf(open->identity.topic_id, sizeof(open->identity.topic_id), "%s", topic->topic_id);
+    open->identity.generation = deployment->generation;
+}
+
+/* Open the local state; wipe it when its offset lies outside the changelog. */
+static enum mr_status open_state(struct mr_task *task, int64_t *offset, struct mr_error *error)
+{
+    struct mr_log *log = task->lane->log;
+    char path[STATE_PATH_SIZE];
+    struct mr_state_open open;
+    struct mr_state_opened opened;
+    int64_t first;
+    int64_t end;
+    describe_state(task, path, &open);
+    enum mr_status status = log->ops->offset_find(log, log_topic(task)->name, task->partition,
+                                                  MR_LOG_OFFSET_EARLIEST, &first, error);
+    if (status == MR_OK)
+        status = log->ops->offset_find(log, log_topic(task)->name, task->partition,
+                                       MR_LOG_OFFSET_LATEST, &end, error);
+    if (status == MR_OK)
+        status = mr_state_open(&open, &task->state, &opened, error);
+    if (status == MR_OK && opened.changelog_offset > 0 &&
+        (opened.changelog_offset < first || opened.changelog_offset > end)) {
+        mr_state_close(task->state);
+        task->state = NULL;
+        status = mr_state_wipe(&open, error);
+        if (status == MR_OK)
+            status = mr_state_open(&open, &task->state, &opened, error);
+        opened.wiped = true;
+        opened.wiped_reason = "its offset lies outside the changelog";
+    }
+    if (status != MR_OK)
+        return status;
+    task->statistics.state_wiped = opened.wiped;
+    task->statistics.wiped_reason = opened.wiped_reason;
+    *offset = opened.changelog_offset > first ? opened.changelog_offset : first;
+    return MR_OK;
+}
+
+static const struct mr_progress_input *stored_input(const struct mr_progress *progress,
+                                                    const struct mr_task_input *input)
+{
+    for (uint32_t index = 0; index < progress->inputs_count; index++) {
+        const struct mr_progress_input *stored = &progress->inputs[index];
+        if (stored->partition == input->partition &&
+            mr_slice_equal(stored->topic, mr_slice_text(input->topic)))
+            return stored;
+    }
+    return NULL;
+}
+
+/* Where an input without progress starts. */
+static enum mr_status first_offset(struct mr_task *task, struct mr_task_input *input,
+                                   struct mr_error *error)
+{
+    struct mr_log *log = task->lane->log;
+    int64_t at = MR_LOG_OFFSET_EARLIEST;
+    if (input->kind != MR_INPUT_LOG) {
+        input->next_offset = 0;
+        return MR_OK;
+    }
+    const struct mr_plan_node *node = &task->lane->deployment->plan->nodes[input->node];
+    if (!input->repartition) {
+        const char *start = mr_options_text(&node->options, "start");
+        if (strcmp(start, "latest") == 0)
+            at = MR_LOG_OFFSET_LATEST;
+        else if (strcmp(start, "timestamp") == 0)
+            at = mr_options_integer(&node->options, "start_timestamp");
+    }
+    return log->ops->offset_find(log, input->topic, input->partition, at, &input->next_offset,
+                                 error);
+}
+
+/* A log input goes on at its next offset only in the same topic, and only where it still is. */
+static enum mr_status check_input(struct mr_task *task, struct mr_task_input *input,
+                                  const struct mr_progress_input *stored, struct mr_error *error)
+{
+    struct mr_log *log = task->lane->log;
+    int64_t first;
+    int64_t end;
+    if (stored->topic_id.size > 0 &&
+        !mr_slice_equal(stored->topic_id, mr_slice_text(input->topic_id)))
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "Topic %s was deleted and created anew; its offsets no longer mean what the "
+                       "task has stored. Give the topology a new name, or another --cluster, to "
+                       "start over.",
+                       input->topic);
+    enum mr_status status = log->ops->offset_find(log, input->topic, input->partition,
+                                                  MR_LOG_OFFSET_EARLIEST, &first, error);
+    if (status == MR_OK)
+        status = log->ops->offset_find(log, input->topic, input->partition, MR_LOG_OFFSET_LATEST,
+                                       &end, error);
+    if (status != MR_OK)
+        return status;
+    if (input->next_offset < first && !input->repartition)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "Topic %s[%d] now starts at offset %" PRId64
+                       "; the task had read to %" PRId64
+                       ": records between were deleted by the topic's retention before they were "
+                       "read. Lengthen the retention; to go on without them, start the topology "
+                       "under a new name.",
+                       input->topic, input->partition, first, input->next_offset);
+    if (input->next_offset > end)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "Topic %s[%d] ends at offset %" PRId64 "; the task had read to %" PRId64
+                       ": the topic was cut off (an unclean leader election).",
+                       input->topic, input->partition, end, input->next_offset);
+    return MR_OK;
+}
+
+static enum mr_status place_input(struct mr_task *task, struct mr_task_input *input,
+                                  const struct progress_search *search, struct mr_error *error)
+{
+    struct mr_log *log = task->lane->log;
+    input->highest_event_ms = INT64_MIN;
+    input->end_offset = -1;
+    input->ended = false;
+    input->idle = false;
+    input->due_ms = 0;
+    input->last_record_ms = mr_clock_monotonic_ms();
+    const struct mr_progress_input *stored =
+        search->found ? stored_input(&search->progress, input) : NULL;
+    enum mr_status status;
+    if (stored != NULL) {
+        input->next_offset = stored->next_offset;
+        input->highest_event_ms = stored->highest_event_ms;
+        input->idle = stored->idle;
+        status = input->kind == MR_INPUT_LOG ? check_input(task, input, stored, error) : MR_OK;
+    } else {
+        status = first_offset(task, input, error);
+    }
+    input->committed_offset = input->next_offset;
+    if (status != MR_OK || input->kind != MR_INPUT_LOG || !task->lane->worker->open.until_end ||
+        !task->lane->worker->open.outlives_process || input->repartition)
+        return status;
+    status = log->ops->offset_find(log, input->topic, input->partition, MR_LOG_OFFSET_LATEST,
+                                   &input->end_offset, error);
+    if (status == MR_OK && input->next_offset >= input->end_offset)
+        input->ended = true;
+    return status;
+}
+
+static enum mr_status open_input(struct mr_task *task, struct mr_task_input *input,
+                                 struct mr_error *error)
+{
+    struct mr_lane *lane = task->lane;
+    const struct mr_plan *plan = lane->deployment->plan;
+    struct mr_ingest_open open = {.plan = plan,
+                                  .node = input->node,
+                                  .repartition = input->repartition,
+                                  .repartition_index = input->repartition_index,
+                                  .log = input->kind == MR_INPUT_LOG ? lane->log : NULL};
+    enum mr_status status = mr_ingest_create(&open, &input->ingest, error);
+    if (status != MR_OK || input->kind != MR_INPUT_CONNECTOR)
+        return status;
+    struct mr_connector_open connector = {.options = &plan->nodes[input->node].options,
+                                          .topology = plan->name,
+                                          .name = plan->nodes[input->node].name,
+                                          .subtopology =
+                                              plan->subtopologies[task->subtopology].name,
+                                          .partition = task->partition,
+                                          .partitions_count = task->partitions_count,
+                                          .metrics = lane->worker->open.metrics,
+                                          .exactly_once = plan->exactly_once};
+    void *source = mr_memory_new(1, input->connector->source->instance_size);
+    status = input->connector->source->open(source, &connector, input->next_offset, error);
+    input->source = source;
+    return status;
+}
+
+static enum mr_status restore(struct mr_task *task, struct progress_search *search,
+                              struct mr_error *error)
+{
+    int64_t offset = 0;
+    int64_t end;
+    uint64_t start_ms = mr_clock_monotonic_ms();
+    const struct mr_deployment *deployment = task->lane->deployment;
+    if (deployment->plan->subtopologies[task->subtopology].stateful) {
+        enum mr_status status = open_state(task, &offset, error);
+        if (status != MR_OK)
+            return status;
+    }
+    struct mr_pipeline_open open = {.deployment = deployment,
+                                    .subtopology = task->subtopology,
+                                    .partition = task->partition,
+                                    .partitions_count = task->partitions_count,
+                                    .state = task->state,
+                                    .writer = &task->lane->writer,
+                                    .evaluator = task->lane->evaluator,
+                                    .metrics = task->lane->worker->open.metrics,
+                                    .series = task->lane->series,
+                                    .progress = search->found ? &search->progress : NULL,
+                                    .output_records = &task->lane->output_records,
+                                    .anomalies = &task->lane->anomalies};
+    enum mr_status status = mr_pipeline_create(&open, &task->pipeline, error);
+    if (status != MR_OK || task->state == NULL)
+        return status;
+    struct progress_search replay = {.task = task, .state = task->state};
+    status = mr_log_read_to_end(task->lane->log, log_topic(task)->name, task->partition, offset,
+                                progress_visit, &replay, MR_LOG_WAIT_MS, &end, error);
+    if (status == MR_OK)
+        status = mr_state_restore_finish(task->state, error);
+    task->statistics.restore_ms = mr_clock_monotonic_ms() - start_ms;
+    return status;
+}
+
+static void report_restore(const struct mr_task *task)
+{
+    char records[32];
+    char milliseconds[32];
+    char partition[16];
+    (void)snprintf(records, sizeof(records), "%" PRIu64, task->statistics.restored_records);
+    (void)snprintf(milliseconds, sizeof(milliseconds), "%" PRIu64, task->statistics.restore_ms);
+    (void)snprintf(partition, sizeof(partition), "%d", task->partition);
+    const struct mr_plan *plan = task->lane->deployment->plan;
+    if (task->statistics.wiped_reason != NULL)
+        MR_LOG_AT(
+            MR_LOG_WARNING, "worker",
+            MR_LOG_FIELDS("topology", plan->name, "subtopology",
+                          plan->subtopologies[task->subtopology].name, "partition", partition),
+            "local state was wiped and is restored in full: %s", task->statistics.wiped_reason);
+    if (task->state != NULL)
+        MR_LOG_AT(MR_LOG_INFO, "worker",
+                  MR_LOG_FIELDS("topology", plan->name, "subtopology",
+                                plan->subtopologies[task->subtopology].name, "partition", partition,
+                                "replayed_records", records, "milliseconds", milliseconds),
+                  "task restored");
+}
+
+static enum mr_status claim(struct mr_task *task, uint64_t incarnation_before,
+                            struct mr_error *error)
+{
+    const struct mr_deployment *deployment = task->lane->deployment;
+    struct mr_claim_request request = {.generation = deployment->generation,
+                                       .subtopology =
+                                           deployment->plan->subtopologies[task->subtopology].name,
+                                       .partition = task->partition,
+                                       .incarnation = task->incarnation,
+                                       .incarnation_before = incarnation_before,
+                                       .epoch = task->epoch,
+                                       .transactional = deployment->plan->exactly_once};
+    return mr_claim_take(&task->lane->worker->claimer, &request, &task->epoch, error);
+}
+
+static enum mr_status prepare(struct mr_task *task, uint64_t incarnation_before,
+                              struct mr_error *error)
+{
+    struct progress_search search;
+    enum mr_status status = claim(task, incarnation_before, error);
+    mr_failpoint("after_claim");
+    if (status == MR_OK)
+        status = find_progress(task, &search, error);
+    for (uint32_t index = 0; index < task->inputs_count && status == MR_OK; index++)
+        status = place_input(task, &task->inputs[index], &search, error);
+    if (status != MR_OK)
+        return status;
+    task->sequence = search.found ? search.progress.sequence : 0;
+    task->watermark_ms = search.found ? search.progress.watermark_ms : INT64_MIN;
+    mr_failpoint("before_restore");
+    status = restore(task, &search, error);
+    for (uint32_t index = 0; index < task->inputs_count && status == MR_OK; index++)
+        status = open_input(task, &task->inputs[index], error);
+    return status;
+}
+
+void mr_task_prepare(struct mr_task *task, uint64_t incarnation, uint64_t incarnation_before)
+{
+    task->incarnation = incarnation;
+    task->statistics = (struct mr_task_statistics){0};
+    mr_arena_reset(&task->arena);
+    task->status = prepare(task, incarnation_before, &task->error);
+    if (task->status == MR_OK) {
+        report_restore(task);
+        atomic_fetch_add_explicit(&task->lane->running->restored_records,
+                                  task->statistics.restored_records, memory_order_relaxed);
+        return;
+    }
+    mr_task_close(task);
+    if (task->error.recovery != MR_RECOVERY_RESTORE)
+        return;
+    char path[STATE_PATH_SIZE];
+    struct mr_state_open open;
+    struct mr_error wipe_error;
+    describe_state(task, path, &open);
+    if (mr_state_wipe(&open, &wipe_error) == MR_OK)
+        task->error.recovery = MR_RECOVERY_RETRY;
+    else
+        task->error = wipe_error;
+}
+
+void mr_task_release(struct mr_task *task)
+{
+    const struct mr_deployment *deployment = task->lane->deployment;
+    struct mr_claim_request request = {.generation = deployment->generation,
+                                       .subtopology =
+                                           deployment->plan->subtopologies[task->subtopology].name,
+                                       .partition = task->partition,
+                                       .incarnation = task->incarnation,
+                                       .epoch = task->epoch,
+                                       .transactional = deployment->plan->exactly_once};
+    task->status =
+        mr_claim_release(&task->lane->worker->claimer, &request, task->epoch, &task->error);
+}
