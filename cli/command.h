@@ -1,0 +1,42 @@
+/* cli/command.h — the commands of the program, and what they return to the shell.
+ * Model: a command is a name, its flags and a function; cli/main.c holds the table, cli/arguments.c
+ * fills the flags' values before the function is called. A new command is one file and one line in
+ * the table. */
+#ifndef MR_CLI_COMMAND_H
+#define MR_CLI_COMMAND_H
+
+#include "cli/arguments.h"
+
+enum mr_exit {
+    MR_EXIT_FINE = 0,
+    MR_EXIT_WRONG = 1,    /* the topology or the data is wrong */
+    MR_EXIT_USAGE = 2,    /* the command line is wrong, or names a file that cannot be read */
+    MR_EXIT_UNREACHED = 3 /* the cluster cannot be reached */
+};
+
+struct mr_command {
+    const char *name;
+    const char *operands; /* as the usage line shows them: "FILE...", "" */
+    uint32_t operands_min;
+    uint32_t operands_max;
+    const char *summary;         /* one sentence */
+    const char *description;     /* paragraphs under the usage; NULL: the summary says it all */
+    const struct mr_flag *flags; /* ended by a NULL name; NULL: none */
+    /* Runs the command. Returns the exit code. */
+    enum mr_exit (*run)(const struct mr_arguments *arguments);
+};
+
+/* `-o text|json`, the same flag for every command that reads; its integer is an mr_output. */
+enum mr_output { MR_OUTPUT_TEXT, MR_OUTPUT_JSON };
+extern const char *const mr_output_names[];
+#define MR_FLAG_OUTPUT                                                                             \
+    {                                                                                              \
+        .name = "output", .letter = 'o', .kind = MR_FLAG_CHOICE, .value = "FORMAT",                \
+        .choices = mr_output_names, .help = "Print `text` (the default) or `json`."                \
+    }
+
+extern const struct mr_command mr_command_docs;
+extern const struct mr_command mr_command_plan;
+extern const struct mr_command mr_command_validate;
+
+#endif

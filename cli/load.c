@@ -1,0 +1,117 @@
+/* cli/load.c — see load.h. */
+#include "cli/load.h"
+
+#include "base/buffer.h"
+#include "base/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { READ_BYTES = 64 << 10 };
+
+static enum mr_status read_all(int descriptor, const char *path, struct mr_buffer *buffer,
+                               struct mr_error *error)
+{
+    for (;;) {
+        size_t room = buffer->size_max - buffer->size;
+        size_t wanted = room < READ_BYTES ? room : READ_BYTES;
+        enum mr_status status = mr_buffer_reserve(buffer, wanted);
+        if (status != MR_OK || wanted == 0)
+            return MR_FAIL(error, MR_LIMIT, MR_RECOVERY_NONE,
+                           "'%s' is larger than the %zu bytes that are read of such a file", path,
+                           buffer->size_max - 1);
+        ssize_t size = read(descriptor, buffer->data + buffer->size, wanted);
+        if (size == 0)
+            return MR_OK;
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0)
+            return MR_FAIL_ERRNO(error, errno, MR_RECOVERY_NONE, "cannot read '%s'", path);
+        buffer->size += (size_t)size;
+    }
+}
+
+enum mr_status mr_load_file(struct mr_arena *arena, const char *path, size_t size_max,
+                            struct mr_slice *bytes, struct mr_error *error)
+{
+    struct mr_buffer buffer;
+    mr_buffer_init(&buffer, size_max + 1); /* room to see that there is more */
+    bool standard_input = strcmp(path, "-") == 0;
+    int descriptor = standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    enum mr_status status;
+    if (descriptor < 0) {
+        status = MR_FAIL_ERRNO(error, errno, MR_RECOVERY_NONE, "cannot open '%s'", path);
+        goto cleanup;
+    }
+    status = read_all(descriptor, path, &buffer, error);
+    if (status == MR_OK)
+        *bytes = mr_arena_copy(arena, mr_buffer_view(&buffer));
+    if (!standard_input)
+        close(descriptor);
+cleanup:
+    mr_buffer_deinit(&buffer);
+    return status;
+}
+
+static const char *lookup_environment(void *argument, const char *name)
+{
+    (void)argument;
+    return getenv(name);
+}
+
+enum mr_status mr_load_topology(struct mr_arena *arena, const char *path,
+                                const struct mr_catalogue *catalogue, struct mr_report *report,
+                                struct mr_plan **plan, struct mr_error *error)
+{
+    struct mr_slice text;
+    *plan = NULL;
+    mr_report_init(report, arena, strcmp(path, "-") == 0 ? "standard input" : path);
+    enum mr_status status = mr_load_file(arena, path, MR_LIMIT_TOPOLOGY_BYTES, &text, error);
+    if (status != MR_OK)
+        return status;
+    struct mr_substitution substitution = {.lookup = lookup_environment};
+    mr_topology_parse(text, catalogue, &substitution, arena, report, plan);
+    return MR_OK;
+}
+
+/* A terminal obeys control characters, and the sentences quote the file. */
+static void print_sentence(const char *text)
+{
+    for (const char *byte = text; *byte != '\0'; byte++) {
+        if ((unsigned char)*byte < 0x20 || *byte == 0x7f)
+            fprintf(stderr, "\\x%02x", (unsigned)(unsigned char)*byte);
+        else
+            fputc(*byte, stderr);
+    }
+    fputc('\n', stderr);
+}
+
+void mr_load_print_findings(const struct mr_report *report)
+{
+    for (uint32_t i = 0; i < report->findings_count; i++) {
+        const struct mr_finding *finding = &report->findings[i];
+        fprintf(stderr, "%s:", report->file);
+        if (finding->location.line > 0)
+            fprintf(stderr, "%u:%u:", finding->location.line, finding->location.column);
+        fputs(finding->severity == MR_SEVERITY_ERROR ? " error: " : " warning: ", stderr);
+        print_sentence(finding->message);
+    }
+    if (report->dropped_count > 0)
+        fprintf(stderr, "%s: and %u more findings\n", report->file, report->dropped_count);
+}
+
+enum mr_exit mr_load_plan(struct mr_arena *arena, const char *path,
+                          const struct mr_catalogue *catalogue, struct mr_plan **plan)
+{
+    struct mr_report report;
+    struct mr_error error;
+    if (mr_load_topology(arena, path, catalogue, &report, plan, &error) != MR_OK) {
+        fprintf(stderr, "millrace: %s\n", error.message);
+        return MR_EXIT_USAGE;
+    }
+    mr_load_print_findings(&report);
+    return *plan == NULL ? MR_EXIT_WRONG : MR_EXIT_FINE;
+}
