@@ -1,0 +1,560 @@
+/* tests/conformance/operator_conformance.c — one suite over every registered operator.
+ * A registered type without a case fails the suite, so that a new operator is tested by being
+ * listed in the registry and given one line here. For each case: the same rows in other batch cuts,
+ * through a snapshot and a restore, and with a cache that holds next to nothing, give the same
+ * bytes and the same state; state stays within its bounds; the changelog is no larger than stated;
+ * nothing that comes out is NaN or infinite. Rows hold every kind of odd value. */
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "tests/support/operator_harness.h"
+
+enum { ROWS_COUNT = 6000, KEYS_COUNT = 40, WATERMARK_EVERY = 1000, KEY_TEXT_BYTES = 64 };
+
+struct operator_case {
+    const char *type;
+    const char *options; /* behind the name and type */
+    const char *outputs; /* named outputs to read, divided by blanks; main is always read */
+    bool reads_two;      /* inputs: [in, in2] */
+    bool one_to_one;     /* every row comes out or is reported */
+};
+
+static const struct operator_case cases[] = {
+    {"branch",
+     "from: in, branches: [{name: high, where: 'value > 10.0'}, {name: low, where: 'value < 0.0'}]",
+     "high low rest", false, true},
+    {"deduplicate", "from: in, key: [k], within: 200ms", "", false, false},
+    {"detect.ewma", "from: in, key: [k], field: value", "alerts", false, true},
+    {"detect.ewma", "from: in, key: [k], field: value, lambda: 1, baseline_decay: 0", "alerts",
+     false, true},
+    {"detect.robust_z", "from: in, key: [k], field: value, window: {count: 50}", "alerts", false,
+     true},
+    {"detect.threshold", "from: in, field: value, above: 25.5, below: -3", "alerts", false, true},
+    {"detect.zscore", "from: in, key: [k], field: value", "alerts", false, true},
+    {"detect.zscore", "from: in, key: [k], field: value, decay: 0.02, as: other", "", false, true},
+    {"detect.zscore", "from: in, key: [k], field: value, window: {count: 37}", "alerts", false,
+     true},
+    {"filter", "from: in, where: 'value > 5.0'", "", false, false},
+    {"flat_map", "from: in, field: tags, into: tag", "", false, false},
+    {"key_by", "from: in, key: [k]", "", false, true},
+    {"map", "from: in, set: {twice: 'value * 2.0', name: 'k + \"!\"'}, remove: [tags]", "", false,
+     true},
+    {"merge", "inputs: [in, in2]", "", true, true},
+};
+
+struct generator_case {
+    const char *type;
+    const char *options;
+};
+
+static const struct generator_case generator_cases[] = {
+    {"generate.random",
+     "keys: 10, seed: 7, partitions: 2, count: 5000, fields: ["
+     "{name: sensor, distribution: key}, {name: ts, distribution: time}, "
+     "{name: value, distribution: normal, mean: 20, sd: 2, level_sd: 5, season: 3}, "
+     "{name: u, distribution: uniform, minimum: -1, maximum: 1}, "
+     "{name: n, distribution: integer, minimum: 1, maximum: 6}, "
+     "{name: c, distribution: choice, values: [red, green]}, "
+     "{name: i, distribution: sequence}, {name: bad, distribution: label}], "
+     "anomalies: {share: 0.01, field: value}"},
+    {"generate.random",
+     "keys: 3, partitions: 2, count: 5000, fields: [{name: v, distribution: normal}, "
+     "{name: bad, distribution: label}], anomalies: {share: 0.1, field: v, kind: shift}"},
+    {"generate.sequence", "partitions: 2, count: 5000, first: -3"},
+};
+
+/* ---- Rows ---- */
+
+static struct mr_arena arena;
+
+/* A constant series, a step, and every odd value now and then. */
+static struct mr_value odd_value(uint32_t index, struct mr_random *random)
+{
+    uint32_t key = index % KEYS_COUNT;
+    switch (mr_random_below(random, 60)) {
+    case 0:
+        return mr_value_null();
+    case 1:
+        return (struct mr_value){.kind = MR_KIND_ABSENT};
+    case 2:
+        return mr_value_string(mr_slice_text("12.5"));
+    case 3:
+        return mr_value_double((double)NAN);
+    case 4:
+        return mr_value_double(index % 2 == 0 ? (double)INFINITY : -(double)INFINITY);
+    case 5:
+        return mr_value_double(index % 2 == 0 ? 1e308 : -DBL_MAX);
+    case 6:
+        return mr_value_double(-0.0);
+    case 7:
+        return mr_value_double(5e-324);
+    case 8:
+        return mr_value_int(-4);
+    case 9:
+        return mr_value_uint(UINT64_MAX);
+    case 10:
+        return mr_value_bool(true);
+    case 11:
+        return mr_value_error(mr_slice_text("not a double at byte 7"));
+    case 12:
+        return mr_value_double(1e140);
+    default:
+        if (key == 0)
+            return mr_value_double(7.25);
+        if (key == 1)
+            return mr_value_double(index < ROWS_COUNT / 2 ? 1.0 : 1000.0);
+        return mr_value_double(20 + 5 * mr_random_normal(random));
+    }
+}
+
+static struct mr_value tags_value(struct mr_random *random)
+{
+    uint64_t size = mr_random_below(random, 5);
+    if (size == 4)
+        return mr_value_double(3);
+    if (size == 3)
+        return (struct mr_value){.kind = MR_KIND_ABSENT};
+    struct mr_value *items = mr_arena_take(&arena, (size + 1) * sizeof(*items));
+    for (uint64_t index = 0; index < size; index++)
+        items[index] = mr_value_int((int64_t)index);
+    return (struct mr_value){.kind = MR_KIND_LIST, .size = (uint32_t)size, .items = items};
+}
+
+static struct mr_value key_value(uint64_t key)
+{
+    char text[KEY_TEXT_BYTES + 1];
+    snprintf(text, sizeof(text), "%0*llu", KEY_TEXT_BYTES, (unsigned long long)key);
+    return mr_value_string(mr_slice_text(mr_arena_copy_text(&arena, text)));
+}
+
+static struct harness_row *make_rows(void)
+{
+    struct mr_random random;
+    mr_random_init(&random, 42, 0);
+    struct harness_row *rows = mr_arena_new(&arena, ROWS_COUNT, sizeof(*rows));
+    for (uint32_t index = 0; index < ROWS_COUNT; index++) {
+        struct harness_row *row = &rows[index];
+        row->offset = 10 + index;
+        row->event_time_ms = 1700000000000 + index - (int64_t)mr_random_below(&random, 20);
+        row->cells[0] = (struct harness_cell){"k", index % 97 == 5 ? mr_value_null()
+                                                                   : key_value(index % KEYS_COUNT)};
+        row->cells[1] = (struct harness_cell){"value", odd_value(index, &random)};
+        row->cells[2] = (struct harness_cell){"tags", tags_value(&random)};
+    }
+    return rows;
+}
+
+/* ---- Opening a case ---- */
+
+static void open_case(struct harness *harness, const struct operator_case *given,
+                      const char *more_options)
+{
+    const char *operators = mr_arena_format(
+        &arena, "    - {name: op, type: %s, %s%s}\n%s", given->type, given->options, more_options,
+        given->reads_two ? "" : "    - {name: other, type: filter, from: in2, where: 'true'}\n");
+    const char *sinks =
+        given->reads_two ? "" : "    - {name: other-sink, type: memory, from: other}\n";
+    if (strncmp(given->outputs, "high", 4) != 0)
+        sinks =
+            mr_arena_format(&arena, "%s    - {name: main-sink, type: memory, from: op}\n", sinks);
+    char names[64];
+    snprintf(names, sizeof(names), "%s", given->outputs);
+    char *rest = names;
+    for (char *name = strtok_r(rest, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest))
+        sinks = mr_arena_format(&arena, "%s    - {name: %s-sink, type: memory, from: op.%s}\n",
+                                sinks, name, name);
+    harness_open(harness, operators, sinks, "op");
+}
+
+/* ---- What must hold for every row that comes out ---- */
+
+static void assert_finite(struct mr_value value)
+{
+    if (value.kind == MR_KIND_DOUBLE)
+        assert_true(isfinite(value.number));
+}
+
+static void check_added(const struct harness *harness, const struct mr_batch *batch, uint32_t row)
+{
+    const struct mr_plan_node *node = harness->node;
+    for (uint32_t field = 0; field < node->type->added_fields_count; field++) {
+        struct mr_value value = batch->columns[node->added_slots[field]][row];
+        assert_int_not_equal(value.kind, MR_KIND_ABSENT);
+        assert_finite(value);
+    }
+    double score = batch->columns[harness_added_slot(harness, "score")][row].number;
+    double threshold = batch->columns[harness_added_slot(harness, "threshold")][row].number;
+    bool is_anomaly = batch->columns[harness_added_slot(harness, "is_anomaly")][row].boolean;
+    struct mr_value reason = batch->columns[harness_added_slot(harness, "reason")][row];
+    struct mr_value severity = batch->columns[harness_added_slot(harness, "severity")][row];
+    assert_true(score >= 0);
+    assert_int_equal(is_anomaly, score > threshold);
+    assert_int_equal(is_anomaly, reason.size > 0);
+    assert_int_equal(is_anomaly, severity.size != strlen("info"));
+}
+
+static void check_emitted(void *argument, const struct harness *harness, uint32_t output,
+                          struct mr_view view)
+{
+    MR_UNUSED(argument);
+    bool detects = (harness->type->spec.flags & MR_TYPE_ADDS_FIELD) != 0;
+    for (uint32_t index = 0; index < view.rows_count; index++) {
+        uint32_t row = view.rows[index];
+        if (detects && output == 0)
+            check_added(harness, view.batch, row);
+        if (detects && output == 1)
+            for (uint32_t slot = 0; slot < view.batch->slots_count; slot++)
+                if (view.batch->columns[slot] != NULL)
+                    assert_finite(view.batch->columns[slot][row]);
+    }
+}
+
+/* ---- Running ---- */
+
+struct run {
+    uint64_t cut_seed;        /* 0: batches as large as possible */
+    uint64_t commit_every;    /* rows; 0: only at the end */
+    bool restores;            /* after every commit but the last */
+    uint64_t cache_bytes_max; /* 0: the usual */
+};
+
+static uint32_t next_cut(struct mr_random *random, const struct run *run, uint32_t left)
+{
+    uint32_t most =
+        run->cut_seed == 0 ? MR_LIMIT_BATCH_ROWS : 1 + (uint32_t)mr_random_below(random, 90);
+    return left < most ? left : most;
+}
+
+/* Feed all rows; watermarks come behind every thousandth row, whatever the cuts. */
+static void run_rows(struct harness *harness, const struct operator_case *given,
+                     const struct harness_row *rows, const struct run *run)
+{
+    struct mr_random random;
+    mr_random_init(&random, run->cut_seed, 1);
+    uint32_t row = 0;
+    while (row < ROWS_COUNT) {
+        uint32_t stop = (row / WATERMARK_EVERY + 1) * WATERMARK_EVERY;
+        if (run->commit_every > 0) {
+            uint32_t commit = (uint32_t)((row / run->commit_every + 1) * run->commit_every);
+            stop = commit < stop ? commit : stop;
+        }
+        stop = stop < ROWS_COUNT ? stop : ROWS_COUNT;
+        uint32_t part = (row / WATERMARK_EVERY) % 2;
+        while (row < stop) {
+            uint32_t count = next_cut(&random, run, stop - row);
+            harness_feed(harness, given->reads_two ? part : 0, rows + row, count);
+            row += count;
+        }
+        if (row % WATERMARK_EVERY == 0)
+            harness_watermark(harness, rows[row - 1].event_time_ms - 50);
+        if (run->commit_every > 0 && row % run->commit_every == 0 && row < ROWS_COUNT) {
+            harness_commit(harness);
+            if (run->restores)
+                harness_restore(harness);
+        }
+    }
+    harness_commit(harness);
+}
+
+static int compare_lines(const void *left, const void *right)
+{
+    const char *const *first = left;
+    const char *const *second = right;
+    return strcmp(*first, *second);
+}
+
+/* Rows are checked a column at a time, so that the order of reported rows depends on the cuts. */
+static char *sorted_lines(const char *text)
+{
+    char *copy = mr_arena_copy_text(&arena, text);
+    char **lines = mr_arena_new(&arena, strlen(text) + 1, sizeof(*lines));
+    size_t count = 0;
+    char *rest = copy;
+    for (char *line = strtok_r(copy, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+        lines[count++] = line;
+    qsort(lines, count, sizeof(*lines), compare_lines);
+    char *sorted = mr_arena_take(&arena, strlen(text) + 2);
+    size_t size = 0;
+    for (size_t index = 0; index < count; index++) {
+        size_t line_size = strlen(lines[index]);
+        memcpy(sorted + size, lines[index], line_size);
+        size += line_size;
+        sorted[size++] = '\n';
+    }
+    sorted[size] = '\0';
+    return sorted;
+}
+
+static void assert_same_text(const char *what, const char *expected, const char *found)
+{
+    if (strcmp(expected, found) == 0)
+        return;
+    size_t place = 0;
+    size_t line = 0;
+    for (; expected[place] == found[place]; place++)
+        if (expected[place] == '\n')
+            line = place + 1;
+    fail_msg("%s differs:\n  %.*s\n  %.*s", what, (int)strcspn(expected + line, "\n"),
+             expected + line, (int)strcspn(found + line, "\n"), found + line);
+}
+
+/* Run a case in a second way and compare with the first. */
+static void compare_runs(const struct operator_case *given, const struct harness_row *rows,
+                         const struct run *first, const struct run *second)
+{
+    struct harness expected;
+    struct harness found;
+    open_case(&expected, given, "");
+    expected.on_emit = check_emitted;
+    run_rows(&expected, given, rows, first);
+    open_case(&found, given, "");
+    if (second->cache_bytes_max > 0) {
+        found.cache_bytes_max = second->cache_bytes_max;
+        harness_restore(&found);
+    }
+    run_rows(&found, given, rows, second);
+    for (uint32_t output = 0; output < expected.node->outputs_count; output++)
+        assert_same_text(expected.node->outputs[output].name, harness_output(&expected, output),
+                         harness_output(&found, output));
+    assert_same_text("the reported rows", sorted_lines(harness_errors(&expected)),
+                     sorted_lines(harness_errors(&found)));
+    assert_same_text("the state", harness_dump(&expected, &arena), harness_dump(&found, &arena));
+    uint64_t emitted = 0;
+    for (uint32_t output = 0; output < expected.node->outputs_count; output++)
+        if (strcmp(expected.node->outputs[output].name, "alerts") != 0)
+            emitted += expected.emitted_count[output];
+    assert_true(emitted > 0);
+    if (given->one_to_one)
+        assert_int_equal(emitted + expected.errors_count, ROWS_COUNT);
+    harness_close(&expected);
+    harness_close(&found);
+}
+
+static void replay_in_other_cuts(void **state)
+{
+    MR_UNUSED(state);
+    const struct harness_row *rows = make_rows();
+    const struct run whole = {0};
+    const struct run cut = {.cut_seed = 3};
+    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
+        print_message("  %s: %s\n", cases[index].type, cases[index].options);
+        compare_runs(&cases[index], rows, &whole, &cut);
+    }
+}
+
+static void snapshot_and_restore(void **state)
+{
+    MR_UNUSED(state);
+    const struct harness_row *rows = make_rows();
+    const struct run whole = {0};
+    const struct run restored = {.cut_seed = 5, .commit_every = 777, .restores = true};
+    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++)
+        compare_runs(&cases[index], rows, &whole, &restored);
+}
+
+static void a_small_cache(void **state)
+{
+    MR_UNUSED(state);
+    const struct harness_row *rows = make_rows();
+    const struct run whole = {.commit_every = 900};
+    const struct run small = {.cut_seed = 9, .commit_every = 900, .cache_bytes_max = 1};
+    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++)
+        compare_runs(&cases[index], rows, &whole, &small);
+}
+
+/* ---- State: bounds and changelog ---- */
+
+static uint32_t count_lines(const char *text)
+{
+    uint32_t count = 0;
+    for (; *text != '\0'; text++)
+        count += *text == '\n';
+    return count;
+}
+
+static struct harness_row plain_row(uint64_t index, uint64_t key)
+{
+    return (struct harness_row){
+        .offset = (int64_t)index,
+        .event_time_ms = 1700000000000 + (int64_t)index,
+        .cells = {{"k", key_value(key)}, {"value", mr_value_double((double)(index % 11))}},
+    };
+}
+
+static void key_churn_is_bounded(void **state)
+{
+    MR_UNUSED(state);
+    enum { CHURN_ROWS = 20000, KEYS_MAX = 100, BATCH = 1000 };
+    static struct harness_row rows[BATCH];
+    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
+        const struct operator_case *given = &cases[index];
+        if (mr_operator_find(given->type)->spec.state_version == 0)
+            continue;
+        struct harness harness;
+        open_case(&harness, given, ", state: {max_keys: 100}");
+        harness.quiet = true;
+        for (uint64_t row = 0; row < CHURN_ROWS; row += BATCH) {
+            for (uint64_t place = 0; place < BATCH; place++)
+                rows[place] = plain_row(row + place, row + place);
+            harness_feed(&harness, 0, rows, BATCH);
+            harness_commit(&harness);
+        }
+        /* Per key an object, an order key and at most one slot; some entries of the tables' own. */
+        uint32_t pairs = count_lines(harness_dump(&harness, &arena));
+        assert_in_range(pairs, 1, 3 * KEYS_MAX + 10);
+        assert_int_equal(harness.errors_count, 0);
+        harness_close(&harness);
+    }
+}
+
+static void the_changelog_is_as_stated(void **state)
+{
+    MR_UNUSED(state);
+    enum { LOGGED_ROWS = 2000 };
+    static struct harness_row rows[LOGGED_ROWS];
+    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
+        const struct operator_case *given = &cases[index];
+        const struct mr_type_spec *spec = &mr_operator_find(given->type)->spec;
+        if (spec->state_version == 0)
+            continue;
+        struct harness harness;
+        open_case(&harness, given, "");
+        harness.quiet = true;
+        struct mr_state_estimate estimate = {0};
+        spec->estimate(&harness.node->options, &estimate);
+        /* The worst of a transaction: every record has a key of its own. */
+        for (uint32_t row = 0; row < LOGGED_ROWS; row++)
+            rows[row] = plain_row(row, row);
+        harness_feed(&harness, 0, rows, LOGGED_ROWS);
+        harness_commit(&harness);
+        uint64_t wide = harness.changelog_bytes / LOGGED_ROWS;
+        /* And a transaction for each record. */
+        harness.changelog_bytes = 0;
+        for (uint32_t row = 0; row < 200; row++) {
+            struct harness_row one = plain_row(LOGGED_ROWS + 1000 * (uint64_t)row, row % 3);
+            harness_feed(&harness, 0, &one, 1);
+            harness_commit(&harness);
+        }
+        uint64_t narrow = harness.changelog_bytes / 200;
+        print_message("  %-16s changelog bytes per record: stated %llu, measured %llu and %llu\n",
+                      given->type, (unsigned long long)estimate.changelog_bytes_per_record,
+                      (unsigned long long)wide, (unsigned long long)narrow);
+        assert_in_range(wide, 1, estimate.changelog_bytes_per_record);
+        assert_in_range(narrow, 1, estimate.changelog_bytes_per_record);
+        harness_close(&harness);
+    }
+}
+
+/* ---- Generators ---- */
+
+static void open_generator(struct harness *harness, const struct generator_case *given,
+                           int32_t partition)
+{
+    const char *sources =
+        mr_arena_format(&arena, "    - {name: made, type: %s, %s}\n", given->type, given->options);
+    harness_open_sources(harness, sources, "", "    - {name: out, type: memory, from: made}\n",
+                         "made", partition, 2);
+}
+
+/* All records of a partition; a new instance goes on at every reopen_every-th batch. */
+static uint64_t generate_all(struct harness *harness, uint32_t rows_max, uint32_t reopen_every)
+{
+    int64_t position = 0;
+    int64_t due_ms = 0;
+    for (uint32_t batch = 1;; batch++) {
+        int64_t next = 0;
+        enum mr_status status =
+            harness_generate(harness, position, 1700000000000, rows_max, &next, &due_ms);
+        if (status == MR_END)
+            return (uint64_t)position;
+        assert_int_equal(status, MR_OK);
+        position = next;
+        if (reopen_every > 0 && batch % reopen_every == 0)
+            harness_restore(harness);
+    }
+}
+
+static void generators_repeat_themselves(void **state)
+{
+    MR_UNUSED(state);
+    for (size_t index = 0; index < MR_ARRAY_COUNT(generator_cases); index++) {
+        const struct generator_case *given = &generator_cases[index];
+        uint64_t made = 0;
+        for (int32_t partition = 0; partition < 2; partition++) {
+            struct harness whole;
+            struct harness cut;
+            open_generator(&whole, given, partition);
+            open_generator(&cut, given, partition);
+            made += generate_all(&whole, MR_LIMIT_BATCH_ROWS, 0);
+            generate_all(&cut, 61, 7);
+            assert_same_text(given->type, harness_output(&whole, 0), harness_output(&cut, 0));
+            harness_close(&whole);
+            harness_close(&cut);
+        }
+        assert_int_equal(made, 5000);
+    }
+}
+
+/* ---- The registry ---- */
+
+static bool has_case(const char *type)
+{
+    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++)
+        if (strcmp(cases[index].type, type) == 0)
+            return true;
+    for (size_t index = 0; index < MR_ARRAY_COUNT(generator_cases); index++)
+        if (strcmp(generator_cases[index].type, type) == 0)
+            return true;
+    return false;
+}
+
+static void every_operator_has_a_case_and_a_sound_table(void **state)
+{
+    MR_UNUSED(state);
+    struct mr_error error;
+    if (mr_operator_registry_check(&error) != MR_OK)
+        fail_msg("%s", error.message);
+    uint32_t count;
+    const struct mr_operator_type *const *types = mr_operators(&count);
+    for (uint32_t index = 0; index < count; index++)
+        if (!has_case(types[index]->spec.name))
+            fail_msg("%s has no case in the conformance suite", types[index]->spec.name);
+}
+
+static int setup(void **state)
+{
+    MR_UNUSED(state);
+    mr_arena_init(&arena, 1 << 20);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    MR_UNUSED(state);
+    mr_arena_deinit(&arena);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_operator_has_a_case_and_a_sound_table),
+        cmocka_unit_test_setup_teardown(replay_in_other_cuts, setup, teardown),
+        cmocka_unit_test_setup_teardown(snapshot_and_restore, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_small_cache, setup, teardown),
+        cmocka_unit_test_setup_teardown(key_churn_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_changelog_is_as_stated, setup, teardown),
+        cmocka_unit_test_setup_teardown(generators_repeat_themselves, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
