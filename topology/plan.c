@@ -1,0 +1,108 @@
+/* topology/plan.c — from text to plan: the steps in their order (plan.h).
+ * Design: each step goes on after errors of its own kind, so that one run reports them all; the
+ * plan is laid out only when there are none. */
+#include "topology/planner.h"
+
+#include "topology/substitute.h"
+
+static const struct mr_yaml_node *values_of(const struct mr_yaml_node *root)
+{
+    if (root->kind != MR_YAML_MAPPING)
+        return NULL;
+    const struct mr_yaml_pair *spec = mr_yaml_find(root, "spec");
+    if (spec == NULL || spec->value->kind != MR_YAML_MAPPING)
+        return NULL;
+    const struct mr_yaml_pair *values = mr_yaml_find(spec->value, "values");
+    return values == NULL ? NULL : values->value;
+}
+
+static void init_nodes(struct mr_planner *planner)
+{
+    const struct mr_graph *graph = planner->graph;
+    struct mr_plan *plan = planner->plan;
+    plan->nodes_count = graph->nodes_count;
+    plan->nodes = mr_arena_new(planner->arena, graph->nodes_count, sizeof(*plan->nodes));
+    planner->nodes = mr_arena_new(planner->arena, graph->nodes_count, sizeof(*planner->nodes));
+    for (uint32_t i = 0; i < graph->nodes_count; i++) {
+        struct mr_definition_entry *entry = graph->nodes[i].entry;
+        plan->nodes[i] = (struct mr_plan_node){
+            .index = i,
+            .name = entry->name,
+            .type = entry->type,
+            .location = entry->name_location,
+            .value_slot = MR_SLOT_NONE,
+            .timestamp_slot = MR_SLOT_NONE,
+        };
+        planner->nodes[i] = (struct mr_node_draft){
+            .graph = &graph->nodes[i], .entry = entry, .plan = &plan->nodes[i]};
+    }
+}
+
+static void init_plan(const struct mr_definition *definition, struct mr_plan *plan)
+{
+    plan->name = definition->name;
+    plan->exactly_once = mr_options_integer(&definition->spec, "guarantee") == 0;
+    plan->commit_interval_ms = mr_options_integer(&definition->spec, "commit_interval");
+    plan->memory_bytes = mr_options_integer(&definition->spec, "memory");
+    plan->tests_count = definition->tests == NULL ? 0 : definition->tests->count;
+}
+
+static void check_entries(const struct mr_definition *definition, struct mr_report *report)
+{
+    if (definition->sources_count == 0 && mr_yaml_find(definition->spec_node, "sources") == NULL)
+        mr_report_add(report, MR_SEVERITY_ERROR, definition->spec_node->location,
+                      "a topology needs at least one source in 'sources'");
+    else if (definition->sources_count == 0)
+        mr_report_add(report, MR_SEVERITY_ERROR,
+                      mr_yaml_find(definition->spec_node, "sources")->location,
+                      "a topology needs at least one source in 'sources'");
+}
+
+static void plan_definition(const struct mr_definition *definition, struct mr_arena *arena,
+                            struct mr_report *report, struct mr_plan **result)
+{
+    struct mr_graph graph;
+    bool ordered = mr_graph_build(definition, arena, report, &graph);
+    mr_definition_check_tests(definition, arena, report);
+    check_entries(definition, report);
+    if (!ordered)
+        return;
+    struct mr_plan *plan = mr_arena_new(arena, 1, sizeof(*plan));
+    struct mr_planner planner = {
+        .definition = definition, .graph = &graph, .arena = arena, .report = report, .plan = plan};
+    init_plan(definition, plan);
+    init_nodes(&planner);
+    for (uint32_t i = 0; i < graph.nodes_count; i++)
+        mr_planner_node(&planner, graph.order[i]);
+    for (uint32_t i = 0; i < graph.nodes_count; i++)
+        if (graph.nodes[i].entry->role == MR_ROLE_SINK && graph.nodes[i].entry->type != NULL)
+            mr_planner_sink_layout(&planner, &planner.nodes[i]);
+    if (report->errors_count > 0)
+        return;
+    mr_planner_finish(&planner);
+    plan->hash = mr_topology_hash(plan->name, definition->spec_node);
+    *result = plan;
+}
+
+void mr_topology_parse(struct mr_slice text, const struct mr_catalogue *catalogue,
+                       const struct mr_substitution *substitution, struct mr_arena *arena,
+                       struct mr_report *report, struct mr_plan **plan)
+{
+    *plan = NULL;
+    struct mr_yaml_node *root = mr_yaml_parse(text, arena, report);
+    if (root != NULL) {
+        mr_substitute(root, values_of(root), substitution, arena, report);
+        struct mr_definition definition;
+        if (mr_definition_read(root, catalogue, arena, report, &definition))
+            plan_definition(&definition, arena, report, plan);
+    }
+    mr_report_finish(report);
+}
+
+const struct mr_plan_node *mr_plan_node_find(const struct mr_plan *plan, const char *name)
+{
+    for (uint32_t i = 0; i < plan->nodes_count; i++)
+        if (strcmp(plan->nodes[i].name, name) == 0)
+            return &plan->nodes[i];
+    return NULL;
+}

@@ -1,0 +1,288 @@
+/* topology/planner.h — the planner's working model, shared by plan_*.c. Internal to topology/.
+ * Model: a *domain* is a row space under construction: its columns, spans and keys are asked for
+ * one by one while nodes are planned in topological order, and counted at the end. A *record view*
+ * is what a record looks like at one output: which domain its rows are in, what of the payload is
+ * visible, and what operators on the way have written, removed and renamed. A name in an option or
+ * expression is resolved against a view: to the column of the last writer, or to a read of the
+ * domain.
+ *
+ *   domain kind   columns come from                         payload
+ *   SOURCE        the decoder (reads)                       JSON, or none to splice (csv, bytes)
+ *   REPARTITION   the decoder, of the repartition's topic   JSON
+ *   FIELDS        whoever makes the rows: declared fields   "{}"
+ *   DERIVED       the same field of the inputs' domains     the inputs'
+ *
+ * Views are values: an operator copies its input's view and changes the copy. */
+#ifndef MR_TOPOLOGY_PLANNER_H
+#define MR_TOPOLOGY_PLANNER_H
+
+#include "topology/graph.h"
+
+struct mr_record_view;
+
+enum mr_domain_kind {
+    MR_DOMAIN_SOURCE,
+    MR_DOMAIN_REPARTITION,
+    MR_DOMAIN_FIELDS,
+    MR_DOMAIN_DERIVED
+};
+
+struct mr_column_draft {
+    bool is_read; /* path is read from the record or from the inputs; else an operator writes it */
+    bool is_edit; /* DERIVED: what some inputs wrote at path, ABSENT in rows of the others */
+    struct mr_path path;
+    const struct mr_type *type;
+    uint32_t *input_slots; /* DERIVED: the column in each input's domain; NULL: in none */
+};
+
+struct mr_span_draft {
+    const char *name;
+    uint32_t *input_spans; /* DERIVED */
+};
+
+struct mr_key_draft {
+    const uint32_t *slots;
+    uint32_t slots_count;
+};
+
+struct mr_field_draft {
+    const char *name;
+    const struct mr_type *type;
+    uint32_t slot;
+};
+
+struct mr_domain_draft {
+    uint32_t index;
+    enum mr_domain_kind kind;
+    const char *name;                    /* for messages: the source, or NODE.OUTPUT */
+    bool payload;                        /* rows have JSON bytes that a layout may start from */
+    bool has_meta;                       /* rows are messages: meta.* means something */
+    const struct mr_schema *schema;      /* SOURCE; may be NULL */
+    const struct mr_field_draft *fields; /* FIELDS */
+    uint32_t fields_count;
+    const struct mr_record_view *const *inputs; /* DERIVED; REPARTITION: the one written to it */
+    uint32_t inputs_count;
+    struct mr_column_draft *columns;
+    uint32_t columns_count;
+    uint32_t columns_capacity;
+    struct mr_span_draft *spans;
+    uint32_t spans_count;
+    uint32_t spans_capacity;
+    struct mr_key_draft *keys;
+    uint32_t keys_count;
+    uint32_t keys_capacity;
+    uint32_t meta_slots[MR_META_COUNT];
+};
+
+enum mr_write_kind {
+    MR_WRITE_SLOT,
+    MR_WRITE_GROUP,
+    MR_WRITE_REMOVED,
+    MR_WRITE_RENAMED /* the payload's member raw_name under another name */
+};
+
+struct mr_member_draft {
+    const char *name;
+    const struct mr_type *type;
+    uint32_t slot;
+};
+
+struct mr_write_draft {
+    enum mr_write_kind kind;
+    const char *name;   /* top-level member */
+    const char *writer; /* node */
+    bool derived;  /* of some inputs of a DERIVED domain: its columns are reads of the domain */
+    uint32_t slot; /* SLOT */
+    const struct mr_type *type;
+    const struct mr_member_draft *members; /* GROUP */
+    uint32_t members_count;
+    const char *raw_name; /* RENAMED */
+};
+
+struct mr_written {
+    const char *name;
+    const char *writer;
+};
+
+struct mr_record_view {
+    struct mr_domain_draft *domain;
+    bool unknown;          /* something upstream is faulty: every name resolves */
+    bool closed;           /* besides the writes there are only the fields `kept` */
+    const char *closed_by; /* the map with `keep`; NULL: these are all fields of the domain */
+    const char *const *kept;
+    uint32_t kept_count;
+    const struct mr_write_draft *writes; /* at most one per name, in writing order */
+    uint32_t writes_count;
+    const struct mr_written *written; /* also through repartitions: for "two writers" */
+    uint32_t written_count;
+    /* How the rows are spread over tasks. */
+    bool keyed;
+    const struct mr_path *key_paths; /* count 0 with keyed: all in one task */
+    uint32_t key_count;
+    const char *key_lost; /* why it is not keyed, for the reason of a repartition */
+};
+
+struct mr_output_draft {
+    struct mr_record_view view;
+    bool encoded; /* some reader writes whole records: layouts need spans */
+    const struct mr_layout *layout;
+};
+
+struct mr_repartition_draft {
+    uint32_t producer;
+    uint32_t output;
+    uint32_t consumer; /* the first */
+    uint32_t input;
+    struct mr_plan_key key;
+    const struct mr_path *paths;
+    const char *reason;
+    struct mr_record_view view; /* at the consumers */
+};
+
+struct mr_input_draft {
+    const struct mr_record_view *view;
+    bool repartition;
+    uint32_t repartition_index;
+};
+
+struct mr_node_draft {
+    const struct mr_graph_node *graph;
+    struct mr_definition_entry *entry;
+    struct mr_input_draft *inputs;
+    struct mr_output_draft *outputs;
+    struct mr_plan_node *plan;
+};
+
+struct mr_planner {
+    const struct mr_definition *definition;
+    const struct mr_graph *graph;
+    struct mr_arena *arena;
+    struct mr_report *report;
+    struct mr_plan *plan;
+    struct mr_node_draft *nodes;
+    struct mr_domain_draft **domains;
+    uint32_t domains_count;
+    uint32_t domains_capacity;
+    struct mr_repartition_draft *repartitions;
+    uint32_t repartitions_count;
+    uint32_t repartitions_capacity;
+    const char *uses_now; /* a node whose expressions read the clock */
+};
+
+/* ---- plan_domain.c ---- */
+
+/* Make room for one more element behind count. */
+void *mr_planner_grow(struct mr_arena *arena, void *items, uint32_t count, uint32_t *capacity,
+                      size_t item_size);
+struct mr_domain_draft *mr_domain_new(struct mr_planner *planner, enum mr_domain_kind kind,
+                                      const char *name);
+/* A column that an operator writes. */
+uint32_t mr_domain_column(struct mr_planner *planner, struct mr_domain_draft *domain,
+                          const struct mr_type *type);
+/* The tracked span of a top-level member; MR_SLOT_NONE where there is no payload. */
+uint32_t mr_domain_span(struct mr_planner *planner, struct mr_domain_draft *domain,
+                        const char *name);
+uint32_t mr_domain_key(struct mr_planner *planner, struct mr_domain_draft *domain,
+                       const uint32_t *slots, uint32_t slots_count);
+/* The column of meta.FIELD. False: the rows are no messages. */
+bool mr_domain_meta(struct mr_planner *planner, struct mr_domain_draft *domain,
+                    enum mr_meta_field field, bool take, uint32_t *slot);
+/* A type without structure, static. */
+const struct mr_type *mr_planner_type(enum mr_type_code code);
+
+/* ---- plan_resolve.c ---- */
+
+enum mr_resolved { MR_RESOLVED_FINE, MR_RESOLVED_MISSING, MR_RESOLVED_REFUSED };
+
+struct mr_resolution {
+    uint32_t slot; /* MR_SLOT_NONE when it was not taken */
+    uint32_t steps_used;
+    const struct mr_type *type;
+};
+
+/* What path means at view. take: make the column where there is none yet. MISSING and REFUSED fill
+ * error with a sentence. */
+enum mr_resolved mr_view_resolve(struct mr_planner *planner, const struct mr_record_view *view,
+                                 const struct mr_path *path, bool take,
+                                 struct mr_resolution *resolution, struct mr_error *error);
+/* The same for a path that must be covered as a whole. */
+enum mr_resolved mr_view_resolve_path(struct mr_planner *planner, const struct mr_record_view *view,
+                                      const struct mr_path *path, bool take,
+                                      struct mr_resolution *resolution, struct mr_error *error);
+/* The path of one top-level name. */
+struct mr_path mr_planner_name_path(struct mr_planner *planner, const char *name);
+/* The path's steps from..to with canonical text. */
+struct mr_path mr_planner_part_path(struct mr_planner *planner, const struct mr_path *path,
+                                    uint32_t from, uint32_t to);
+
+/* ---- plan_view.c: what operators do to a view; all errors are reported at location ---- */
+
+const struct mr_write_draft *mr_view_write_find(const struct mr_record_view *view,
+                                                const char *name);
+bool mr_view_keeps(const struct mr_record_view *view, const char *name);
+void mr_view_write(struct mr_planner *planner, struct mr_record_view *view,
+                   const struct mr_write_draft *write, struct mr_location location);
+void mr_view_remove(struct mr_planner *planner, struct mr_record_view *view, const char *name,
+                    const char *writer);
+void mr_view_keep(struct mr_planner *planner, struct mr_record_view *view, const char *const *names,
+                  uint32_t names_count, const char *writer);
+void mr_view_rename(struct mr_planner *planner, struct mr_record_view *view,
+                    const struct mr_option_value *renames, const char *writer);
+
+/* ---- plan_derive.c ---- */
+
+/* The view of rows copied from the inputs, in a domain of their own. */
+void mr_view_derive(struct mr_planner *planner, const struct mr_node_draft *node,
+                    struct mr_record_view *view);
+
+/* ---- plan_source.c ---- */
+
+/* The view of a source's records, in a new domain. */
+void mr_view_source(struct mr_planner *planner, struct mr_node_draft *node,
+                    struct mr_record_view *view);
+/* The view of rows with declared fields. */
+void mr_view_fields(struct mr_planner *planner, const char *name,
+                    const struct mr_output_field *fields, uint32_t fields_count,
+                    struct mr_record_view *view);
+
+/* ---- plan_bind.c ---- */
+
+/* Resolve the paths and compile the expressions of all options of the node against view. */
+void mr_planner_bind(struct mr_planner *planner, struct mr_node_draft *node,
+                     const struct mr_record_view *view);
+/* Compile one expression of a test or an option against an environment; NULL: reported. location is
+ * where its text begins; node its scalar, for columns, or NULL. */
+struct mr_program *mr_planner_compile(struct mr_arena *arena, struct mr_report *report,
+                                      const char *name, const char *text,
+                                      enum mr_type_code expected, struct mr_location location,
+                                      const struct mr_yaml_node *node,
+                                      const struct mr_expression_environment *environment);
+
+/* ---- plan_key.c ---- */
+
+/* Decide whether a repartition goes in front of the operator, before its options are bound. */
+void mr_planner_group(struct mr_planner *planner, struct mr_node_draft *node);
+/* Fill node->plan->key from the bound option. */
+void mr_planner_key(struct mr_planner *planner, struct mr_node_draft *node);
+/* "[a, b.c]" */
+const char *mr_planner_key_text(struct mr_planner *planner, const struct mr_path *paths,
+                                uint32_t count);
+
+/* ---- plan_layout.c ---- */
+
+const struct mr_layout *mr_planner_layout(struct mr_planner *planner,
+                                          const struct mr_record_view *view, bool encoded);
+/* What a sink writes. */
+void mr_planner_sink_layout(struct mr_planner *planner, struct mr_node_draft *node);
+
+/* ---- plan_node.c, plan_subtopology.c, plan_finish.c ---- */
+
+/* Plan the node at index; its producers are planned. */
+void mr_planner_node(struct mr_planner *planner, uint32_t index);
+void mr_planner_subtopologies(struct mr_planner *planner);
+/* Lay the drafts out as the plan. */
+void mr_planner_finish(struct mr_planner *planner);
+/* Hash of the sorted, filled-in form. */
+uint64_t mr_topology_hash(const char *name, const struct mr_yaml_node *spec);
+
+#endif

@@ -1,0 +1,106 @@
+/* topology/type.h — what the language knows of a type of source, operator or sink.
+ * Why: topology/ is pure and sees neither operators nor connectors. Both describe themselves with
+ * this table; the program (cli, worker) hands topology/ a catalogue of all registered types. Model:
+ * a type has options, input roles and output ports, and says how its output rows relate to its
+ * input rows. */
+#ifndef MR_TOPOLOGY_TYPE_H
+#define MR_TOPOLOGY_TYPE_H
+
+#include "base/options.h"
+#include "record/schema.h"
+
+enum mr_role { MR_ROLE_SOURCE, MR_ROLE_OPERATOR, MR_ROLE_SINK };
+
+/* What a connector can promise; validate compares it with the topology's guarantee. */
+enum mr_guarantee {
+    MR_GUARANTEE_NONE, /* output may be lost or doubled by a crash (stdout) */
+    MR_GUARANTEE_AT_LEAST_ONCE,
+    MR_GUARANTEE_EXACTLY_ONCE
+};
+
+enum mr_type_flags {
+    MR_TYPE_KEYED = 1u << 0,           /* takes `key`, and must have it: state per key */
+    MR_TYPE_NEW_ROWS = 1u << 1,        /* main output rows are made here: outputs[0].fields */
+    MR_TYPE_ADDS_FIELD = 1u << 2,      /* main output = input plus one object field `as` */
+    MR_TYPE_DYNAMIC_OUTPUTS = 1u << 3, /* `branches` names the outputs; `rest` is added */
+    MR_TYPE_REPARTITION = 1u << 4,     /* exists to change the key (key_by) */
+    MR_TYPE_LOG = 1u << 5,             /* a source or sink of a topic in the log (kafka) */
+    MR_TYPE_GENERATOR = 1u << 6,       /* a source whose rows are made by operators/generate_*.c */
+    MR_TYPE_RECORD_TYPED = 1u << 7, /* a source that always yields JSON records of its own schema */
+    MR_TYPE_WALL_CLOCK = 1u << 8,   /* output depends on the clock: not replayable */
+    /* Output rows are copies of input rows in a domain of its own, column by column through
+     * mr_plan_input.slot_map (merge, flat_map). */
+    MR_TYPE_DERIVED_ROWS = 1u << 9
+};
+
+struct mr_input_spec {
+    const char *option; /* "from", "inputs", "control" */
+    bool required;
+    const char *help;
+};
+
+/* A field of the object that the type adds (ADDS_FIELD), or of its new rows (NEW_ROWS). */
+struct mr_output_field {
+    const char *name;
+    enum mr_type_code type;
+    const char *help;
+};
+
+struct mr_output_spec {
+    const char *name; /* "main", "alerts" */
+    const char *help;
+    const struct mr_output_field
+        *fields; /* fields of new rows of this output; NULL: the input's rows */
+    uint32_t fields_count;
+};
+
+/* Worst case per key and per record, from the options: what `plan` and `docs` print. */
+struct mr_state_estimate {
+    uint64_t object_bytes; /* of one key in the cache */
+    uint64_t stored_bytes; /* of one key on disk */
+    uint64_t changelog_bytes_per_record;
+};
+
+struct mr_type_spec {
+    const char *name; /* "detect.zscore" */
+    enum mr_role role;
+    uint32_t flags;
+    const char *summary;     /* one sentence */
+    const char *description; /* what it does and when not to use it; paragraphs divided by \n\n */
+    const struct mr_option_spec *options; /* ended by a NULL name; without the common ones */
+    const struct mr_input_spec
+        *inputs; /* ended by a NULL option; NULL: {"from"} for operators, sinks */
+    const struct mr_output_spec *outputs; /* [0] is main; NULL for sinks */
+    uint32_t outputs_count;
+    const char *as_default;                     /* of ADDS_FIELD */
+    const struct mr_output_field *added_fields; /* of ADDS_FIELD: members of the object */
+    uint32_t added_fields_count;
+    enum mr_guarantee guarantee; /* of sources and sinks */
+    uint32_t state_version;      /* of the stored layout; 0: no state */
+    void (*estimate)(const struct mr_options *options, struct mr_state_estimate *estimate);
+    /* Checks across options; MR_INVALID names the option in *option and fills error. May be NULL.
+     */
+    enum mr_status (*check)(const struct mr_options *options, const char **option,
+                            struct mr_error *error);
+};
+
+/* A format as the language sees it. */
+struct mr_format_spec {
+    const char *name;
+    const char *help;
+    const struct mr_option_spec *options;
+    bool payload_is_json;
+    bool single_value;
+};
+
+struct mr_catalogue {
+    const struct mr_type_spec *const *types; /* sorted by role, then name */
+    uint32_t types_count;
+    const struct mr_format_spec *formats;
+    uint32_t formats_count;
+};
+
+const struct mr_type_spec *mr_catalogue_find(const struct mr_catalogue *catalogue,
+                                             enum mr_role role, const char *name);
+
+#endif
