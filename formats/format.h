@@ -1,11 +1,10 @@
 /* formats/format.h — formats: payload bytes to columns and back.
- * Model: a decoder is opened once per (task, source) with the fields that the topology reads and the
- * top-level members whose place must be tracked; it fills a batch's columns in one pass per record.
- * An encoder is opened once per (task, sink) with the sink's layout; it writes a record's bytes.
- * A format that is not JSON leaves fields only (no payload to splice): the planner gives its domain a
- * layout that does not start from the payload.
- * Threads: an instance belongs to one task thread. Record path: no heap allocation after the first
- * batches. */
+ * Model: a decoder is opened once per (task, source) with the fields that the topology reads and
+ * the top-level members whose place must be tracked; it fills a batch's columns in one pass per
+ * record. An encoder is opened once per (task, sink) with the sink's layout; it writes a record's
+ * bytes. A format that is not JSON leaves fields only (no payload to splice): the planner gives its
+ * domain a layout that does not start from the payload. Threads: an instance belongs to one task
+ * thread. Record path: no heap allocation after the first batches. */
 #ifndef MR_FORMATS_FORMAT_H
 #define MR_FORMATS_FORMAT_H
 
@@ -31,7 +30,8 @@ struct mr_row_error {
 struct mr_encoder_open {
     const struct mr_options *options;
     const struct mr_layout *layout;
-    uint32_t value_slot; /* formats string and bytes: the slot of the field `value`, or MR_SLOT_NONE */
+    uint32_t
+        value_slot; /* formats string and bytes: the slot of the field `value`, or MR_SLOT_NONE */
 };
 
 struct mr_format_type {
@@ -46,16 +46,16 @@ struct mr_format_type {
     enum mr_status (*decoder_open)(void *self, const struct mr_decoder_open *open,
                                    struct mr_error *error);
     /* Decode all rows of batch: columns and spans. A row that cannot be decoded is written to
-     * errors[*errors_count] (room for rows_count) and its cells stay ABSENT. A declared type that the
-     * text contradicts is an ERROR cell, not a row error. */
+     * errors[*errors_count] (room for rows_count) and its cells stay ABSENT. A declared type that
+     * the text contradicts is an ERROR cell, not a row error. */
     void (*decode)(void *self, struct mr_batch *batch, struct mr_row_error *errors,
                    uint32_t *errors_count);
     void (*decoder_close)(void *self);
     size_t encoder_size;
     enum mr_status (*encoder_open)(void *self, const struct mr_encoder_open *open,
                                    struct mr_error *error);
-    /* Encode one row behind output's content; bytes are taken from arena. MR_INVALID with a sentence
-     * for a value that the format cannot hold (NaN in JSON). */
+    /* Encode one row behind output's content; bytes are taken from arena. MR_INVALID with a
+     * sentence for a value that the format cannot hold (NaN in JSON). */
     enum mr_status (*encode)(void *self, const struct mr_batch *batch, uint32_t row,
                              struct mr_arena *arena, struct mr_slice *payload,
                              struct mr_error *error);

@@ -1,8 +1,8 @@
 /* formats/json.h — JSON text: validate and extract in one pass, write values, splice layouts.
  * Rules (RFC 8259): the text must be one value, valid UTF-8, depth <= MR_LIMIT_JSON_DEPTH, no lone
  * surrogate escapes left as such (they are refused); a byte order mark is refused. Duplicate names:
- * the last one wins when read; a tracked name that occurs twice is an error of the row, since a splice
- * would change which one wins. */
+ * the last one wins when read; a tracked name that occurs twice is an error of the row, since a
+ * splice would change which one wins. */
 #ifndef MR_FORMATS_JSON_H
 #define MR_FORMATS_JSON_H
 
@@ -14,14 +14,15 @@ extern const struct mr_format_type mr_format_string;
 extern const struct mr_format_type mr_format_bytes;
 
 /* Validate text and build its value tree in arena; strings without escapes are borrowed from text.
- * type NULL: nothing is declared. Undeclared numbers are doubles; what contradicts a declared type, and
- * a number beyond the range of a double, is an ERROR cell at its place. MR_INVALID for invalid JSON. */
+ * type NULL: nothing is declared. Undeclared numbers are doubles; what contradicts a declared type,
+ * and a number beyond the range of a double, is an ERROR cell at its place. MR_INVALID for invalid
+ * JSON. */
 enum mr_status mr_json_parse(struct mr_slice text, const struct mr_type *type,
                              struct mr_arena *arena, struct mr_value *value,
                              struct mr_error *error) MR_NODISCARD;
 
-/* Append value as compact JSON. MR_INVALID for NaN, infinities and what has no JSON text, MR_LIMIT when
- * output is full; bytes print as base64, timestamps as RFC 3339, durations as "1.5s". */
+/* Append value as compact JSON. MR_INVALID for NaN, infinities and what has no JSON text, MR_LIMIT
+ * when output is full; bytes print as base64, timestamps as RFC 3339, durations as "1.5s". */
 enum mr_status mr_json_append_value(struct mr_buffer *output, struct mr_value value,
                                     struct mr_error *error) MR_NODISCARD;
 enum mr_status mr_json_append_string(struct mr_buffer *output, struct mr_slice text) MR_NODISCARD;

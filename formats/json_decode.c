@@ -285,7 +285,8 @@ static const uint8_t *decode_object(struct mr_json_decoder *decoder, struct mr_j
             position < SHAPE_POSITIONS ? &node->shape->entries[position] : NULL;
         if (entry != NULL && matches(entry, from, end)) {
             member.name_at = from + entry->name_offset;
-            member.value_at = from + entry->size;
+            /* This record may have more space behind the colon than the one before. */
+            member.value_at = mr_json_skip_space(from + entry->size, end);
             member.child = entry->child;
         } else {
             if (!read_member(scan, node, from, first, &member))
