@@ -37,6 +37,7 @@ class Kafka:
         self.directory = directory
         self.options = list(options)
         self.brokers = f"127.0.0.1:{self.port}"
+        self._admin = None
 
     def _script(self, *words, check=True):
         return subprocess.run(
@@ -58,7 +59,10 @@ class Kafka:
         raise FileNotFoundError("the broker's pid file")
 
     def admin(self):
-        return AdminClient({"bootstrap.servers": self.brokers})
+        """One client for the broker's life: a request dies with the client that sent it."""
+        if self._admin is None:
+            self._admin = AdminClient({"bootstrap.servers": self.brokers})
+        return self._admin
 
     def create(self, name, partitions=4, **config):
         settings = {key.replace("_", "."): str(value) for key, value in config.items()}
