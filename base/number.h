@@ -1,6 +1,6 @@
 /* base/number.h — numbers from and to text, exact.
- * Why: a detector's input must be the double that the text names (correctly rounded), its output the
- * shortest text that reads back as the same double; strtod and printf do neither fast, and both
+ * Why: a detector's input must be the double that the text names (correctly rounded), its output
+ * the shortest text that reads back as the same double; strtod and printf do neither fast, and both
  * depend on the locale.
  * Method: Clinger's fast path, then Eisel-Lemire with a table of 128-bit powers of five, then big
  * integers for the rare halfway case; Schubfach for the shortest output. */
@@ -34,8 +34,9 @@ const uint8_t *mr_number_parse(const uint8_t *text, const uint8_t *end, struct m
 /* Parse all of text as decimal int64; false when it is not one or does not fit. */
 bool mr_number_parse_int(struct mr_slice text, int64_t *value);
 
-/* Shortest text that reads back as the same double, as JavaScript prints it: 1e21, 0.1, 5e-324, 100,
- * -0 prints as "-0.0". NaN and infinities are not numbers in JSON: the caller decides. Returns the length. */
+/* Shortest text that reads back as the same double, as JavaScript prints it: 1e21, 0.1, 5e-324,
+ * 100, -0 prints as "-0.0". NaN and infinities are not numbers in JSON: the caller decides. Returns
+ * the length. */
 size_t mr_number_format_double(double value, char text[MR_NUMBER_TEXT_SIZE]);
 size_t mr_number_format_int(int64_t value, char text[MR_NUMBER_TEXT_SIZE]);
 size_t mr_number_format_uint(uint64_t value, char text[MR_NUMBER_TEXT_SIZE]);

@@ -100,10 +100,10 @@ static const uint8_t *skip_ascii(const uint8_t *text, const uint8_t *end)
     return text;
 }
 
-bool mr_utf8_valid(struct mr_slice bytes)
+size_t mr_utf8_valid_size(struct mr_slice bytes)
 {
     if (bytes.size == 0)
-        return true;
+        return 0;
     const uint8_t *text = bytes.data;
     const uint8_t *end = text + bytes.size;
     while (text < end) {
@@ -114,10 +114,15 @@ bool mr_utf8_valid(struct mr_slice bytes)
         uint32_t code_point;
         size_t size = mr_utf8_decode(text, end, &code_point);
         if (size == 0)
-            return false;
+            break;
         text += size;
     }
-    return true;
+    return (size_t)(text - bytes.data);
+}
+
+bool mr_utf8_valid(struct mr_slice bytes)
+{
+    return mr_utf8_valid_size(bytes) == bytes.size;
 }
 
 size_t mr_utf8_length(struct mr_slice bytes)

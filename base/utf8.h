@@ -5,6 +5,8 @@
 #include "base/slice.h"
 
 bool mr_utf8_valid(struct mr_slice bytes);
+/* Size of the longest prefix that is valid: the offset of the first wrong byte, or bytes.size. */
+size_t mr_utf8_valid_size(struct mr_slice bytes);
 /* Count of code points; bytes must be valid. */
 size_t mr_utf8_length(struct mr_slice bytes);
 /* Decode the code point at [text, end). Returns its size in bytes, 0 when invalid or at the end. */

@@ -187,8 +187,10 @@ static bool decode_row(struct csv_decoder *decoder, struct line *line, uint32_t 
         at = read_cell(line, at, decoder->delimiter, &text, &quoted);
         if (at == NULL)
             return false;
-        if (column == decoder->columns_count)
-            return fail(line, cell_at, "expected no more cells than there are columns") != NULL;
+        if (column == decoder->columns_count) {
+            fail(line, cell_at, "expected no more cells than there are columns");
+            return false;
+        }
         for (uint32_t i = decoder->first_reads[column]; i != MR_SLOT_NONE;
              i = decoder->reads[i].next)
             decoder->cells[i][row] = cell_value(line->arena, text, quoted, decoder->reads[i].type);
@@ -224,8 +226,10 @@ static void csv_decode(void *self, struct mr_batch *batch, struct mr_row_error *
         struct mr_slice text = without_line_end(batch->payloads[row]);
         struct line line = {
             .arena = batch->arena, .start = text.data, .end = text.data + text.size};
-        bool valid = mr_utf8_valid(text) || (fail(&line, text.data, "expected valid UTF-8"), false);
-        if (valid && decode_row(decoder, &line, row))
+        size_t valid_size = mr_utf8_valid_size(text);
+        if (valid_size < text.size)
+            fail(&line, text.data + valid_size, "expected valid UTF-8");
+        else if (decode_row(decoder, &line, row))
             continue;
         const char *message = mr_arena_format(batch->arena, "%s at byte %zu", line.error,
                                               (size_t)(line.error_at - line.start));

@@ -68,17 +68,6 @@ static void decoder_close(void *self)
     *decoder = (struct value_decoder){0};
 }
 
-static size_t invalid_offset(struct mr_slice text)
-{
-    const uint8_t *at = text.data;
-    const uint8_t *end = at + text.size;
-    uint32_t code_point;
-    size_t size;
-    while ((size = mr_utf8_decode(at, end, &code_point)) > 0)
-        at += size;
-    return (size_t)(at - text.data);
-}
-
 static void string_decode(void *self, struct mr_batch *batch, struct mr_row_error *errors,
                           uint32_t *errors_count)
 {
@@ -88,9 +77,10 @@ static void string_decode(void *self, struct mr_batch *batch, struct mr_row_erro
         struct mr_slice text = batch->payloads[row];
         if (batch->payload_nulls[row])
             continue; /* a tombstone has no fields */
-        if (!mr_utf8_valid(text)) {
-            const char *message = mr_arena_format(batch->arena, "expected valid UTF-8 at byte %zu",
-                                                  invalid_offset(text));
+        size_t valid_size = mr_utf8_valid_size(text);
+        if (valid_size < text.size) {
+            const char *message =
+                mr_arena_format(batch->arena, "expected valid UTF-8 at byte %zu", valid_size);
             errors[(*errors_count)++] =
                 (struct mr_row_error){.row = row, .message = mr_slice_text(message)};
             continue;
