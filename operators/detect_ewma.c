@@ -6,7 +6,7 @@
  * z but not in the baseline. Sources: Roberts, Control chart tests based on geometric moving
  * averages (1959); MacGregor and Harris, The exponentially weighted moving variance (1993).
  *
- *   z'    = z + lambda (x - z)                         z of the first record is x
+ *   z'    = lambda x + (1 - lambda) z                  z of the first record is x
  *   score = |z' - mean| / (max(sd, floor) sqrt(lambda / (2 - lambda)))
  *   n     = n + 1,  a = max(1 / n, baseline_decay),  d = x - mean
  *   mean' = mean + a d,  variance' = (1 - a) (variance + a d^2)
@@ -136,7 +136,7 @@ static enum mr_status ewma_process(void *self, struct mr_operator_context *conte
         double value = rows.values[index];
         double sd = sqrt(object->variance);
         double level =
-            object->count == 0 ? value : object->level + ewma->lambda * (value - object->level);
+            object->count == 0 ? value : ewma->lambda * value + (1 - ewma->lambda) * object->level;
         double score = 0;
         if (object->count >= ewma->warmup)
             score = fabs(level - object->mean) /

@@ -34,6 +34,8 @@ enum mr_status mr_detector_open(struct mr_detector *detector, const struct mr_op
     detector->field_text = mr_options_text(&node->options, "field");
     detector->field_slot = mr_options_slot(&node->options, "field");
     detector->record_layout = open->plan->nodes[input->producer].outputs[input->output].layout;
+    detector->alerts_are_read =
+        mr_operator_output_is_read(open->plan, node, MR_DETECTOR_OUTPUT_ALERTS);
     if (mr_option_specs_find(node->options.specs, "threshold") >= 0) {
         detector->threshold = mr_options_number(&node->options, "threshold");
         detector->critical_score =
@@ -199,10 +201,9 @@ static void describe_anomalies(const struct mr_detector *detector,
                                const struct mr_detector_rows *rows, const void *self,
                                mr_detector_describe *describe)
 {
-    const struct mr_plan_output *output = &detector->node->outputs[MR_DETECTOR_OUTPUT_ALERTS];
     struct mr_view anomalies = {rows->view.batch, rows->anomalies, rows->anomalies_count};
     struct mr_batch *alerts = NULL;
-    if (output->edges_count > 0)
+    if (detector->alerts_are_read)
         alerts = mr_operator_batch_new(context, MR_DETECTOR_OUTPUT_ALERTS, rows->view.batch,
                                        rows->anomalies_count);
     uint32_t cursor = 0;

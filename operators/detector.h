@@ -45,6 +45,7 @@ struct mr_detector {
     const struct mr_layout *record_layout; /* of the input: for the alert's `record` */
     const char *field_text;
     uint32_t field_slot;
+    bool alerts_are_read;
     double threshold;
     double critical_score; /* from here on an anomaly is critical */
 };

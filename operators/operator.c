@@ -131,6 +131,18 @@ enum mr_status mr_operator_generate(struct mr_operator *instance,
     return settle(instance, status, error);
 }
 
+bool mr_operator_output_is_read(const struct mr_plan *plan, const struct mr_plan_node *node,
+                                uint32_t output)
+{
+    if (node->outputs[output].edges_count > 0)
+        return true;
+    for (uint32_t index = 0; index < plan->repartitions_count; index++)
+        if (plan->repartitions[index].producer == node->index &&
+            plan->repartitions[index].output == output)
+            return true;
+    return false;
+}
+
 void mr_operator_emit(struct mr_operator_context *context, uint32_t output, struct mr_view view)
 {
     const struct mr_operator *instance = context->instance;

@@ -105,6 +105,9 @@ void mr_operator_emit(struct mr_operator_context *context, uint32_t output, stru
 void mr_operator_row_error(struct mr_operator_context *context, const struct mr_batch *batch,
                            uint32_t row, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* Somebody reads this output of the node, directly or through a repartition. */
+bool mr_operator_output_is_read(const struct mr_plan *plan, const struct mr_plan_node *node,
+                                uint32_t output);
 struct mr_batch *mr_operator_batch_new(struct mr_operator_context *context, uint32_t output,
                                        const struct mr_batch *cause, uint32_t rows_capacity);
 /* Key bytes of the node's `key` for every row of the view, in batch->group_keys[key_id], indexed by

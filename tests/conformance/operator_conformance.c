@@ -19,7 +19,13 @@
 #include "base/memory.h"
 #include "tests/support/operator_harness.h"
 
-enum { ROWS_COUNT = 6000, KEYS_COUNT = 40, WATERMARK_EVERY = 1000, KEY_TEXT_BYTES = 64 };
+enum {
+    ROWS_COUNT = 6000,
+    KEYS_COUNT = 40,
+    WATERMARK_EVERY = 1000,
+    KEY_TEXT_BYTES = 64,
+    LONG_KEY_BYTES = 12000
+};
 
 struct operator_case {
     const char *type;
@@ -63,7 +69,7 @@ static const struct generator_case generator_cases[] = {
      "{name: sensor, distribution: key}, {name: ts, distribution: time}, "
      "{name: value, distribution: normal, mean: 20, sd: 2, level_sd: 5, season: 3}, "
      "{name: u, distribution: uniform, minimum: -1, maximum: 1}, "
-     "{name: n, distribution: integer, minimum: 1, maximum: 6}, "
+     "{name: die, distribution: integer, minimum: 1, maximum: 6}, "
      "{name: c, distribution: choice, values: [red, green]}, "
      "{name: i, distribution: sequence}, {name: bad, distribution: label}], "
      "anomalies: {share: 0.01, field: value}"},
@@ -130,15 +136,17 @@ static struct mr_value tags_value(struct mr_random *random)
     return (struct mr_value){.kind = MR_KIND_LIST, .size = (uint32_t)size, .items = items};
 }
 
-static struct mr_value key_value(uint64_t key)
+static struct mr_value key_value(uint64_t key, int width)
 {
-    char text[KEY_TEXT_BYTES + 1];
-    snprintf(text, sizeof(text), "%0*llu", KEY_TEXT_BYTES, (unsigned long long)key);
-    return mr_value_string(mr_slice_text(mr_arena_copy_text(&arena, text)));
+    return mr_value_string(
+        mr_slice_text(mr_arena_format(&arena, "%0*llu", width, (unsigned long long)key)));
 }
 
-static struct harness_row *make_rows(void)
+static struct harness_row *make_rows(int key_width)
 {
+    struct mr_value keys[KEYS_COUNT];
+    for (uint32_t key = 0; key < KEYS_COUNT; key++)
+        keys[key] = key_value(key, key_width);
     struct mr_random random;
     mr_random_init(&random, 42, 0);
     struct harness_row *rows = mr_arena_new(&arena, ROWS_COUNT, sizeof(*rows));
@@ -147,7 +155,7 @@ static struct harness_row *make_rows(void)
         row->offset = 10 + index;
         row->event_time_ms = 1700000000000 + index - (int64_t)mr_random_below(&random, 20);
         row->cells[0] = (struct harness_cell){"k", index % 97 == 5 ? mr_value_null()
-                                                                   : key_value(index % KEYS_COUNT)};
+                                                                   : keys[index % KEYS_COUNT]};
         row->cells[1] = (struct harness_cell){"value", odd_value(index, &random)};
         row->cells[2] = (struct harness_cell){"tags", tags_value(&random)};
     }
@@ -323,6 +331,11 @@ static void compare_runs(const struct operator_case *given, const struct harness
         harness_restore(&found);
     }
     run_rows(&found, given, rows, second);
+    if (second->cache_bytes_max > 0 && found.state != NULL) {
+        struct mr_state_statistics statistics;
+        mr_state_statistics(found.state, &statistics);
+        assert_true(statistics.cache_misses > ROWS_COUNT / 10);
+    }
     for (uint32_t output = 0; output < expected.node->outputs_count; output++)
         assert_same_text(expected.node->outputs[output].name, harness_output(&expected, output),
                          harness_output(&found, output));
@@ -343,7 +356,7 @@ static void compare_runs(const struct operator_case *given, const struct harness
 static void replay_in_other_cuts(void **state)
 {
     MR_UNUSED(state);
-    const struct harness_row *rows = make_rows();
+    const struct harness_row *rows = make_rows(KEY_TEXT_BYTES);
     const struct run whole = {0};
     const struct run cut = {.cut_seed = 3};
     for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
@@ -355,7 +368,7 @@ static void replay_in_other_cuts(void **state)
 static void snapshot_and_restore(void **state)
 {
     MR_UNUSED(state);
-    const struct harness_row *rows = make_rows();
+    const struct harness_row *rows = make_rows(KEY_TEXT_BYTES);
     const struct run whole = {0};
     const struct run restored = {.cut_seed = 5, .commit_every = 777, .restores = true};
     for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++)
@@ -365,7 +378,8 @@ static void snapshot_and_restore(void **state)
 static void a_small_cache(void **state)
 {
     MR_UNUSED(state);
-    const struct harness_row *rows = make_rows();
+    /* The smallest cache holds fewer objects than there are keys when these are that long. */
+    const struct harness_row *rows = make_rows(LONG_KEY_BYTES);
     const struct run whole = {.commit_every = 900};
     const struct run small = {.cut_seed = 9, .commit_every = 900, .cache_bytes_max = 1};
     for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++)
@@ -387,7 +401,8 @@ static struct harness_row plain_row(uint64_t index, uint64_t key)
     return (struct harness_row){
         .offset = (int64_t)index,
         .event_time_ms = 1700000000000 + (int64_t)index,
-        .cells = {{"k", key_value(key)}, {"value", mr_value_double((double)(index % 11))}},
+        .cells = {{"k", key_value(key, KEY_TEXT_BYTES)},
+                  {"value", mr_value_double((double)(index % 11))}},
     };
 }
 
