@@ -1,10 +1,17 @@
 /* connectors/connector.h — sources and sinks, and their registry.
- * Model: a connector type describes itself to the language (struct mr_type_spec). `kafka` is a topic in
- * the log and is driven by worker/ through connectors/log.h (flag MR_TYPE_LOG), so its ops here are
- * NULL. Others (file, memory records, metrics, stdout) bring a source or sink that a task drives.
+ *
+ * Model: a connector type describes itself to the language (struct mr_type_spec). `kafka` is a
+ * topic in the log and is driven by worker/ through connectors/log.h (flag MR_TYPE_LOG), so its ops
+ * here are NULL. Others (file, memory records, metrics, stdout) bring a source or sink that a task
+ * drives.
+ *
  * Positions: a source's position is one int64; the task stores the next position in its progress
- * record and opens the source there. Sinks may store one 16-byte position in progress as well, so that
- * a file can be cut back to what was committed.
+ * record and opens the source there. Sinks may store one 16-byte position in progress as well, so
+ * that a file can be cut back to what was committed.
+ *
+ * Failures: after RETRY the same call is repeated with the same arguments (a sink's write goes on
+ * behind what it took already); after REINCARNATE the instance is closed and opened anew.
+ *
  * Threads: an instance belongs to one task thread. */
 #ifndef MR_CONNECTORS_CONNECTOR_H
 #define MR_CONNECTORS_CONNECTOR_H
@@ -16,7 +23,7 @@
 struct mr_connector_open {
     const struct mr_options *options;
     const char *topology;
-    const char *name;          /* of the source or sink */
+    const char *name; /* of the source or sink */
     const char *subtopology;
     int32_t partition;
     int32_t partitions_count;
@@ -33,13 +40,15 @@ struct mr_source_ops {
     size_t instance_size;
     enum mr_status (*open)(void *self, const struct mr_connector_open *open, int64_t position,
                            struct mr_error *error);
-    /* Up to messages_max messages (event RECORD; offset = their position) in arena; *next_position is
-     * behind the last. MR_AGAIN: none before *due_ms (wall time; 0: unknown); MR_END: no more ever. */
+    /* Up to messages_max messages (event RECORD; offset = their position) in arena; *next_position
+     * is behind the last. MR_AGAIN: none before *due_ms (wall time; 0: unknown); MR_END: no more
+     * ever. */
     enum mr_status (*poll)(void *self, struct mr_arena *arena, uint32_t messages_max,
                            int64_t now_wall_ms, struct mr_log_message **messages,
                            uint32_t *messages_count, int64_t *next_position, int64_t *due_ms,
                            struct mr_error *error);
-    /* Messages that a bounded read ("--until-end") must still see: end position, or -1 unbounded. */
+    /* What a bounded read ("--until-end") must still see: the end position, or -1: it never ends.
+     */
     int64_t (*end_position)(void *self);
     void (*close)(void *self);
 };
@@ -80,7 +89,7 @@ enum mr_status mr_connector_registry_check(struct mr_error *error) MR_NODISCARD;
 /* ---- Logs ---- */
 
 struct mr_kafka_log_open {
-    const char *brokers;         /* host:port,host:port */
+    const char *brokers; /* host:port,host:port */
     const char *client_id;
     const char *const *settings; /* pairs: SASL, TLS and other librdkafka settings, ended by NULL */
     uint64_t queued_bytes_max;   /* of all clients of this process together */

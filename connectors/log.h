@@ -1,14 +1,22 @@
-/* connectors/log.h — the log that everything durable goes through: Apache Kafka, or the memory
- * broker. Why: claims, commits, restore and topics are the same on both; worker/ never sees
- * librdkafka, and the simulation can bring a log of its own. Model: a `mr_log` is one cluster.
- * Consumers read assigned partitions (read_committed unless said otherwise), producers write
- * transactions. There is no consumer group; offsets are mirrored for tools only. Guarantees asked
- * of an implementation (docs/EXACTLY_ONCE.md):
- *   1. producer_create with a transactional id returns after every earlier transaction of that id
- * is finished, and fences every earlier producer of it.
- *   2. commit returns MR_OK only when the transaction is committed and every request of it was
+/* connectors/log.h — the log that everything durable goes through: Apache Kafka, or the memory log.
+ *
+ * Why: claims, commits, restore and topics are the same on both; worker/ never sees librdkafka, and
+ * the simulation can bring a log of its own.
+ *
+ * Model: a `mr_log` is one cluster. Consumers read assigned partitions (read_committed unless said
+ * otherwise), producers write transactions. There is no consumer group; offsets are mirrored for
+ * tools only.
+ *
+ * Guarantees asked of an implementation (docs/EXACTLY_ONCE.md):
+ *
+ * 1. producer_create with a transactional id returns after every earlier transaction of that id is
+ * finished, and fences every earlier producer of it.
+ *
+ * 2. commit returns MR_OK only when the transaction is committed and every request of it was
  * answered exactly once ("clean"); any doubt is a failure with recovery REINCARNATE.
- *   3. there is no abort: after a failure the producer is destroyed.
+ *
+ * 3. there is no abort: after a failure the producer is destroyed.
+ *
  * Threads: a consumer or producer belongs to one thread at a time; mr_log functions may be called
  * from any thread. */
 #ifndef MR_CONNECTORS_LOG_H
@@ -94,8 +102,8 @@ struct mr_log_record {
 struct mr_log_consumer_options {
     bool end_of_partition; /* deliver END_OF_PARTITION events */
     uint64_t queued_bytes_max;
-    const char *const
-        *settings; /* pairs name, value ended by NULL: a source's pass-through options */
+    /* Pairs name, value ended by NULL: a source's pass-through options. */
+    const char *const *settings;
 };
 
 struct mr_log_producer_options {

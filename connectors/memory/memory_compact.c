@@ -15,7 +15,7 @@
 
 bool mr_memory_compact_due(const struct mr_memory_topic *topic, int32_t partition_index)
 {
-    const struct mr_memory_partition *partition = &topic->partitions[partition_index];
+    const struct mr_memory_partition *partition = topic->partitions[partition_index];
     return topic->cleanup == MR_LOG_CLEANUP_COMPACT && !partition->compacting &&
            partition->used_bytes > 2 * partition->compacted_bytes + MR_MEMORY_COMPACT_BYTES_MIN;
 }
@@ -114,10 +114,11 @@ static void copy_survivors(struct compaction *compaction)
 
 /* False when there is nothing to do. */
 static bool seal(struct compaction *compaction, struct mr_memory_topic *topic,
-                 struct mr_memory_partition *partition)
+                 int32_t partition_index)
 {
     bool sealed = false;
     pthread_mutex_lock(&compaction->log->lock);
+    struct mr_memory_partition *partition = topic->partitions[partition_index];
     if (!partition->compacting && !atomic_load(&topic->deleted) && partition->count > 0) {
         partition->compacting = true;
         partition->tail_sealed = true;
@@ -135,9 +136,10 @@ static bool seal(struct compaction *compaction, struct mr_memory_topic *topic,
 }
 
 static void put_in_place(struct compaction *compaction, struct mr_memory_topic *topic,
-                         struct mr_memory_partition *partition)
+                         int32_t partition_index)
 {
     pthread_mutex_lock(&compaction->log->lock);
+    struct mr_memory_partition *partition = topic->partitions[partition_index];
     if (!atomic_load(&topic->deleted)) {
         MR_ASSERT(partition->count >= compaction->old_count);
         mr_memory_partition_replace(compaction->log, partition, compaction->old_count,
@@ -153,14 +155,13 @@ static void put_in_place(struct compaction *compaction, struct mr_memory_topic *
 void mr_memory_compact(struct mr_memory_log *log, struct mr_memory_topic *topic,
                        int32_t partition_index)
 {
-    struct mr_memory_partition *partition = &topic->partitions[partition_index];
     struct compaction compaction = {.log = log};
     compaction.keep_sent_ms = mr_clock_wall_ms() - log->delete_retention_ms;
-    if (!seal(&compaction, topic, partition))
+    if (!seal(&compaction, topic, partition_index))
         return;
     find_newest(&compaction);
     copy_survivors(&compaction);
-    put_in_place(&compaction, topic, partition);
+    put_in_place(&compaction, topic, partition_index);
     for (uint32_t i = 0; i < compaction.old_count; i++)
         mr_memory_segment_release(log, compaction.old[i]);
     for (uint32_t i = 0; i < compaction.new_count; i++)

@@ -44,7 +44,7 @@ static struct mr_memory_log *log_of(struct mr_memory_consumer *consumer)
 
 static struct mr_memory_partition *partition_of(const struct mr_memory_assignment *assignment)
 {
-    return &assignment->topic->partitions[assignment->partition];
+    return assignment->topic->partitions[assignment->partition];
 }
 
 /* ---- Lifecycle ---- */
@@ -129,7 +129,7 @@ static enum mr_status add_locked(struct mr_memory_consumer *consumer,
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                        "Topic '%s' partition %" PRId32 " is assigned to this consumer already.",
                        wanted->topic, wanted->partition);
-    struct mr_memory_partition *partition = &topic->partitions[wanted->partition];
+    struct mr_memory_partition *partition = topic->partitions[wanted->partition];
     struct mr_memory_assignment *assignment = mr_memory_new(1, sizeof(*assignment));
     topic->references++;
     assignment->consumer = consumer;

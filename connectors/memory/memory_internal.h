@@ -88,7 +88,7 @@ struct mr_memory_topic {
     enum mr_log_cleanup cleanup;
     bool retention_unlimited;
     int32_t partitions_count;
-    struct mr_memory_partition *partitions;
+    struct mr_memory_partition **partitions; /* each stays where it is when the topic grows */
     struct mr_memory_reader *readers;
     uint32_t readers_count;
     bool over;               /* what over_limit found last */
@@ -189,6 +189,7 @@ enum mr_status mr_memory_partition_find(struct mr_memory_log *log, const char *n
                                         struct mr_error *error);
 struct mr_memory_topic *mr_memory_topic_new(struct mr_memory_log *log,
                                             const struct mr_log_topic_create *create);
+void mr_memory_topic_grow(struct mr_memory_topic *topic, int32_t partitions_count);
 void mr_memory_topic_release(struct mr_memory_log *log, struct mr_memory_topic *topic);
 /* Give back every segment; the topic stays as a husk for those who still point to it. */
 void mr_memory_topic_clear(struct mr_memory_log *log, struct mr_memory_topic *topic);

@@ -3,11 +3,10 @@
  * size, read ones by what their readers have passed (connectors/log.h, readers_passed). */
 #include "connectors/memory/memory_log.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "connectors/memory/memory_internal.h"
-
-#include "base/clock.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -78,6 +77,23 @@ static enum mr_status memory_topic_create(struct mr_log *handle,
     return MR_OK;
 }
 
+static enum mr_status memory_topic_grow(struct mr_log *handle, const char *name,
+                                        int32_t partitions_count, struct mr_error *error)
+{
+    struct mr_memory_log *log = memory_of(handle);
+    pthread_mutex_lock(&log->lock);
+    struct mr_memory_topic *topic = NULL;
+    enum mr_status status = mr_memory_partition_find(log, name, 0, &topic, error);
+    if (status == MR_OK && partitions_count > MR_LIMIT_PARTITIONS)
+        status = MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                         "Topic '%s' cannot have %" PRId32 " partitions: at most %d are possible.",
+                         name, partitions_count, MR_LIMIT_PARTITIONS);
+    if (status == MR_OK && partitions_count > topic->partitions_count)
+        mr_memory_topic_grow(topic, partitions_count);
+    pthread_mutex_unlock(&log->lock);
+    return status;
+}
+
 static enum mr_status memory_topic_delete(struct mr_log *handle, const char *name,
                                           struct mr_error *error)
 {
@@ -92,7 +108,7 @@ static enum mr_status memory_topic_delete(struct mr_log *handle, const char *nam
         atomic_store(&topic->deleted, true);
         mr_memory_topic_clear(log, topic);
         for (int32_t partition = 0; partition < topic->partitions_count; partition++)
-            mr_memory_subscribers_wake(&topic->partitions[partition]);
+            mr_memory_subscribers_wake(topic->partitions[partition]);
         mr_memory_topic_release(log, topic);
         break;
     }
@@ -150,7 +166,7 @@ static enum mr_status memory_offset_find(struct mr_log *handle, const char *name
     struct mr_memory_topic *topic = NULL;
     enum mr_status status = mr_memory_partition_find(log, name, partition_index, &topic, error);
     if (status == MR_OK) {
-        const struct mr_memory_partition *partition = &topic->partitions[partition_index];
+        const struct mr_memory_partition *partition = topic->partitions[partition_index];
         if (at == MR_LOG_OFFSET_EARLIEST)
             *offset = partition->start_offset;
         else if (at == MR_LOG_OFFSET_LATEST)
@@ -173,14 +189,14 @@ static enum mr_status memory_records_delete(struct mr_log *handle, const char *n
     if (status == MR_OK && topic->cleanup == MR_LOG_CLEANUP_COMPACT)
         status = MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                          "Topic '%s' is compacted; its records cannot be deleted by offset.", name);
-    if (status == MR_OK && offset > topic->partitions[partition_index].end_offset)
+    if (status == MR_OK && offset > topic->partitions[partition_index]->end_offset)
         status =
             MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                     "Topic '%s' partition %" PRId32 " ends at offset %" PRId64
                     "; records below %" PRId64 " cannot be deleted.",
-                    name, partition_index, topic->partitions[partition_index].end_offset, offset);
-    if (status == MR_OK && offset > topic->partitions[partition_index].start_offset) {
-        mr_memory_partition_advance(log, &topic->partitions[partition_index], offset);
+                    name, partition_index, topic->partitions[partition_index]->end_offset, offset);
+    if (status == MR_OK && offset > topic->partitions[partition_index]->start_offset) {
+        mr_memory_partition_advance(log, topic->partitions[partition_index], offset);
         topic->progress_ms = mr_clock_monotonic_ms();
     }
     pthread_mutex_unlock(&log->lock);
@@ -212,7 +228,7 @@ static void statistics_add(const struct mr_memory_topic *topic,
     sum->compactions_count += topic->statistics.compactions_count;
     sum->let_through_count += topic->statistics.let_through_count;
     for (int32_t i = 0; i < topic->partitions_count; i++) {
-        const struct mr_memory_partition *partition = &topic->partitions[i];
+        const struct mr_memory_partition *partition = topic->partitions[i];
         sum->memory_bytes += partition->memory_bytes;
         for (uint32_t index = 0; index < partition->count; index++)
             sum->records_count += mr_memory_partition_segment(partition, index)->records_count;
@@ -244,6 +260,7 @@ static const struct mr_log_ops memory_ops = {
     .cluster_id = memory_cluster_id,
     .topic_describe = memory_topic_describe,
     .topic_create = memory_topic_create,
+    .topic_grow = memory_topic_grow,
     .topic_delete = memory_topic_delete,
     .topics_list = memory_topics_list,
     .offset_find = memory_offset_find,

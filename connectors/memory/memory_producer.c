@@ -28,7 +28,8 @@ struct stage {
 
 struct producer_topic {
     struct mr_memory_topic *topic;
-    struct stage *stages; /* one per partition */
+    struct stage **stages;    /* one per partition, NULL until it is used */
+    int32_t partitions_count; /* as known here; topics grow */
 };
 
 struct offset_wish {
@@ -132,8 +133,11 @@ static void stage_clear(struct mr_memory_log *log, struct stage *stage)
 
 static void producer_topic_destroy(struct mr_memory_log *log, struct producer_topic *topic)
 {
-    for (int32_t i = 0; i < topic->topic->partitions_count; i++)
-        stage_clear(log, &topic->stages[i]);
+    for (int32_t i = 0; i < topic->partitions_count; i++) {
+        if (topic->stages[i] != NULL)
+            stage_clear(log, topic->stages[i]);
+        mr_memory_free(topic->stages[i]);
+    }
     pthread_mutex_lock(&log->lock);
     mr_memory_topic_release(log, topic->topic);
     pthread_mutex_unlock(&log->lock);
@@ -190,14 +194,15 @@ enum mr_status mr_memory_producer_begin(struct mr_log_producer *handle, struct m
     return MR_OK;
 }
 
-static enum mr_status check_record(const struct mr_memory_topic *topic,
+static enum mr_status check_record(const struct producer_topic *known,
                                    const struct mr_log_record *record, size_t size,
                                    struct mr_error *error)
 {
-    if (record->partition < 0 || record->partition >= topic->partitions_count)
+    const struct mr_memory_topic *topic = known->topic;
+    if (record->partition < 0 || record->partition >= known->partitions_count)
         return MR_FAIL(error, MR_NOT_FOUND, MR_RECOVERY_FAIL_TOPOLOGY,
                        "Topic '%s' has %" PRId32 " partitions; there is no partition %" PRId32 ".",
-                       topic->name, topic->partitions_count, record->partition);
+                       topic->name, known->partitions_count, record->partition);
     if (size - sizeof(struct mr_memory_record) > MR_MEMORY_MESSAGE_BYTES_MAX + 8)
         return MR_FAIL(error, MR_LIMIT, MR_RECOVERY_FAIL_TOPOLOGY,
                        "A record of %zu bytes is too large for topic '%s', which takes %d.", size,
@@ -227,6 +232,29 @@ static struct producer_topic *topic_known(struct producer *producer, const char 
     return NULL;
 }
 
+static void partitions_learn(struct mr_memory_log *log, struct producer_topic *known)
+{
+    pthread_mutex_lock(&log->lock);
+    int32_t partitions_count = known->topic->partitions_count;
+    pthread_mutex_unlock(&log->lock);
+    known->stages =
+        mr_memory_resize(known->stages, (size_t)partitions_count * sizeof(struct stage *));
+    for (; known->partitions_count < partitions_count; known->partitions_count++)
+        known->stages[known->partitions_count] = NULL;
+}
+
+static struct stage *stage_of(struct producer_topic *known, int32_t partition)
+{
+    struct stage *stage = known->stages[partition];
+    if (stage == NULL) {
+        stage = mr_memory_new(1, sizeof(*stage));
+        stage->topic = known->topic;
+        stage->partition = partition;
+        known->stages[partition] = stage;
+    }
+    return stage;
+}
+
 static enum mr_status topic_take(struct producer *producer, const char *name,
                                  struct producer_topic **result, struct mr_error *error)
 {
@@ -244,11 +272,6 @@ static enum mr_status topic_take(struct producer *producer, const char *name,
         return status;
     struct producer_topic *known = mr_memory_new(1, sizeof(*known));
     known->topic = topic;
-    known->stages = mr_memory_new((size_t)topic->partitions_count, sizeof(struct stage));
-    for (int32_t i = 0; i < topic->partitions_count; i++) {
-        known->stages[i].topic = topic;
-        known->stages[i].partition = i;
-    }
     producer->topics = mr_memory_resize(producer->topics, (producer->topics_count + 1u) *
                                                               sizeof(struct producer_topic *));
     producer->topics[producer->topics_count++] = known;
@@ -312,10 +335,12 @@ static enum mr_status send_one(struct producer *producer, const struct mr_log_re
     if (status != MR_OK)
         return status;
     size_t size = mr_memory_record_size(record);
-    status = check_record(topic->topic, record, size, error);
+    if (record->partition >= topic->partitions_count)
+        partitions_learn(log_of(producer), topic);
+    status = check_record(topic, record, size, error);
     if (status != MR_OK)
         return status;
-    struct stage *stage = &topic->stages[record->partition];
+    struct stage *stage = stage_of(topic, record->partition);
     if (!stage->touched)
         touch(producer, stage);
     if (stage->last == NULL || stage->last->capacity - stage->last->bytes_used < size)
@@ -332,7 +357,7 @@ static enum mr_status send_one(struct producer *producer, const struct mr_log_re
 
 static void stage_publish(struct mr_memory_log *log, struct stage *stage)
 {
-    struct mr_memory_partition *partition = &stage->topic->partitions[stage->partition];
+    struct mr_memory_partition *partition = stage->topic->partitions[stage->partition];
     stage->base_offset = partition->end_offset;
     if (stage->first == stage->last && stage->first->bytes_used <= MR_MEMORY_COPY_BYTES_MAX) {
         mr_memory_partition_copy(log, stage->topic, stage->partition, stage->first);

@@ -40,7 +40,7 @@ static struct mr_memory_reader *reader_add(struct mr_memory_topic *topic, const 
     reader->name = mr_memory_copy_text(name);
     reader->passed = mr_memory_new((size_t)topic->partitions_count, sizeof(int64_t));
     for (int32_t i = 0; i < topic->partitions_count; i++)
-        reader->passed[i] = topic->partitions[i].start_offset;
+        reader->passed[i] = topic->partitions[i]->start_offset;
     return reader;
 }
 
@@ -63,7 +63,7 @@ static void release_passed(struct mr_memory_log *log, struct mr_memory_topic *to
         if (topic->readers[i].passed[partition] < passed)
             passed = topic->readers[i].passed[partition];
     }
-    mr_memory_partition_advance(log, &topic->partitions[partition], passed);
+    mr_memory_partition_advance(log, topic->partitions[partition], passed);
 }
 
 static enum mr_status passed_locked(struct mr_memory_log *log, const char *topic_name,
@@ -74,12 +74,12 @@ static enum mr_status passed_locked(struct mr_memory_log *log, const char *topic
     enum mr_status status = mr_memory_partition_find(log, topic_name, partition, &topic, error);
     if (status != MR_OK)
         return status;
-    if (offset < -1 || offset > topic->partitions[partition].end_offset)
+    if (offset < -1 || offset > topic->partitions[partition]->end_offset)
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                        "Reader '%s' cannot have passed offset %" PRId64
                        " of topic '%s' partition %" PRId32 ", which ends at %" PRId64 ".",
                        reader_name, offset, topic_name, partition,
-                       topic->partitions[partition].end_offset);
+                       topic->partitions[partition]->end_offset);
     struct mr_memory_reader *reader = reader_find(topic, reader_name);
     if (offset == -1) {
         if (reader != NULL)

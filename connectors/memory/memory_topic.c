@@ -35,6 +35,22 @@ enum mr_status mr_memory_partition_find(struct mr_memory_log *log, const char *n
     return MR_OK;
 }
 
+void mr_memory_topic_grow(struct mr_memory_topic *topic, int32_t partitions_count)
+{
+    size_t count = (size_t)partitions_count;
+    topic->partitions =
+        mr_memory_resize(topic->partitions, count * sizeof(struct mr_memory_partition *));
+    for (uint32_t i = 0; i < topic->readers_count; i++) {
+        struct mr_memory_reader *reader = &topic->readers[i];
+        reader->passed = mr_memory_resize(reader->passed, count * sizeof(int64_t));
+        for (int32_t new = topic->partitions_count; new < partitions_count; new ++)
+            reader->passed[new] = 0;
+    }
+    for (int32_t new = topic->partitions_count; new < partitions_count; new ++)
+        topic->partitions[new] = mr_memory_new(1, sizeof(struct mr_memory_partition));
+    topic->partitions_count = partitions_count;
+}
+
 struct mr_memory_topic *mr_memory_topic_new(struct mr_memory_log *log,
                                             const struct mr_log_topic_create *create)
 {
@@ -45,9 +61,7 @@ struct mr_memory_topic *mr_memory_topic_new(struct mr_memory_log *log,
     atomic_init(&topic->deleted, false);
     topic->cleanup = create->cleanup;
     topic->retention_unlimited = create->retention_ms == -1;
-    topic->partitions_count = create->partitions_count;
-    topic->partitions =
-        mr_memory_new((size_t)create->partitions_count, sizeof(struct mr_memory_partition));
+    mr_memory_topic_grow(topic, create->partitions_count);
     log->topics =
         mr_memory_resize(log->topics, (log->topics_count + 1u) * sizeof(struct mr_memory_topic *));
     log->topics[log->topics_count++] = topic;
@@ -57,7 +71,7 @@ struct mr_memory_topic *mr_memory_topic_new(struct mr_memory_log *log,
 void mr_memory_topic_clear(struct mr_memory_log *log, struct mr_memory_topic *topic)
 {
     for (int32_t i = 0; i < topic->partitions_count; i++) {
-        struct mr_memory_partition *partition = &topic->partitions[i];
+        struct mr_memory_partition *partition = topic->partitions[i];
         for (uint32_t index = 0; index < partition->count; index++)
             mr_memory_segment_release(log, mr_memory_partition_segment(partition, index));
         mr_memory_free(partition->segments);
@@ -76,6 +90,8 @@ void mr_memory_topic_release(struct mr_memory_log *log, struct mr_memory_topic *
         return;
     mr_memory_topic_clear(log, topic);
     mr_memory_readers_destroy(topic);
+    for (int32_t i = 0; i < topic->partitions_count; i++)
+        mr_memory_free(topic->partitions[i]);
     mr_memory_free(topic->partitions);
     mr_memory_free(topic->name);
     mr_memory_free(topic);
@@ -105,7 +121,7 @@ static void push(struct mr_memory_partition *partition, struct mr_memory_segment
 void mr_memory_partition_append(struct mr_memory_log *log, struct mr_memory_topic *topic,
                                 int32_t partition_index, struct mr_memory_segment *chain)
 {
-    struct mr_memory_partition *partition = &topic->partitions[partition_index];
+    struct mr_memory_partition *partition = topic->partitions[partition_index];
     while (chain != NULL) {
         struct mr_memory_segment *next = chain->next;
         chain->next = NULL;
@@ -121,7 +137,7 @@ void mr_memory_partition_append(struct mr_memory_log *log, struct mr_memory_topi
 void mr_memory_partition_copy(struct mr_memory_log *log, struct mr_memory_topic *topic,
                               int32_t partition_index, const struct mr_memory_segment *source)
 {
-    struct mr_memory_partition *partition = &topic->partitions[partition_index];
+    struct mr_memory_partition *partition = topic->partitions[partition_index];
     struct mr_memory_segment *tail = NULL;
     uint32_t class_index = 0;
     if (partition->count > 0) {
@@ -233,13 +249,13 @@ void mr_memory_topic_enforce(struct mr_memory_log *log, struct mr_memory_topic *
     uint64_t memory_bytes = 0;
     uint32_t segments_count = 0;
     for (int32_t i = 0; i < topic->partitions_count; i++) {
-        memory_bytes += topic->partitions[i].memory_bytes;
-        segments_count += topic->partitions[i].count;
+        memory_bytes += topic->partitions[i]->memory_bytes;
+        segments_count += topic->partitions[i]->count;
     }
     while (memory_bytes > log->topic_bytes_max && segments_count > 1) {
         struct mr_memory_partition *oldest = NULL;
         for (int32_t i = 0; i < topic->partitions_count; i++) {
-            struct mr_memory_partition *partition = &topic->partitions[i];
+            struct mr_memory_partition *partition = topic->partitions[i];
             if (partition->count > 0 &&
                 (oldest == NULL || mr_memory_partition_segment(partition, 0)->serial <
                                        mr_memory_partition_segment(oldest, 0)->serial))
@@ -259,6 +275,6 @@ uint64_t mr_memory_topic_pending_bytes(const struct mr_memory_topic *topic)
 {
     uint64_t bytes = 0;
     for (int32_t i = 0; i < topic->partitions_count; i++)
-        bytes += topic->partitions[i].used_bytes - topic->partitions[i].start_position;
+        bytes += topic->partitions[i]->used_bytes - topic->partitions[i]->start_position;
     return bytes;
 }

@@ -77,6 +77,32 @@ static void test_topic_id_changes_when_created_anew(void **state)
     assert_int_equal(fixture_read_all(fixture, name, 0, MR_LOG_OFFSET_EARLIEST).count, 0);
 }
 
+static void test_topic_grows(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct mr_log_ops *ops = fixture->log->ops;
+    const char *name = fixture_topic(fixture, 1, MR_LOG_CLEANUP_DELETE);
+    fixture_write_numbers(fixture, name, 0, 0, 2);
+    struct mr_log_producer *producer = fixture_producer(fixture, fixture_id(fixture));
+    struct mr_log_record records[] = {fixture_record(name, 0, NULL, "a"),
+                                      fixture_record(name, 2, NULL, "b")};
+    REQUIRE_OK(fixture, ops->producer_begin(producer, &fixture->error));
+    REQUIRE_OK(fixture, ops->producer_send(producer, records, 1, &fixture->error));
+    REQUIRE_OK(fixture, ops->topic_grow(fixture->log, name, 3, &fixture->error));
+    struct mr_log_topic topic = {0};
+    REQUIRE_OK(fixture, ops->topic_describe(fixture->log, name, &topic, &fixture->error));
+    assert_int_equal(topic.partitions_count, 3);
+    /* As many already, or more: nothing to do. */
+    REQUIRE_OK(fixture, ops->topic_grow(fixture->log, name, 3, &fixture->error));
+    REQUIRE_OK(fixture, ops->producer_commit(producer, &fixture->error));
+    ops->producer_destroy(producer);
+    fixture_write(fixture, records, 2);
+    assert_int_equal(fixture_read_all(fixture, name, 0, 0).count, 4);
+    assert_int_equal(fixture_read_all(fixture, name, 2, 0).count, 1);
+    assert_int_equal(ops->topic_grow(fixture->log, "no-such-topic-here", 3, &fixture->error),
+                     MR_NOT_FOUND);
+}
+
 static void test_invisible_until_commit(void **state)
 {
     struct fixture *fixture = *state;
@@ -445,6 +471,7 @@ int mr_log_conformance_run(const struct mr_log_conformance *conformance)
         CONFORMANCE(test_cluster_id_is_stable),
         CONFORMANCE(test_topics),
         CONFORMANCE(test_topic_id_changes_when_created_anew),
+        CONFORMANCE(test_topic_grows),
         CONFORMANCE(test_invisible_until_commit),
         CONFORMANCE(test_destroyed_transaction_is_never_seen),
         CONFORMANCE(test_newer_producer_fences),

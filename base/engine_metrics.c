@@ -1,0 +1,190 @@
+/* base/engine_metrics.c — see engine_metrics.h. */
+#include "base/engine_metrics.h"
+
+#include "base/assert.h"
+
+static const char *const operator_labels[] = {"topology", "operator", NULL};
+static const char *const source_labels[] = {"topology", "source", "partition", NULL};
+static const char *const sink_labels[] = {"topology", "sink", NULL};
+static const char *const store_labels[] = {"topology", "subtopology", "partition", NULL};
+static const char *const topology_labels[] = {"topology", NULL};
+static const char *const topic_labels[] = {"topic", NULL};
+
+#define COUNTER .kind = MR_METRIC_COUNTER
+#define GAUGE .kind = MR_METRIC_GAUGE
+#define HISTOGRAM .kind = MR_METRIC_HISTOGRAM
+
+static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
+    [MR_ENGINE_OPERATOR_IN] = {.name = "millrace_operator_in_records_total",
+                               COUNTER,
+                               .labels = operator_labels,
+                               .help = "Records that an operator took."},
+    [MR_ENGINE_OPERATOR_OUT] = {.name = "millrace_operator_out_records_total",
+                                COUNTER,
+                                .labels = operator_labels,
+                                .help = "Records that an operator emitted, over all its outputs."},
+    [MR_ENGINE_OPERATOR_DROPPED] = {.name = "millrace_operator_dropped_records_total",
+                                    COUNTER,
+                                    .labels = operator_labels,
+                                    .help = "Records for outputs that nobody reads, and failed "
+                                            "ones that on_error skips."},
+    [MR_ENGINE_OPERATOR_LATE] = {.name = "millrace_operator_late_records_total",
+                                 COUNTER,
+                                 .labels = operator_labels,
+                                 .help = "Records that came behind the watermark and lateness."},
+    [MR_ENGINE_OPERATOR_DEAD_LETTERS] = {.name = "millrace_operator_dead_letters_total",
+                                         COUNTER,
+                                         .labels = operator_labels,
+                                         .help = "Records written to the dead letter topic."},
+    [MR_ENGINE_OPERATOR_ERRORS] = {.name = "millrace_operator_errors_total",
+                                   COUNTER,
+                                   .labels = operator_labels,
+                                   .help = "Records that failed, whatever on_error did."},
+    [MR_ENGINE_OPERATOR_LAST_ERROR_TIME] = {.name = "millrace_operator_last_error_time_ms",
+                                            GAUGE,
+                                            .labels = operator_labels,
+                                            .help =
+                                                "Wall time of the last failed record; 0: none."},
+    [MR_ENGINE_OPERATOR_BATCH_DURATION] = {.name = "millrace_operator_batch_duration_microseconds",
+                                           HISTOGRAM,
+                                           .labels = operator_labels,
+                                           .help = "Time that an operator spent on one batch."},
+    [MR_ENGINE_SOURCE_RECORDS] = {.name = "millrace_source_records_total",
+                                  COUNTER,
+                                  .labels = source_labels,
+                                  .help = "Records read."},
+    [MR_ENGINE_SOURCE_BYTES] = {.name = "millrace_source_bytes_total",
+                                COUNTER,
+                                .labels = source_labels,
+                                .help = "Bytes of keys and values read."},
+    [MR_ENGINE_SOURCE_LAG] = {.name = "millrace_source_lag_records",
+                              GAUGE,
+                              .labels = source_labels,
+                              .help = "Offsets between the committed position and the end."},
+    [MR_ENGINE_SOURCE_WATERMARK] = {.name = "millrace_source_watermark_ms",
+                                    GAUGE,
+                                    .labels = source_labels,
+                                    .help = "Event time that the source has reached."},
+    [MR_ENGINE_SINK_RECORDS] = {.name = "millrace_sink_records_total",
+                                COUNTER,
+                                .labels = sink_labels,
+                                .help = "Records of committed transactions."},
+    [MR_ENGINE_SINK_BYTES] = {.name = "millrace_sink_bytes_total",
+                              COUNTER,
+                              .labels = sink_labels,
+                              .help = "Bytes of keys and values of committed transactions."},
+    [MR_ENGINE_STORE_BYTES] = {.name = "millrace_store_bytes",
+                               GAUGE,
+                               .labels = store_labels,
+                               .help = "Size of a task's state on disk."},
+    [MR_ENGINE_STORE_KEYS] = {.name = "millrace_store_keys",
+                              GAUGE,
+                              .labels = store_labels,
+                              .help = "Keys in a task's state, estimated."},
+    [MR_ENGINE_STORE_CACHE_HITS] = {.name = "millrace_store_cache_hits_total",
+                                    COUNTER,
+                                    .labels = store_labels,
+                                    .help = "Reads of state that the object cache answered."},
+    [MR_ENGINE_STORE_CACHE_MISSES] = {.name = "millrace_store_cache_misses_total",
+                                      COUNTER,
+                                      .labels = store_labels,
+                                      .help = "Reads of state that went to the overlay or disk."},
+    [MR_ENGINE_STORE_FLUSHES] = {.name = "millrace_store_flushes_total",
+                                 COUNTER,
+                                 .labels = store_labels,
+                                 .help = "Times that a task's database was flushed to disk."},
+    [MR_ENGINE_TRANSACTION_DURATION] = {.name = "millrace_transaction_duration_microseconds",
+                                        HISTOGRAM,
+                                        .labels = topology_labels,
+                                        .help = "Time from sealing a transaction to its commit."},
+    [MR_ENGINE_TRANSACTION_RECORDS] = {.name = "millrace_transaction_records",
+                                       HISTOGRAM,
+                                       .labels = topology_labels,
+                                       .help = "Records of a transaction."},
+    [MR_ENGINE_TRANSACTION_BYTES] = {.name = "millrace_transaction_bytes",
+                                     HISTOGRAM,
+                                     .labels = topology_labels,
+                                     .help = "Bytes of a transaction."},
+    [MR_ENGINE_TRANSACTIONS] = {.name = "millrace_transactions_total",
+                                COUNTER,
+                                .labels = topology_labels,
+                                .help = "Committed transactions."},
+    [MR_ENGINE_TRANSACTION_FAILURES] = {.name = "millrace_transaction_failures_total",
+                                        COUNTER,
+                                        .labels = topology_labels,
+                                        .help = "Transactions that did not commit cleanly; each "
+                                                "begins a new incarnation."},
+    [MR_ENGINE_CLAIMS] = {.name = "millrace_claims_total",
+                          COUNTER,
+                          .labels = topology_labels,
+                          .help = "Tasks claimed."},
+    [MR_ENGINE_CLAIM_DURATION] = {.name = "millrace_claim_duration_microseconds",
+                                  HISTOGRAM,
+                                  .labels = topology_labels,
+                                  .help = "Time to claim a task, without its restore."},
+    [MR_ENGINE_FENCES] = {.name = "millrace_fences_total",
+                          COUNTER,
+                          .labels = topology_labels,
+                          .help = "Times that this process found itself fenced."},
+    [MR_ENGINE_RESTORE_RECORDS] = {.name = "millrace_restore_records_total",
+                                   COUNTER,
+                                   .labels = topology_labels,
+                                   .help = "Changelog records read to restore state."},
+    [MR_ENGINE_RESTORE_DURATION] = {.name = "millrace_restore_duration_microseconds",
+                                    HISTOGRAM,
+                                    .labels = topology_labels,
+                                    .help = "Time to restore a task's state."},
+    [MR_ENGINE_TASKS_RUNNING] = {.name = "millrace_tasks_running",
+                                 GAUGE,
+                                 .labels = topology_labels,
+                                 .help = "Tasks that this process runs."},
+    [MR_ENGINE_EVENT_TIMES_CLAMPED] = {.name = "millrace_event_times_clamped_total",
+                                       COUNTER,
+                                       .labels = topology_labels,
+                                       .help = "Output records whose event time lay further ahead "
+                                               "than brokers accept."},
+    [MR_ENGINE_MEMORY_LOG_BYTES] = {.name = "millrace_memory_log_bytes",
+                                    GAUGE,
+                                    .labels = topic_labels,
+                                    .help = "Memory that a topic of the memory log holds."},
+    [MR_ENGINE_MEMORY_LOG_DROPPED] = {.name = "millrace_memory_log_dropped_records",
+                                      GAUGE,
+                                      .labels = topic_labels,
+                                      .help = "Oldest records that left a topic of the memory log "
+                                              "that nobody reads."},
+};
+
+const struct mr_metric_spec *mr_engine_metric(enum mr_engine_metric metric)
+{
+    MR_ASSERT((unsigned)metric < MR_ENGINE_METRIC_COUNT);
+    return &specs[metric];
+}
+
+static const char *kind_name(enum mr_metric_kind kind)
+{
+    switch (kind) {
+    case MR_METRIC_COUNTER:
+        return "counter";
+    case MR_METRIC_GAUGE:
+        return "gauge";
+    case MR_METRIC_HISTOGRAM:
+        return "histogram";
+    }
+    return "";
+}
+
+enum mr_status mr_engine_metrics_table(struct mr_buffer *output)
+{
+    enum mr_status status =
+        mr_buffer_append_text(output, "| metric | kind | labels | meaning |\n|---|---|---|---|\n");
+    for (uint32_t i = 0; i < MR_ENGINE_METRIC_COUNT && status == MR_OK; i++) {
+        status = mr_buffer_append_format(output, "| `%s` | %s |", specs[i].name,
+                                         kind_name(specs[i].kind));
+        for (const char *const *label = specs[i].labels; *label != NULL && status == MR_OK; label++)
+            status = mr_buffer_append_format(output, "%s%s", label == specs[i].labels ? " " : ", ",
+                                             *label);
+        if (status == MR_OK)
+            status = mr_buffer_append_format(output, " | %s |\n", specs[i].help);
+    }
+    return status;
+}

@@ -1,0 +1,60 @@
+/* base/engine_metrics.h — the engine's metrics, in one table.
+ * Why: worker/, coordinator/ and the log register them, the `metrics` source reads some back by
+ * name, and docs/METRICS.md is generated from the same table, so that none of them disagree. Model:
+ * one spec per metric; series are made with mr_metrics_series. Durations are microseconds unless
+ * the name says otherwise, times are milliseconds since the epoch. */
+#ifndef MR_BASE_ENGINE_METRICS_H
+#define MR_BASE_ENGINE_METRICS_H
+
+#include "base/metrics.h"
+
+enum mr_engine_metric {
+    /* Per operator. */
+    MR_ENGINE_OPERATOR_IN,
+    MR_ENGINE_OPERATOR_OUT,
+    MR_ENGINE_OPERATOR_DROPPED,
+    MR_ENGINE_OPERATOR_LATE,
+    MR_ENGINE_OPERATOR_DEAD_LETTERS,
+    MR_ENGINE_OPERATOR_ERRORS,
+    MR_ENGINE_OPERATOR_LAST_ERROR_TIME,
+    MR_ENGINE_OPERATOR_BATCH_DURATION,
+    /* Per source and sink. */
+    MR_ENGINE_SOURCE_RECORDS,
+    MR_ENGINE_SOURCE_BYTES,
+    MR_ENGINE_SOURCE_LAG,
+    MR_ENGINE_SOURCE_WATERMARK,
+    MR_ENGINE_SINK_RECORDS,
+    MR_ENGINE_SINK_BYTES,
+    /* Per store. */
+    MR_ENGINE_STORE_BYTES,
+    MR_ENGINE_STORE_KEYS,
+    MR_ENGINE_STORE_CACHE_HITS,
+    MR_ENGINE_STORE_CACHE_MISSES,
+    MR_ENGINE_STORE_FLUSHES,
+    /* Per topology and task thread. */
+    MR_ENGINE_TRANSACTION_DURATION,
+    MR_ENGINE_TRANSACTION_RECORDS,
+    MR_ENGINE_TRANSACTION_BYTES,
+    MR_ENGINE_TRANSACTIONS,
+    MR_ENGINE_TRANSACTION_FAILURES,
+    MR_ENGINE_CLAIMS,
+    MR_ENGINE_CLAIM_DURATION,
+    MR_ENGINE_FENCES,
+    MR_ENGINE_RESTORE_RECORDS,
+    MR_ENGINE_RESTORE_DURATION,
+    MR_ENGINE_TASKS_RUNNING,
+    MR_ENGINE_EVENT_TIMES_CLAMPED,
+    /* The memory log. */
+    MR_ENGINE_MEMORY_LOG_BYTES,
+    MR_ENGINE_MEMORY_LOG_DROPPED,
+    MR_ENGINE_METRIC_COUNT
+};
+
+/* The spec of a metric. Never NULL. */
+const struct mr_metric_spec *mr_engine_metric(enum mr_engine_metric metric);
+
+/* The table as Markdown rows (name, kind, labels, meaning), sorted as declared, for
+ * docs/METRICS.md. MR_LIMIT: output is full. */
+enum mr_status mr_engine_metrics_table(struct mr_buffer *output) MR_NODISCARD;
+
+#endif
