@@ -1,5 +1,6 @@
 /* bench/micro_formats.c — nanoseconds per record of the formats, one thread, data in cache.
- * Usage: micro_formats [milliseconds per case]. Prints ns per record and MB/s of payload. */
+ * Usage: micro_formats [milliseconds per case]. Prints ns per record and MB/s of payload: of the
+ * best batch, which is the steadiest on a shared machine, and the mean of all. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/number.h"
@@ -51,11 +52,32 @@ static void fill(struct mr_batch *batch, struct mr_arena *arena, struct mr_batch
         batch->payloads[i] = mr_slice_from(records[i], record_sizes[i]);
 }
 
-static void report(const char *name, uint64_t elapsed_ns, uint64_t rounds, size_t bytes)
+/* Times of the batches of one case. */
+struct timing {
+    uint64_t start_ns;
+    uint64_t spent_ns;
+    uint64_t best_ns;
+    uint64_t rounds;
+};
+
+static void timing_start(struct timing *timing)
 {
-    double rows = (double)rounds * ROWS;
-    printf("%-34s %8.1f ns/record %8.1f MB/s\n", name, (double)elapsed_ns / rows,
-           (double)rounds * (double)bytes * 1e3 / (double)elapsed_ns);
+    timing->start_ns = mr_clock_monotonic_ns();
+}
+
+static void timing_stop(struct timing *timing)
+{
+    uint64_t elapsed_ns = mr_clock_monotonic_ns() - timing->start_ns;
+    timing->spent_ns += elapsed_ns;
+    if (timing->rounds++ == 0 || elapsed_ns < timing->best_ns)
+        timing->best_ns = elapsed_ns;
+}
+
+static void report(const char *name, const struct timing *timing, size_t batch_bytes)
+{
+    printf("%-34s best %7.1f ns/record %8.1f MB/s   mean %7.1f ns/record\n", name,
+           (double)timing->best_ns / ROWS, (double)batch_bytes * 1e3 / (double)timing->best_ns,
+           (double)timing->spent_ns / (double)timing->rounds / ROWS);
 }
 
 static struct mr_path path_of(struct mr_arena *arena, const char *text)
@@ -88,18 +110,16 @@ static void bench_decode(const char *name, uint32_t fields_count, uint64_t durat
     struct mr_batch batch;
     static struct mr_row_error errors[ROWS];
     uint32_t errors_count = 0;
-    uint64_t spent_ns = 0;
-    uint64_t rounds = 0;
-    while (spent_ns < duration_ns) {
+    struct timing timing = {0};
+    while (timing.spent_ns < duration_ns) {
         fill(&batch, &arena, (struct mr_batch_shape){.slots_count = FIELDS});
-        uint64_t start_ns = mr_clock_monotonic_ns();
+        timing_start(&timing);
         mr_format_json.decode(decoder, &batch, errors, &errors_count);
-        spent_ns += mr_clock_monotonic_ns() - start_ns;
-        rounds++;
+        timing_stop(&timing);
     }
     if (errors_count != 0)
         fprintf(stderr, "%u rows failed\n", errors_count);
-    report(name, spent_ns, rounds, payload_bytes);
+    report(name, &timing, payload_bytes);
     mr_format_json.decoder_close(decoder);
     mr_memory_free(decoder);
     mr_arena_deinit(&arena);
@@ -159,23 +179,21 @@ static void bench_encode(const char *name, bool touch, uint64_t duration_ns)
     fill(&batch, &arena, (struct mr_batch_shape){.slots_count = GROUP_SIZE});
     if (touch)
         fill_group(&batch);
-    uint64_t spent_ns = 0;
-    uint64_t rounds = 0;
+    struct timing timing = {0};
     size_t bytes = 0;
-    while (spent_ns < duration_ns) {
+    while (timing.spent_ns < duration_ns) {
         mr_arena_reset(&output);
         bytes = 0;
-        uint64_t start_ns = mr_clock_monotonic_ns();
+        timing_start(&timing);
         for (uint32_t row = 0; row < ROWS; row++) {
             struct mr_slice payload;
             if (mr_format_json.encode(encoder, &batch, row, &output, &payload, &error) != MR_OK)
                 fprintf(stderr, "%s\n", error.message);
             bytes += payload.size;
         }
-        spent_ns += mr_clock_monotonic_ns() - start_ns;
-        rounds++;
+        timing_stop(&timing);
     }
-    report(name, spent_ns, rounds, bytes);
+    report(name, &timing, bytes);
     mr_format_json.encoder_close(encoder);
     mr_memory_free(encoder);
     mr_arena_deinit(&output);
@@ -193,30 +211,27 @@ static void bench_numbers(uint64_t duration_ns)
         sizes[i] = mr_number_format_double(values[i], texts[i]);
         bytes += sizes[i];
     }
-    uint64_t rounds = 0;
     double sum = 0;
-    uint64_t start_ns = mr_clock_monotonic_ns();
-    uint64_t spent_ns;
-    do {
+    struct timing timing = {0};
+    while (timing.spent_ns < duration_ns) {
+        timing_start(&timing);
         for (uint32_t i = 0; i < ROWS; i++) {
             struct mr_number number;
             const uint8_t *text = (const uint8_t *)texts[i];
             mr_number_parse(text, text + sizes[i], &number);
             sum += number.number;
         }
-        rounds++;
-        spent_ns = mr_clock_monotonic_ns() - start_ns;
-    } while (spent_ns < duration_ns);
-    report("parse doubles of 16-17 digits", spent_ns, rounds, bytes);
-    rounds = 0;
-    start_ns = mr_clock_monotonic_ns();
-    do {
+        timing_stop(&timing);
+    }
+    report("parse doubles of 16-17 digits", &timing, bytes);
+    timing = (struct timing){0};
+    while (timing.spent_ns < duration_ns) {
+        timing_start(&timing);
         for (uint32_t i = 0; i < ROWS; i++)
             sum += (double)mr_number_format_double(values[i], texts[i]);
-        rounds++;
-        spent_ns = mr_clock_monotonic_ns() - start_ns;
-    } while (spent_ns < duration_ns);
-    report("print doubles of 16-17 digits", spent_ns, rounds, bytes);
+        timing_stop(&timing);
+    }
+    report("print doubles of 16-17 digits", &timing, bytes);
     if (sum == 0)
         printf("(sum %g)\n", sum); /* keeps the loops */
 }

@@ -1,11 +1,12 @@
-/* formats/json_decode.c — one validating pass over a record that fills just the columns that are
- * read. Design: the paths that are read form a trie; a member that is no node of it is skipped,
+/* formats/json_decode.c — one validating pass over a record that fills just the columns read.
+ * Design: the paths that are read form a trie; a member that is no node of it is skipped,
  * validated. Records of one source mostly have one shape. Each object node therefore remembers, by
  * position, the bytes from behind one value to the next value (`,"name":` with its space) and what
  * they lead to; the same bytes at the same position were validated before and need one comparison.
- * When they differ, the member is read the long way and remembered. A node counts the record in
- * which it was last met: a name that occurs twice empties the cells below it first, so that the
- * last one wins. */
+ * When they differ, the positions beside it are tried (an optional member is there or not), then
+ * the member is read the long way; a position learns anew only after it was wrong a few times in a
+ * row. A node counts the record in which it was last met: a name that occurs twice empties the
+ * cells below it first, so that the last one wins. */
 #include "formats/json_decode.h"
 
 #include "base/memory.h"
@@ -14,12 +15,15 @@
 enum {
     SHAPE_POSITIONS = 64, /* members beyond it are read the long way */
     SHAPE_BYTES = 64,     /* longer names too */
-    SHAPE_BYTES_MIN = 4   /* ,"":  */
+    SHAPE_BYTES_MIN = 4,  /* ,"":  */
+    SHAPE_WINDOW = 3,     /* positions ahead that are tried */
+    SHAPE_MISSES_MAX = 4  /* in a row, before a position learns anew */
 };
 
 struct shape_entry {
     uint8_t size; /* 0: nothing remembered */
     uint8_t name_offset;
+    uint8_t misses_count;       /* since the last match */
     struct mr_json_node *child; /* NULL: nobody reads it */
     uint8_t bytes[SHAPE_BYTES];
 };
@@ -166,20 +170,42 @@ static inline bool matches(const struct shape_entry *entry, const uint8_t *from,
            same_bytes(from, entry->bytes, entry->size);
 }
 
-static void remember(struct shape *shape, uint32_t position, const uint8_t *from,
-                     const uint8_t *name_at, const uint8_t *value_at, struct mr_json_node *child)
+/* What a member's name and place led to. */
+struct member {
+    const uint8_t *name_at;
+    const uint8_t *value_at;
+    struct mr_json_node *child;
+    bool closed; /* no member: value_at is behind the object */
+};
+
+/* The position near `position` whose bytes are at `from`, or SHAPE_POSITIONS. */
+static uint32_t find_nearby(const struct shape *shape, uint32_t position, const uint8_t *from,
+                            const uint8_t *end)
 {
-    size_t size = (size_t)(value_at - from);
-    if (position >= SHAPE_POSITIONS)
+    for (uint32_t i = position + 1; i <= position + SHAPE_WINDOW && i < SHAPE_POSITIONS; i++) {
+        if (matches(&shape->entries[i], from, end))
+            return i;
+    }
+    if (position > 0 && position <= SHAPE_POSITIONS &&
+        matches(&shape->entries[position - 1], from, end))
+        return position - 1;
+    return SHAPE_POSITIONS;
+}
+
+static void remember(struct shape *shape, uint32_t position, const uint8_t *from,
+                     const struct member *member)
+{
+    size_t size = (size_t)(member->value_at - from);
+    if (position >= SHAPE_POSITIONS || size > SHAPE_BYTES || size < SHAPE_BYTES_MIN)
         return;
     struct shape_entry *entry = &shape->entries[position];
-    entry->size = 0;
-    if (size > SHAPE_BYTES || size < SHAPE_BYTES_MIN)
+    if (entry->size != 0 && ++entry->misses_count < SHAPE_MISSES_MAX)
         return;
     memcpy(entry->bytes, from, size);
     entry->size = (uint8_t)size;
-    entry->name_offset = (uint8_t)(name_at - from);
-    entry->child = child;
+    entry->name_offset = (uint8_t)(member->name_at - from);
+    entry->misses_count = 0;
+    entry->child = member->child;
 }
 
 static struct mr_json_node *find_member(const struct mr_json_node *node, struct mr_slice name)
@@ -196,14 +222,6 @@ static bool refuse(struct mr_json_scan *scan, const uint8_t *at, const char *phr
     mr_json_fail(scan, at, phrase);
     return false;
 }
-
-/* What a member's name and place led to. */
-struct member {
-    const uint8_t *name_at;
-    const uint8_t *value_at;
-    struct mr_json_node *child;
-    bool closed; /* no member: value_at is behind the object */
-};
 
 /* From '{' or from behind a value to the next value or behind '}'. */
 static bool read_member(struct mr_json_scan *scan, const struct mr_json_node *node,
@@ -269,40 +287,55 @@ static const uint8_t *decode_member(struct mr_json_decoder *decoder, const struc
     return next;
 }
 
+/* The member behind `from`, by shape or the long way; *position moves to the one expected next. */
+static inline bool next_member(struct mr_json_scan *scan, const struct mr_json_node *node,
+                               const uint8_t *from, bool first, uint32_t *position,
+                               struct member *member)
+{
+    struct shape_entry *entries = node->shape->entries;
+    if (*position >= SHAPE_POSITIONS || !matches(&entries[*position], from, scan->end)) {
+        uint32_t nearby = find_nearby(node->shape, *position, from, scan->end);
+        if (nearby == SHAPE_POSITIONS) {
+            if (!read_member(scan, node, from, first, member))
+                return false;
+            if (!member->closed)
+                remember(node->shape, (*position)++, from, member);
+            return true;
+        }
+        *position = nearby;
+    }
+    struct shape_entry *entry = &entries[(*position)++];
+    entry->misses_count = 0;
+    member->name_at = from + entry->name_offset;
+    /* This record may have more space behind the colon than the one that was remembered. */
+    member->value_at = mr_json_skip_space(from + entry->size, scan->end);
+    member->child = entry->child;
+    member->closed = false;
+    return true;
+}
+
 /* The members of an object whose '{' is at `at`. */
 static const uint8_t *decode_object(struct mr_json_decoder *decoder, struct mr_json_node *node,
                                     const uint8_t *at, uint32_t depth)
 {
     struct mr_json_scan *scan = &decoder->scan;
-    const uint8_t *end = scan->end;
-    const uint8_t *from = at;
     uint32_t position = 0;
     if (depth == MR_LIMIT_JSON_DEPTH)
         return mr_json_fail(scan, at, "expected at most 128 nested containers");
+    const uint8_t *from = at;
     for (bool first = true;; first = false) {
         struct member member;
-        const struct shape_entry *entry =
-            position < SHAPE_POSITIONS ? &node->shape->entries[position] : NULL;
-        if (entry != NULL && matches(entry, from, end)) {
-            member.name_at = from + entry->name_offset;
-            /* This record may have more space behind the colon than the one before. */
-            member.value_at = mr_json_skip_space(from + entry->size, end);
-            member.child = entry->child;
-        } else {
-            if (!read_member(scan, node, from, first, &member))
-                return NULL;
-            if (member.closed)
-                return member.value_at;
-            remember(node->shape, position, from, member.name_at, member.value_at, member.child);
-        }
-        position++;
+        if (!next_member(scan, node, from, first, &position, &member))
+            return NULL;
+        if (member.closed)
+            return member.value_at;
         if (member.child == NULL)
             from = mr_json_skip_value(scan, member.value_at, depth + 1);
         else
             from = decode_member(decoder, &member, depth + 1);
         if (from == NULL)
             return NULL;
-        if (from < end && *from == '}')
+        if (from < scan->end && *from == '}')
             return from + 1;
     }
 }
