@@ -70,11 +70,13 @@ static const char *required_text(const struct reader *reader, const struct mr_ya
 {
     const struct mr_yaml_pair *pair = mr_yaml_find(node, key);
     if (pair == NULL) {
-        mr_report_add(reader->report, MR_SEVERITY_ERROR, node->location, "%s needs a %s", owner,
+        mr_report_add(reader->report, MR_SEVERITY_ERROR, node->location, "%s needs '%s'", owner,
                       key);
         return NULL;
     }
     *location = pair->value->location;
+    if (pair->value->faulty)
+        return NULL;
     if (pair->value->kind == MR_YAML_SCALAR &&
         (pair->value->scalar == MR_YAML_STRING || pair->value->substituted))
         return pair->value->text;
@@ -130,6 +132,8 @@ static void report_unknown_type(const struct reader *reader, enum mr_role role, 
 static void read_format(const struct reader *reader, const struct mr_options_parser *parser,
                         struct mr_definition_entry *entry)
 {
+    struct mr_options_parser nested = *parser;
+    nested.entry = false;
     const struct mr_catalogue *catalogue = reader->catalogue;
     const struct mr_option_value *value = mr_definition_value(entry, "format");
     if (!mr_common_has_format(entry->type) || value == NULL || !value->present)
@@ -142,10 +146,11 @@ static void read_format(const struct reader *reader, const struct mr_options_par
         bool chosen = strcmp(format->name, value->text) == 0;
         if (chosen) {
             entry->format = format;
+            nested.prefix = mr_arena_format(reader->arena, "%s.", format->name);
             if (options != NULL && options->present)
                 entry->format_options = options->objects[0];
             else
-                mr_options_parse(parser, format->options, NULL, entry->location,
+                mr_options_parse(&nested, format->options, NULL, entry->location,
                                  &entry->format_options);
         } else if (options != NULL && options->given) {
             mr_report_add(reader->report, MR_SEVERITY_ERROR, options->location,
@@ -169,6 +174,7 @@ static void read_options(const struct reader *reader, struct mr_definition_entry
                      ? mr_arena_format(reader->arena, "this %s", entry->type->name)
                      : mr_arena_format(reader->arena, "'%s' (%s)", entry->name, entry->type->name),
         .prefix = "",
+        .entry = true,
     };
     uint32_t errors_count = reader->report->errors_count;
     static const struct mr_option_spec refused[] = {{.name = "table", .type = MR_OPTION_BOOLEAN},
@@ -209,6 +215,8 @@ static void read_entry(const struct reader *reader, const struct section *sectio
     struct mr_definition *definition = reader->definition;
     struct mr_definition_entry *entry = &definition->entries[definition->entries_count];
     const char *owner = mr_arena_format(reader->arena, "%s %" PRIu32, section->one, index + 1);
+    if (node->faulty)
+        return;
     if (node->kind != MR_YAML_MAPPING) {
         mr_report_add(reader->report, MR_SEVERITY_ERROR, node->location,
                       "%s is %s, expected a mapping with name and type", owner,

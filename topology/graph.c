@@ -252,7 +252,8 @@ bool mr_graph_build(const struct mr_definition *definition, struct mr_arena *are
         collect_outputs(&builder, &graph->nodes[i]);
     for (uint32_t i = 0; i < graph->nodes_count; i++)
         collect_inputs(&builder, &graph->nodes[i]);
-    warn_unread(&builder);
+    if (report->errors_count == 0) /* a wrong reference leaves somebody unread */
+        warn_unread(&builder);
     graph->order = mr_arena_new(arena, graph->nodes_count, sizeof(*graph->order));
     builder.marks = mr_arena_new(arena, graph->nodes_count, sizeof(*builder.marks));
     builder.path = mr_arena_new(arena, graph->nodes_count, sizeof(*builder.path));

@@ -52,11 +52,12 @@ static void parse_nested(const struct mr_options_parser *parser, const struct mr
 {
     if (node->kind != MR_YAML_MAPPING) {
         mr_report_add(parser->report, MR_SEVERITY_ERROR, node->location,
-                      "'%s%s' is %s, %s was expected", parser->prefix, spec->name,
+                      "'%s%s' is %s, expected %s", parser->prefix, spec->name,
                       mr_yaml_describe(parser->arena, node), mr_option_type_text(spec->type));
         node = NULL;
     }
     struct mr_options_parser nested = *parser;
+    nested.entry = false;
     nested.prefix = mr_arena_format(parser->arena, "%s%s.", parser->prefix, spec->name);
     if (node == NULL)
         return;
@@ -92,6 +93,8 @@ static void parse_one(const struct mr_options_parser *parser, const struct mr_op
                       const struct mr_yaml_node *node, struct mr_option_value *value)
 {
     value->location = node->location;
+    if (node->faulty)
+        return;
     if (spec->type == MR_OPTION_OBJECT || spec->type == MR_OPTION_OBJECTS)
         parse_objects(parser, spec, node, value);
     else
@@ -111,6 +114,11 @@ void mr_options_empty(struct mr_arena *arena, const struct mr_option_spec *specs
     };
 }
 
+static bool is_skipped(const struct mr_options_parser *parser, const char *name)
+{
+    return parser->entry && (strcmp(name, "name") == 0 || strcmp(name, "type") == 0);
+}
+
 static bool is_excused(const struct mr_options_parser *parser, const char *name)
 {
     return parser->excused != NULL && strcmp(parser->excused, name) == 0;
@@ -125,7 +133,9 @@ void mr_options_parse(const struct mr_options_parser *parser, const struct mr_op
         const struct mr_option_spec *spec = &specs[i];
         struct mr_option_value *value = &options->values[i];
         const struct mr_yaml_pair *pair = node == NULL ? NULL : mr_yaml_find(node, spec->name);
-        if (pair != NULL) {
+        if (is_skipped(parser, spec->name)) {
+            continue;
+        } else if (pair != NULL) {
             value->given = true;
             parse_one(parser, spec, pair->value, value);
         } else if (spec->default_text != NULL) {

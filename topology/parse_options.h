@@ -14,6 +14,7 @@ struct mr_options_parser {
     const char *owner;   /* whose options these are, for messages: "detect.zscore" */
     const char *prefix;  /* of nested options: "window.", "" at the top */
     const char *excused; /* an option whose absence is no error although it is required, or NULL */
+    bool entry;          /* `name` and `type` were read before: skip them */
 };
 
 /* Parse the options of specs (ended by a NULL name; may be NULL) out of node (a mapping, or NULL:

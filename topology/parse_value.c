@@ -48,6 +48,8 @@ static bool is_text(const struct mr_yaml_node *node)
 static const char *text_of(const struct mr_options_parser *parser,
                            const struct mr_option_spec *spec, const struct mr_yaml_node *node)
 {
+    if (node->faulty)
+        return NULL;
     if (!is_text(node)) {
         mr_value_report_type(parser, spec, node);
         return NULL;
@@ -285,6 +287,8 @@ static const struct mr_type *parse_type(const struct mr_options_parser *parser,
         const char *prefix = mr_arena_format(parser->arena, "%s.", field);
         return parse_fields(parser, node, prefix, type) ? type : NULL;
     }
+    if (node->faulty)
+        return NULL;
     const struct mr_type *type = is_text(node) ? mr_type_parse(parser->arena, node->text) : NULL;
     static const char *const names[] = {"bool",  "int",       "uint",     "double", "string",
                                         "bytes", "timestamp", "duration", "list"};

@@ -45,16 +45,6 @@ static bool resolve_meta(struct mr_planner *planner, const struct mr_record_view
     return false;
 }
 
-/* record["in"] and record.x name a field of the record, unless the record has a field `record`. */
-static bool is_record_prefix(const struct mr_record_view *view, const struct mr_path *path)
-{
-    if (strcmp(path->steps[0].name, "record") != 0)
-        return false;
-    if (mr_view_write_find(view, "record") != NULL)
-        return false;
-    return !(view->closed && mr_view_keeps(view, "record"));
-}
-
 static bool resolve(void *argument, const struct mr_path *path, uint32_t *steps_used,
                     uint32_t *slot, const struct mr_type **type, struct mr_error *error)
 {
@@ -69,17 +59,10 @@ static bool resolve(void *argument, const struct mr_path *path, uint32_t *steps_
     }
     if (strcmp(path->steps[0].name, "meta") == 0)
         return resolve_meta(planner, view, path, steps_used, slot, type, error);
-    uint32_t skipped = is_record_prefix(view, path) ? 1 : 0;
-    if (skipped == path->steps_count || (skipped == 1 && path->steps[1].name == NULL)) {
-        MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
-                "'record' cannot be read as a whole: select a field, as in record[\"in\"]");
-        return false;
-    }
-    struct mr_path part = mr_planner_part_path(planner, path, skipped, path->steps_count);
     struct mr_resolution resolution;
-    if (mr_view_resolve(planner, view, &part, true, &resolution, error) != MR_RESOLVED_FINE)
+    if (mr_view_resolve(planner, view, path, true, &resolution, error) != MR_RESOLVED_FINE)
         return false;
-    *steps_used = resolution.steps_used + skipped;
+    *steps_used = resolution.steps_used;
     *slot = resolution.slot;
     *type = resolution.type;
     return true;

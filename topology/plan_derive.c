@@ -49,6 +49,8 @@ static bool same_kept(const struct mr_record_view *left, const struct mr_record_
 
 static void report_unlike(const struct derivation *derivation, const char *what)
 {
+    if (derivation->view->unknown)
+        return; /* one reason is enough */
     mr_report_add(derivation->planner->report, MR_SEVERITY_ERROR, derivation->node->entry->location,
                   "the inputs of '%s' must look alike, but %s: do that behind '%s'",
                   derivation->node->entry->name, what, derivation->node->entry->name);

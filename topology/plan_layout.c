@@ -106,6 +106,14 @@ static void draw_group(const struct drawing *drawing, const struct mr_write_draf
     edit->group_count = write->members_count;
 }
 
+/* An edit that nobody has asked for has neither column nor span, and says nothing. */
+static void add_edit(struct drawing *drawing, const struct mr_edit *edit)
+{
+    if (edit->slot != MR_SLOT_NONE || edit->raw_span != MR_SLOT_NONE || edit->group != NULL ||
+        edit->remove)
+        drawing->edits[drawing->edits_count++] = *edit;
+}
+
 static void draw_write(struct drawing *drawing, const struct mr_write_draft *write)
 {
     bool open = !drawing->view->closed;
@@ -130,7 +138,7 @@ static void draw_write(struct drawing *drawing, const struct mr_write_draft *wri
         edit.raw_span = span_of(drawing, write->raw_name);
         break;
     }
-    drawing->edits[drawing->edits_count++] = edit;
+    add_edit(drawing, &edit);
 }
 
 static void draw_kept(struct drawing *drawing, const char *name)
@@ -144,7 +152,7 @@ static void draw_kept(struct drawing *drawing, const char *name)
         struct mr_path path = mr_planner_name_path(drawing->planner, name);
         edit.slot = column_of(drawing->planner, view, &path);
     }
-    drawing->edits[drawing->edits_count++] = edit;
+    add_edit(drawing, &edit);
 }
 
 const struct mr_layout *mr_planner_layout(struct mr_planner *planner,

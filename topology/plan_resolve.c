@@ -260,7 +260,8 @@ static enum mr_resolved resolve_write(const struct lookup *lookup,
         return resolve_member(lookup, write);
     case MR_WRITE_REMOVED:
         return refused(lookup, mr_arena_format(planner->arena,
-                                               "the field '%s' is no longer there: '%s' removes it",
+                                               "the field '%s' is no longer there: '%s' removes or "
+                                               "renames it",
                                                write->name, write->writer));
     case MR_WRITE_RENAMED:
         break;

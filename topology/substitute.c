@@ -152,7 +152,7 @@ static void fill_scalar(struct filling *filling, struct mr_yaml_node *node)
     node->multiline = true; /* columns inside no longer are those of the file */
     node->substituted = is_one_substitution(node->text);
     if (filling->failed) {
-        node->substituted = true; /* one error is enough: let it fit everywhere */
+        node->faulty = true;
         return;
     }
     node->text = mr_arena_copy_bytes_text(filling->arena, filling->output, filling->size);

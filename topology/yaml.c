@@ -176,23 +176,30 @@ static bool is_other_number(const char *text)
            strchr(digits, '_') != NULL;
 }
 
-/* What a reader of YAML 1.1 makes of a plain scalar where that differs, or NULL. */
-static const char *read_otherwise(const char *text)
+struct otherwise {
+    const char *what;   /* a reader of YAML 1.1 makes of it */
+    const char *remedy; /* besides quoting it */
+};
+
+/* What a reader of YAML 1.1 makes of a plain scalar; what is NULL where that is the same. */
+static struct otherwise read_otherwise(const char *text)
 {
     static const char *const booleans[] = {"y",  "Y",   "yes", "Yes", "YES", "n",
                                            "N",  "no",  "No",  "NO",  "on",  "On",
                                            "ON", "off", "Off", "OFF", NULL};
     if (is_one_of(text, booleans))
-        return "a boolean";
+        return (struct otherwise){"a boolean", "write true or false"};
     if (strcmp(text, "~") == 0)
-        return "no value";
+        return (struct otherwise){"no value", "leave it out"};
     if (strcmp(text, "=") == 0)
-        return "a default value";
+        return (struct otherwise){"a default value", "leave it out"};
     if (is_sexagesimal(text))
-        return "a number to the base of 60";
+        return (struct otherwise){"a number to the base of 60", "write a decimal number"};
     if (is_date(text))
-        return "a date";
-    return is_other_number(text) ? "another number" : NULL;
+        return (struct otherwise){"a date", "write an instant"};
+    if (is_other_number(text))
+        return (struct otherwise){"another number", "write plain decimal digits"};
+    return (struct otherwise){NULL, NULL};
 }
 
 static const char *scalar_text(struct builder *builder, struct mr_location location)
@@ -207,14 +214,24 @@ static const char *scalar_text(struct builder *builder, struct mr_location locat
     return mr_arena_copy_bytes_text(builder->arena, text, size);
 }
 
-static void check_plain(struct builder *builder, struct mr_location location, const char *text)
+/* False: reported. */
+static bool check_plain(struct builder *builder, struct mr_location location, const char *text)
 {
-    const char *otherwise = read_otherwise(text);
-    if (otherwise != NULL)
-        mr_report_add(builder->report, MR_SEVERITY_ERROR, location,
-                      "the plain value %s is %s to readers of YAML 1.1: quote it ('%s') when it is "
-                      "a text, or write it in another way",
-                      text, otherwise, text);
+    struct otherwise otherwise = read_otherwise(text);
+    if (otherwise.what == NULL)
+        return true;
+    mr_report_add(builder->report, MR_SEVERITY_ERROR, location,
+                  "the plain value %s is %s to readers of YAML 1.1: %s, or quote it ('%s') when it "
+                  "is a text",
+                  text, otherwise.what, otherwise.remedy, text);
+    return false;
+}
+
+static const char core_tag[] = "tag:yaml.org,2002:";
+
+static bool is_core_tag(const yaml_char_t *tag)
+{
+    return strncmp((const char *)tag, core_tag, strlen(core_tag)) == 0;
 }
 
 static void check_properties(struct builder *builder, struct mr_location location,
@@ -226,9 +243,10 @@ static void check_properties(struct builder *builder, struct mr_location locatio
                       (const char *)anchor);
     if (tag != NULL)
         mr_report_add(builder->report, MR_SEVERITY_ERROR, location,
-                      "tags are not part of the grammar (found %s): the option's type decides, "
+                      "tags are not part of the grammar (found %s%s): the option's type decides, "
                       "quote a value that is a text",
-                      (const char *)tag);
+                      is_core_tag(tag) ? "!!" : "",
+                      (const char *)tag + (is_core_tag(tag) ? strlen(core_tag) : 0));
 }
 
 static enum mr_yaml_style style_of(yaml_scalar_style_t style)
@@ -246,12 +264,13 @@ static void build_scalar(struct builder *builder, struct mr_yaml_node *node)
     check_properties(builder, node->location, event->data.scalar.anchor, event->data.scalar.tag);
     node->kind = MR_YAML_SCALAR;
     node->text = scalar_text(builder, node->location);
+    node->faulty = event->data.scalar.tag != NULL;
     node->style = style_of(event->data.scalar.style);
     node->multiline =
         node->style == MR_YAML_BLOCK || event->start_mark.line != event->end_mark.line;
     if (node->style != MR_YAML_PLAIN)
         return;
-    check_plain(builder, node->location, node->text);
+    node->faulty = !check_plain(builder, node->location, node->text) || node->faulty;
     node->scalar = mr_yaml_classify(node->text);
 }
 
@@ -333,7 +352,7 @@ static bool build_key(struct builder *builder, struct mr_yaml_pair *pair)
         mr_report_add(builder->report, MR_SEVERITY_ERROR, pair->location,
                       "merge keys (<<) are not part of the grammar: write the values out");
     else
-        check_plain(builder, pair->location, pair->key);
+        (void)check_plain(builder, pair->location, pair->key);
     return true;
 }
 
@@ -382,6 +401,7 @@ static struct mr_yaml_node *build_node(struct builder *builder, uint32_t depth)
         mr_report_add(builder->report, MR_SEVERITY_ERROR, node->location,
                       "aliases are not part of the grammar: write the value out");
         node->text = "";
+        node->faulty = true;
     }
     return node;
 }

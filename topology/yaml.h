@@ -30,6 +30,7 @@ struct mr_yaml_node {
     enum mr_yaml_scalar scalar;
     enum mr_yaml_style style;
     bool multiline;   /* the scalar's text spans lines of the file: columns inside are unknown */
+    bool faulty;      /* what is wrong with it was reported: nothing more is said about it */
     bool substituted; /* the whole scalar was one ${...}: it fits where a text or a number is wanted
                        */
     struct mr_location location;

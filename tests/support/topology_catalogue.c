@@ -1,0 +1,329 @@
+/* tests/support/topology_catalogue.c — see topology_catalogue.h. */
+#include "tests/support/topology_catalogue.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+static const char *const starts[] = {"earliest", "latest", NULL};
+static const char *const distributions[] = {"normal", "key", NULL};
+
+/* ---- Sources and sinks ---- */
+
+static const struct mr_option_spec kafka_source_options[] = {
+    {.name = "topic", .type = MR_OPTION_STRING, .flags = MR_OPTION_REQUIRED, .help = "The topic."},
+    {.name = "connection", .type = MR_OPTION_STRING, .help = "A connection of the cluster."},
+    {.name = "start",
+     .type = MR_OPTION_CHOICE,
+     .default_text = "earliest",
+     .choices = starts,
+     .help = "Where to begin."},
+    {.name = "since", .type = MR_OPTION_INSTANT, .help = "Begin at this time."},
+    {.name = "password", .type = MR_OPTION_STRING, .flags = MR_OPTION_SECRET, .help = "Secret."},
+    {.name = NULL},
+};
+static const struct mr_option_spec kafka_sink_options[] = {
+    {.name = "topic", .type = MR_OPTION_STRING, .flags = MR_OPTION_REQUIRED, .help = "The topic."},
+    {.name = NULL},
+};
+static const struct mr_option_spec memory_options[] = {
+    {.name = "records", .type = MR_OPTION_RECORDS, .minimum = 1, .maximum = 3, .help = "Records."},
+    {.name = "delay", .type = MR_OPTION_DURATION, .default_text = "0s", .help = "Between records."},
+    {.name = NULL},
+};
+static const struct mr_option_spec random_field_options[] = {
+    {.name = "name", .type = MR_OPTION_STRING, .flags = MR_OPTION_REQUIRED, .help = "Name."},
+    {.name = "distribution",
+     .type = MR_OPTION_CHOICE,
+     .default_text = "normal",
+     .choices = distributions,
+     .help = "What it holds."},
+    {.name = "mean", .type = MR_OPTION_NUMBER, .default_text = "0", .help = "Mean."},
+    {.name = NULL},
+};
+static const struct mr_option_spec random_options[] = {
+    {.name = "rate", .type = MR_OPTION_RATE, .minimum = 1, .maximum = 1e6, .help = "Rate."},
+    {.name = "fields",
+     .type = MR_OPTION_OBJECTS,
+     .flags = MR_OPTION_REQUIRED,
+     .minimum = 1,
+     .maximum = 64,
+     .fields = random_field_options,
+     .help = "Fields."},
+    {.name = NULL},
+};
+static const struct mr_option_spec no_options[] = {{.name = NULL}};
+static const struct mr_output_field sequence_fields[] = {{"seq", MR_TYPE_INT, "Number."},
+                                                         {"ts", MR_TYPE_INT, "Time."}};
+static const struct mr_output_spec sequence_outputs[] = {
+    {.name = "main", .help = "Records.", .fields = sequence_fields, .fields_count = 2}};
+static const struct mr_output_field metrics_fields[] = {{"name", MR_TYPE_STRING, "Metric."},
+                                                        {"value", MR_TYPE_DOUBLE, "Value."}};
+static const struct mr_output_spec metrics_outputs[] = {
+    {.name = "main", .help = "Records.", .fields = metrics_fields, .fields_count = 2}};
+
+static const struct mr_type_spec kafka_source = {.name = "kafka",
+                                                 .role = MR_ROLE_SOURCE,
+                                                 .flags = MR_TYPE_LOG,
+                                                 .summary = "Reads a topic.",
+                                                 .description = "Reads a topic.",
+                                                 .options = kafka_source_options,
+                                                 .guarantee = MR_GUARANTEE_EXACTLY_ONCE};
+static const struct mr_type_spec memory_source = {.name = "memory",
+                                                  .role = MR_ROLE_SOURCE,
+                                                  .summary = "Inline records.",
+                                                  .description = "Inline records.",
+                                                  .options = memory_options,
+                                                  .guarantee = MR_GUARANTEE_EXACTLY_ONCE};
+static const struct mr_type_spec generate_random = {.name = "generate.random",
+                                                    .role = MR_ROLE_SOURCE,
+                                                    .flags = MR_TYPE_GENERATOR,
+                                                    .summary = "Random records.",
+                                                    .description = "Random records.",
+                                                    .options = random_options,
+                                                    .guarantee = MR_GUARANTEE_EXACTLY_ONCE};
+static const struct mr_type_spec generate_sequence = {.name = "generate.sequence",
+                                                      .role = MR_ROLE_SOURCE,
+                                                      .flags =
+                                                          MR_TYPE_GENERATOR | MR_TYPE_RECORD_TYPED,
+                                                      .summary = "Numbered records.",
+                                                      .description = "Numbered records.",
+                                                      .options = no_options,
+                                                      .outputs = sequence_outputs,
+                                                      .outputs_count = 1,
+                                                      .guarantee = MR_GUARANTEE_EXACTLY_ONCE};
+static const struct mr_type_spec metrics_source = {.name = "metrics",
+                                                   .role = MR_ROLE_SOURCE,
+                                                   .flags =
+                                                       MR_TYPE_RECORD_TYPED | MR_TYPE_WALL_CLOCK,
+                                                   .summary = "The engine's own metrics.",
+                                                   .description = "The engine's own metrics.",
+                                                   .options = no_options,
+                                                   .outputs = metrics_outputs,
+                                                   .outputs_count = 1,
+                                                   .guarantee = MR_GUARANTEE_AT_LEAST_ONCE};
+static const struct mr_type_spec kafka_sink = {.name = "kafka",
+                                               .role = MR_ROLE_SINK,
+                                               .flags = MR_TYPE_LOG,
+                                               .summary = "Writes a topic.",
+                                               .description = "Writes a topic.",
+                                               .options = kafka_sink_options,
+                                               .guarantee = MR_GUARANTEE_EXACTLY_ONCE};
+static const struct mr_type_spec stdout_sink = {.name = "stdout",
+                                                .role = MR_ROLE_SINK,
+                                                .summary = "Prints.",
+                                                .description = "Prints.",
+                                                .options = no_options,
+                                                .guarantee = MR_GUARANTEE_NONE};
+
+/* ---- Operators ---- */
+
+static const struct mr_option_spec filter_options[] = {
+    {.name = "where", .type = MR_OPTION_EXPRESSION, .flags = MR_OPTION_REQUIRED, .help = "CEL."},
+    {.name = NULL},
+};
+static const struct mr_option_spec map_options[] = {
+    {.name = "set", .type = MR_OPTION_EXPRESSIONS, .help = "Fields to set."},
+    {.name = "remove", .type = MR_OPTION_NAMES, .help = "Fields to remove."},
+    {.name = "keep", .type = MR_OPTION_NAMES, .help = "Fields to keep."},
+    {.name = "rename", .type = MR_OPTION_NAME_MAP, .help = "Fields to rename."},
+    {.name = NULL},
+};
+static const struct mr_option_spec flat_map_options[] = {
+    {.name = "field",
+     .type = MR_OPTION_PATH,
+     .flags = MR_OPTION_REQUIRED | MR_OPTION_LIST,
+     .help = "The list."},
+    {.name = "into", .type = MR_OPTION_STRING, .help = "The element."},
+    {.name = NULL},
+};
+static const struct mr_option_spec branch_fields[] = {
+    {.name = "name", .type = MR_OPTION_STRING, .flags = MR_OPTION_REQUIRED, .help = "Name."},
+    {.name = "where", .type = MR_OPTION_EXPRESSION, .flags = MR_OPTION_REQUIRED, .help = "CEL."},
+    {.name = NULL},
+};
+static const struct mr_option_spec branch_options[] = {
+    {.name = "branches",
+     .type = MR_OPTION_OBJECTS,
+     .flags = MR_OPTION_REQUIRED,
+     .minimum = 1,
+     .maximum = 63,
+     .fields = branch_fields,
+     .help = "The branches."},
+    {.name = NULL},
+};
+static const struct mr_option_spec window_fields[] = {
+    {.name = "count",
+     .type = MR_OPTION_INTEGER,
+     .flags = MR_OPTION_REQUIRED,
+     .minimum = 2,
+     .maximum = 1000,
+     .help = "Records."},
+    {.name = NULL},
+};
+static const struct mr_option_spec zscore_options[] = {
+    {.name = "field",
+     .type = MR_OPTION_PATH,
+     .flags = MR_OPTION_REQUIRED | MR_OPTION_NUMERIC,
+     .help = "The value."},
+    {.name = "threshold",
+     .type = MR_OPTION_NUMBER,
+     .default_text = "3",
+     .minimum = 0.1,
+     .maximum = 100,
+     .help = "In standard deviations."},
+    {.name = "warmup",
+     .type = MR_OPTION_INTEGER,
+     .default_text = "30",
+     .minimum = 2,
+     .maximum = 1000000,
+     .help = "Records per key."},
+    {.name = "share", .type = MR_OPTION_SHARE, .default_text = "0.5", .help = "A share."},
+    {.name = "verbose", .type = MR_OPTION_BOOLEAN, .default_text = "false", .help = "A flag."},
+    {.name = "window", .type = MR_OPTION_OBJECT, .fields = window_fields, .help = "Last records."},
+    {.name = NULL},
+};
+static const struct mr_option_spec deduplicate_options[] = {
+    {.name = "within",
+     .type = MR_OPTION_DURATION,
+     .default_text = "1h",
+     .minimum = 1,
+     .maximum = 86400e3,
+     .help = "Time."},
+    {.name = NULL},
+};
+
+static const struct mr_input_spec merge_inputs[] = {
+    {.option = "inputs", .required = true, .help = "The streams."}, {.option = NULL}};
+static const struct mr_output_spec main_output[] = {{.name = "main", .help = "Records."}};
+static const struct mr_output_field alert_fields[] = {{"id", MR_TYPE_STRING, "Id."},
+                                                      {"severity", MR_TYPE_STRING, "Severity."},
+                                                      {"metric_value", MR_TYPE_DOUBLE, "Value."},
+                                                      {"record", MR_TYPE_OBJECT, "The record."}};
+static const struct mr_output_spec detector_outputs[] = {
+    {.name = "main", .help = "Every record."},
+    {.name = "alerts", .help = "Alerts.", .fields = alert_fields, .fields_count = 4}};
+static const struct mr_output_field anomaly_fields[] = {
+    {"score", MR_TYPE_DOUBLE, "Score."},
+    {"is_anomaly", MR_TYPE_BOOL, "Above the threshold."},
+    {"severity", MR_TYPE_STRING, "info, warning or critical."}};
+
+static void zscore_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
+{
+    MR_UNUSED(options);
+    estimate->object_bytes = 96;
+    estimate->stored_bytes = 40;
+    estimate->changelog_bytes_per_record = 60;
+}
+
+static enum mr_status zscore_check(const struct mr_options *options, const char **option,
+                                   struct mr_error *error)
+{
+    if (!mr_options_present(options, "window") || mr_options_integer(options, "warmup") <= 1000)
+        return MR_OK;
+    *option = "warmup";
+    return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                   "warmup is longer than any window");
+}
+
+static const struct mr_type_spec branch = {.name = "branch",
+                                           .role = MR_ROLE_OPERATOR,
+                                           .flags = MR_TYPE_DYNAMIC_OUTPUTS,
+                                           .summary = "Branches.",
+                                           .description = "Branches.",
+                                           .options = branch_options};
+static const struct mr_type_spec deduplicate = {.name = "deduplicate",
+                                                .role = MR_ROLE_OPERATOR,
+                                                .flags = MR_TYPE_KEYED,
+                                                .summary = "First of each key.",
+                                                .description = "First of each key.",
+                                                .options = deduplicate_options,
+                                                .outputs = main_output,
+                                                .outputs_count = 1,
+                                                .state_version = 1};
+static const struct mr_type_spec zscore = {
+    .name = "detect.zscore",
+    .role = MR_ROLE_OPERATOR,
+    .flags = MR_TYPE_KEYED | MR_TYPE_ADDS_FIELD,
+    .summary = "Standard deviations from the mean.",
+    .description = "Compares with the key's earlier records.\n\nNot for skewed values.",
+    .options = zscore_options,
+    .outputs = detector_outputs,
+    .outputs_count = 2,
+    .as_default = "anomaly",
+    .added_fields = anomaly_fields,
+    .added_fields_count = 3,
+    .state_version = 1,
+    .estimate = zscore_estimate,
+    .check = zscore_check};
+static const struct mr_type_spec filter = {.name = "filter",
+                                           .role = MR_ROLE_OPERATOR,
+                                           .summary = "Passes some.",
+                                           .description = "Passes some.",
+                                           .options = filter_options,
+                                           .outputs = main_output,
+                                           .outputs_count = 1};
+static const struct mr_type_spec flat_map = {.name = "flat_map",
+                                             .role = MR_ROLE_OPERATOR,
+                                             .flags = MR_TYPE_DERIVED_ROWS,
+                                             .summary = "One per element.",
+                                             .description = "One per element.",
+                                             .options = flat_map_options,
+                                             .outputs = main_output,
+                                             .outputs_count = 1};
+static const struct mr_type_spec key_by = {.name = "key_by",
+                                           .role = MR_ROLE_OPERATOR,
+                                           .flags = MR_TYPE_REPARTITION,
+                                           .summary = "Groups.",
+                                           .description = "Groups.",
+                                           .options = no_options,
+                                           .outputs = main_output,
+                                           .outputs_count = 1};
+static const struct mr_type_spec map = {.name = "map",
+                                        .role = MR_ROLE_OPERATOR,
+                                        .summary = "Changes fields.",
+                                        .description = "Changes fields.",
+                                        .options = map_options,
+                                        .outputs = main_output,
+                                        .outputs_count = 1};
+static const struct mr_type_spec merge = {.name = "merge",
+                                          .role = MR_ROLE_OPERATOR,
+                                          .flags = MR_TYPE_DERIVED_ROWS,
+                                          .summary = "One of several.",
+                                          .description = "One of several.",
+                                          .options = no_options,
+                                          .inputs = merge_inputs,
+                                          .outputs = main_output,
+                                          .outputs_count = 1};
+
+/* ---- Formats ---- */
+
+static const struct mr_option_spec csv_options[] = {
+    {.name = "delimiter", .type = MR_OPTION_STRING, .default_text = ",", .help = "Delimiter."},
+    {.name = "columns",
+     .type = MR_OPTION_NAMES,
+     .flags = MR_OPTION_REQUIRED,
+     .minimum = 1,
+     .maximum = 4096,
+     .help = "Columns."},
+    {.name = NULL},
+};
+static const struct mr_format_spec formats[] = {
+    {.name = "csv", .help = "CSV.", .options = csv_options},
+    {.name = "json", .help = "JSON.", .options = no_options, .payload_is_json = true},
+    {.name = "string", .help = "Text.", .options = no_options, .single_value = true},
+};
+
+static const struct mr_type_spec *const types[] = {&generate_random, &generate_sequence,
+                                                   &kafka_source,    &memory_source,
+                                                   &metrics_source,  &branch,
+                                                   &deduplicate,     &zscore,
+                                                   &filter,          &flat_map,
+                                                   &key_by,          &map,
+                                                   &merge,           &kafka_sink,
+                                                   &stdout_sink};
+
+const struct mr_catalogue mr_test_catalogue = {.types = types,
+                                               .types_count = MR_ARRAY_COUNT(types),
+                                               .formats = formats,
+                                               .formats_count = MR_ARRAY_COUNT(formats)};
