@@ -470,6 +470,31 @@ static void the_changelog_is_as_stated(void **state)
     }
 }
 
+static void no_heap_memory_per_record(void **state)
+{
+    MR_UNUSED(state);
+    enum { BATCH = 500, ROUNDS = 12 };
+    const struct harness_row *rows = make_rows(KEY_TEXT_BYTES);
+    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
+        struct harness harness;
+        open_case(&harness, &cases[index], "");
+        harness.quiet = true;
+        /* The first rounds size arenas, overlays and the cache. */
+        for (uint32_t round = 0; round < ROUNDS; round++) {
+            if (round == ROUNDS / 2)
+                harness.allocation_count = 0;
+            for (uint32_t first = 0; first < ROWS_COUNT; first += BATCH)
+                harness_feed(&harness, 0, rows + first, BATCH);
+            harness_commit(&harness);
+        }
+        if (harness.allocation_count != 0)
+            fail_msg("%s took heap memory %llu times in %u batches", cases[index].type,
+                     (unsigned long long)harness.allocation_count,
+                     (uint32_t)(ROUNDS / 2 * ROWS_COUNT / BATCH));
+        harness_close(&harness);
+    }
+}
+
 /* ---- Generators ---- */
 
 static void open_generator(struct harness *harness, const struct generator_case *given,
@@ -569,6 +594,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_small_cache, setup, teardown),
         cmocka_unit_test_setup_teardown(key_churn_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(the_changelog_is_as_stated, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_heap_memory_per_record, setup, teardown),
         cmocka_unit_test_setup_teardown(generators_repeat_themselves, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

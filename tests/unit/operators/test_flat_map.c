@@ -31,6 +31,16 @@ static void open(struct harness *harness)
                  "    - {name: out, type: memory, from: op}\n", "op");
 }
 
+static void check_origin(void *argument, const struct harness *harness, uint32_t output,
+                         struct mr_view view)
+{
+    MR_UNUSED(argument);
+    MR_UNUSED(harness);
+    MR_UNUSED(output);
+    assert_string_equal(view.batch->origin.topic, "topic");
+    assert_int_equal(view.batch->origin.partition, 2);
+}
+
 static void each_element_makes_a_row(void **state)
 {
     MR_UNUSED(state);
@@ -41,6 +51,7 @@ static void each_element_makes_a_row(void **state)
         tagged(4, list(two, 1)), tagged(5, mr_value_int(3)), tagged(6, list(two + 1, 1)),
     };
     harness.keeps_last = true;
+    harness.on_emit = check_origin;
     harness_feed(&harness, 0, rows, 6);
     assert_string_equal(harness_offsets(&harness, 0), "1 1 4 6");
     assert_text(harness_last(&harness, 0, harness.node->set_slots[0]), "x");
