@@ -186,7 +186,8 @@ static uint32_t find_nearby(const struct shape *shape, uint32_t position, const 
         if (matches(&shape->entries[i], from, end))
             return i;
     }
-    if (position > 0 && position <= SHAPE_POSITIONS &&
+    /* Not the first: its bytes start with the brace, and would stand in for a comma. */
+    if (position > 1 && position <= SHAPE_POSITIONS &&
         matches(&shape->entries[position - 1], from, end))
         return position - 1;
     return SHAPE_POSITIONS;

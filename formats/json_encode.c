@@ -85,7 +85,6 @@ enum mr_status mr_json_encoder_open(void *self, const struct mr_encoder_open *op
                                     struct mr_error *error)
 {
     struct mr_json_encoder *encoder = self;
-    (void)error;
     uint32_t count = open->layout->edits_count;
     *encoder = (struct mr_json_encoder){
         .from_payload = open->layout->from_payload,
@@ -96,6 +95,14 @@ enum mr_status mr_json_encoder_open(void *self, const struct mr_encoder_open *op
     };
     for (uint32_t i = 0; i < count; i++)
         open_part(&encoder->parts[i], &open->layout->edits[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t k = 0; k < i; k++) {
+            if (strcmp(encoder->parts[i].name, encoder->parts[k].name) == 0)
+                return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                               "The field '%s' is written twice on its way to this sink.",
+                               encoder->parts[i].name);
+        }
+    }
     return MR_OK;
 }
 

@@ -191,6 +191,19 @@ static void long_names_and_many_members(void **state)
     mr_buffer_deinit(&text);
 }
 
+static void a_remembered_brace_is_no_comma(void **state)
+{
+    MR_UNUSED(state);
+    struct fixture fixture;
+    fixture_init(&fixture, &mr_format_json);
+    fixture_field(&fixture, "a", NULL);
+    for (int round = 0; round < 2; round++) {
+        fixture_decode_text(&fixture, "{\"a\":{}{\"a\":{}}");
+        fixture_expect_error(&fixture, "expected ',' or '}' at byte 7");
+    }
+    fixture_deinit(&fixture);
+}
+
 static void wrong_rows_are_named_and_stay_empty(void **state)
 {
     MR_UNUSED(state);
@@ -356,6 +369,7 @@ int main(void)
         cmocka_unit_test(the_last_of_a_name_wins),
         cmocka_unit_test(shapes_may_change_between_records),
         cmocka_unit_test(long_names_and_many_members),
+        cmocka_unit_test(a_remembered_brace_is_no_comma),
         cmocka_unit_test(wrong_rows_are_named_and_stay_empty),
         cmocka_unit_test(tombstones_have_no_fields),
         cmocka_unit_test(no_heap_memory_is_taken_per_record),

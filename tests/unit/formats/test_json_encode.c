@@ -256,6 +256,38 @@ static void what_json_cannot_hold_is_refused_by_name(void **state)
     splice_deinit(&splice);
 }
 
+static void two_edits_of_one_field_are_refused(void **state)
+{
+    MR_UNUSED(state);
+    const struct mr_edit edits[] = {two_edits[0], two_edits[1], two_edits[0]};
+    struct mr_layout layout = {.from_payload = true, .edits = edits, .edits_count = 3};
+    struct mr_encoder_open open = {.layout = &layout, .value_slot = MR_SLOT_NONE};
+    struct mr_error error;
+    void *encoder = mr_memory_new(1, mr_format_json.encoder_size);
+    assert_int_equal(mr_format_json.encoder_open(encoder, &open, &error), MR_INVALID);
+    assert_string_equal(error.message, "The field 'a' is written twice on its way to this sink.");
+    mr_format_json.encoder_close(encoder);
+    mr_memory_free(encoder);
+}
+
+static void no_heap_memory_is_taken_per_record(void **state)
+{
+    MR_UNUSED(state);
+    struct splice splice;
+    splice_init(&splice, two_edits, 2, 2, true);
+    splice_decode(&splice, "{\"k\":0,\"a\":1}");
+    splice_set(&splice, 0, mr_value_double(0.1));
+    splice_set(&splice, 1, mr_value_string(mr_slice_text("text")));
+    uint64_t count = mr_memory_counters().allocation_count;
+    size_t used = splice.fixture.arena.used_bytes;
+    for (int i = 0; i < 100; i++)
+        splice_encode(&splice);
+    assert_int_equal(mr_memory_counters().allocation_count, count);
+    /* What was reserved beyond the text was given back: 27 bytes in units of 16. */
+    assert_int_equal(splice.fixture.arena.used_bytes - used, 100 * 32);
+    splice_deinit(&splice);
+}
+
 static void long_texts_fit_their_bound(void **state)
 {
     MR_UNUSED(state);
@@ -369,6 +401,8 @@ int main(void)
         cmocka_unit_test(keep_starts_from_an_empty_object),
         cmocka_unit_test(tombstones_stay_tombstones),
         cmocka_unit_test(what_json_cannot_hold_is_refused_by_name),
+        cmocka_unit_test(two_edits_of_one_field_are_refused),
+        cmocka_unit_test(no_heap_memory_is_taken_per_record),
         cmocka_unit_test(long_texts_fit_their_bound),
         cmocka_unit_test(random_edits_agree_with_jansson),
     };
