@@ -184,7 +184,7 @@ static void write_alert(const struct mr_detector *detector, struct mr_operator_c
         .topology = detector->plan->name,
         .operator_name = detector->node->name,
         .detector = detector->node->type->name,
-        .key = rows->keys == NULL ? mr_value_null() : mr_value_string(key),
+        .key = detector->node->key.slots_count == 0 ? mr_value_null() : mr_value_string(key),
         .severity = rows->columns[MR_DETECTOR_SEVERITY][row],
         .message = rows->columns[MR_DETECTOR_REASON][row],
         .metric_value = finding->metric_value,

@@ -395,8 +395,10 @@ enum mr_status harness_try_feed(struct harness *harness, uint32_t port,
     harness->sequence += rows_count;
     for (uint32_t row = 0; row < rows_count; row++)
         fill_row(harness, domain, &batch, row, &rows[row]);
+    uint64_t before = mr_memory_counters().allocation_count;
     enum mr_status status = mr_operator_process(harness->operator_instance, &harness->context, port,
                                                 mr_batch_view(&batch), error);
+    harness->allocation_count += mr_memory_counters().allocation_count - before;
     mr_arena_reset(&harness->batch_arena);
     return status;
 }

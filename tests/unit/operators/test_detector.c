@@ -152,6 +152,32 @@ static void alerts_without_a_reader_are_counted(void **state)
     harness_close(&harness);
 }
 
+static void without_key_fields_all_records_share_one_state(void **state)
+{
+    MR_UNUSED(state);
+    static const char *const keys[] = {"key: []", "scope: partition"};
+    for (size_t index = 0; index < MR_ARRAY_COUNT(keys); index++) {
+        char text[256];
+        snprintf(text, sizeof(text),
+                 "    - {name: op, type: detect.zscore, from: in, %s, field: value, warmup: 2}\n",
+                 keys[index]);
+        struct harness harness;
+        harness_open(&harness, text,
+                     "    - {name: out, type: memory, from: op}\n"
+                     "    - {name: alerts, type: memory, from: op.alerts}\n",
+                     "op");
+        harness.keeps_last = true;
+        struct harness_row rows[] = {harness_row(1, "a", mr_value_double(1)),
+                                     harness_row(2, "b", mr_value_double(2)),
+                                     harness_row(3, "c", mr_value_double(90))};
+        harness_feed(&harness, 0, rows, 3);
+        assert_int_equal(harness_member(&harness, "count").integer, 2);
+        assert_int_equal(harness.emitted_count[1], 1);
+        assert_int_equal(harness_field(&harness, 1, "key").kind, MR_KIND_NULL);
+        harness_close(&harness);
+    }
+}
+
 static void a_long_reason_is_cut_at_a_character(void **state)
 {
     MR_UNUSED(state);
@@ -174,6 +200,7 @@ int main(void)
         cmocka_unit_test(ids_differ_and_are_repeated_by_a_replay),
         cmocka_unit_test(bands_of_severity),
         cmocka_unit_test(alerts_without_a_reader_are_counted),
+        cmocka_unit_test(without_key_fields_all_records_share_one_state),
         cmocka_unit_test(a_long_reason_is_cut_at_a_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
