@@ -142,11 +142,19 @@ static bool encode_null(const struct value_encoder *encoder, const struct mr_bat
     return null;
 }
 
-/* A payload of no bytes is not a tombstone: its data is not NULL. */
-static struct mr_slice not_null(struct mr_slice text)
+/* Text of a cell as a payload: a part of the row's own payload as it is; a text that was computed
+ * lives no longer than the batch and is copied. A payload of no bytes is not a tombstone: its data
+ * is not NULL. */
+static struct mr_slice settle(const struct mr_batch *batch, uint32_t row, struct mr_arena *arena,
+                              struct mr_slice text)
 {
     static const uint8_t nothing[1];
-    return text.data != NULL ? text : mr_slice_from(nothing, 0);
+    struct mr_slice payload = batch->payloads[row];
+    if (text.size == 0)
+        return mr_slice_from(nothing, 0);
+    bool inside = payload.size > 0 && text.data >= payload.data &&
+                  text.data + text.size <= payload.data + payload.size;
+    return inside ? text : mr_arena_copy(arena, text);
 }
 
 static enum mr_status string_encode(void *self, const struct mr_batch *batch, uint32_t row,
@@ -157,11 +165,14 @@ static enum mr_status string_encode(void *self, const struct mr_batch *batch, ui
     if (encode_null(self, batch, row, &value, payload))
         return MR_OK;
     if (value.kind == MR_KIND_BYTES) {
-        *payload = not_null(mr_value_text(value));
-        if (mr_utf8_valid(*payload))
-            return MR_OK;
-        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
-                       "The field 'value' holds bytes that are not valid UTF-8.");
+        if (!mr_utf8_valid(mr_value_text(value)))
+            return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
+                           "The field 'value' holds bytes that are not valid UTF-8.");
+        value.kind = MR_KIND_STRING;
+    }
+    if (value.kind == MR_KIND_STRING) {
+        *payload = settle(batch, row, arena, mr_value_text(value));
+        return MR_OK;
     }
     *payload = mr_scalar_to_text(arena, value);
     if (payload->data == NULL)
@@ -175,7 +186,6 @@ static enum mr_status bytes_encode(void *self, const struct mr_batch *batch, uin
                                    struct mr_arena *arena, struct mr_slice *payload,
                                    struct mr_error *error)
 {
-    (void)arena;
     struct mr_value value;
     if (encode_null(self, batch, row, &value, payload))
         return MR_OK;
@@ -183,7 +193,7 @@ static enum mr_status bytes_encode(void *self, const struct mr_batch *batch, uin
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
                        "The field 'value' must be bytes or a string, but it is of kind %s.",
                        mr_kind_name((enum mr_kind)value.kind));
-    *payload = not_null(mr_value_text(value));
+    *payload = settle(batch, row, arena, mr_value_text(value));
     return MR_OK;
 }
 

@@ -116,6 +116,24 @@ static void test_new_is_zeroed_after_a_reset(void **state)
     mr_arena_deinit(&arena);
 }
 
+static void test_the_tail_of_the_latest_is_given_back(void **state)
+{
+    (void)state;
+    struct mr_arena arena;
+    mr_arena_init(&arena, CHUNK_BYTES);
+    uint8_t *first = mr_arena_take(&arena, 500);
+    mr_arena_give_back(&arena, first, 500, 17);
+    assert_int_equal(arena.used_bytes, 32);
+    uint8_t *second = mr_arena_take(&arena, 16);
+    assert_ptr_equal(second, first + 32);
+    /* Something was taken since: nothing happens. */
+    mr_arena_give_back(&arena, first, 32, 0);
+    assert_int_equal(arena.used_bytes, 48);
+    mr_arena_give_back(&arena, second, 16, 0);
+    assert_ptr_equal(mr_arena_take(&arena, 16), second);
+    mr_arena_deinit(&arena);
+}
+
 static void test_copies(void **state)
 {
     (void)state;
@@ -142,6 +160,7 @@ int main(void)
         cmocka_unit_test(test_large_requests_do_not_waste_the_chunk),
         cmocka_unit_test(test_large_requests_first),
         cmocka_unit_test(test_new_is_zeroed_after_a_reset),
+        cmocka_unit_test(test_the_tail_of_the_latest_is_given_back),
         cmocka_unit_test(test_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
