@@ -1,0 +1,22 @@
+/* topology/describe_facts.h — figures that a plan's descriptions give. Internal to topology/. */
+#ifndef MR_TOPOLOGY_DESCRIBE_FACTS_H
+#define MR_TOPOLOGY_DESCRIBE_FACTS_H
+
+#include "topology/plan.h"
+
+/* Worst case of one task. */
+struct mr_describe_memory {
+    int64_t batch_bytes;       /* columns and spans of full batches of all domains */
+    int64_t transaction_bytes; /* the one that commits and the one that is filled */
+    int64_t state_bytes;       /* keys in the cache, where max_keys bounds all stores; else 0 */
+};
+struct mr_describe_memory mr_describe_memory(const struct mr_plan *plan,
+                                             const struct mr_plan_subtopology *part);
+
+/* The type's estimate for the node's options; all 0 where it gives none. */
+struct mr_state_estimate mr_describe_estimate(const struct mr_plan_node *node);
+
+/* Keys of all stores of a task together; 0 when a store has no bound. */
+int64_t mr_describe_keys_max(const struct mr_plan *plan, const struct mr_plan_subtopology *part);
+
+#endif
