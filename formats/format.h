@@ -54,8 +54,9 @@ struct mr_format_type {
     size_t encoder_size;
     enum mr_status (*encoder_open)(void *self, const struct mr_encoder_open *open,
                                    struct mr_error *error);
-    /* Encode one row behind output's content; bytes are taken from arena. MR_INVALID with a
-     * sentence for a value that the format cannot hold (NaN in JSON). */
+    /* Encode one row. Owner: *payload is in arena, or a part of the row's own payload (nothing was
+     * copied); its data is NULL for a tombstone only. MR_INVALID with a sentence for a value that
+     * the format cannot hold (NaN in JSON). */
     enum mr_status (*encode)(void *self, const struct mr_batch *batch, uint32_t row,
                              struct mr_arena *arena, struct mr_slice *payload,
                              struct mr_error *error);
