@@ -3,7 +3,13 @@
 #include "connectors/registry.h"
 
 #include "base/assert.h"
+#include "connectors/file/file.h"
 #include "connectors/kafka/kafka.h"
+
+const struct mr_connector_type mr_connector_file = {.source_spec = &mr_file_source_spec,
+                                                    .source = &mr_file_source_ops,
+                                                    .sink_spec = &mr_file_sink_spec,
+                                                    .sink = &mr_file_sink_ops};
 
 /* A topic in the log is driven by worker/ through connectors/log.h: there are no ops. */
 static const struct mr_connector_type connector_kafka = {.source_spec = &mr_kafka_source_spec,

@@ -1,4 +1,4 @@
-/* connectors/file/file.h — the two halves of the `file` connector, for file.c. */
+/* connectors/file/file.h — the two halves of the `file` connector, for registry.c. */
 #ifndef MR_CONNECTORS_FILE_FILE_H
 #define MR_CONNECTORS_FILE_FILE_H
 

@@ -81,7 +81,9 @@ static enum mr_status flush(struct file_sink *sink, struct mr_error *error)
 {
     size_t written = 0;
     enum mr_status status = MR_OK;
-    if (sink->buffer.size > 0 && sink->handle < 0)
+    if (sink->buffer.size == 0)
+        return MR_OK;
+    if (sink->handle < 0)
         status = mr_file_parts_open_part(&sink->parts, sink->number, &sink->handle, error);
     while (status == MR_OK && written < sink->buffer.size) {
         ssize_t size = pwrite(sink->handle, sink->buffer.data + written,

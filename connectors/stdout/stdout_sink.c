@@ -46,6 +46,8 @@ static enum mr_status show(struct stdout_sink *sink, size_t size, struct mr_erro
 {
     enum mr_status status = MR_OK;
     size_t written = 0;
+    if (size == 0)
+        return MR_OK;
     pthread_mutex_lock(&output_lock);
     while (written < size && status == MR_OK) {
         ssize_t count = write(STDOUT_FILENO, sink->lines.data + written, size - written);

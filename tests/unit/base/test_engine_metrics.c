@@ -1,0 +1,56 @@
+/* The table of the engine's metrics. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/assert.h"
+#include "base/engine_metrics.h"
+
+static void test_every_metric_is_declared_well(void **state)
+{
+    MR_UNUSED(state);
+    for (int i = 0; i < MR_ENGINE_METRIC_COUNT; i++) {
+        const struct mr_metric_spec *spec = mr_engine_metric((enum mr_engine_metric)i);
+        assert_non_null(spec->name);
+        assert_int_equal(strncmp(spec->name, "millrace_", 9), 0);
+        assert_int_equal(spec->help[strlen(spec->help) - 1], '.');
+        assert_non_null(spec->labels[0]);
+        const char *total = strstr(spec->name, "_total");
+        assert_int_equal(spec->kind == MR_METRIC_COUNTER, total != NULL && total[6] == '\0');
+        for (int j = 0; j < i; j++)
+            assert_string_not_equal(spec->name, mr_engine_metric((enum mr_engine_metric)j)->name);
+    }
+}
+
+static void test_table(void **state)
+{
+    MR_UNUSED(state);
+    struct mr_buffer buffer;
+    mr_buffer_init(&buffer, 1 << 16);
+    assert_int_equal(mr_engine_metrics_table(&buffer), MR_OK);
+    assert_int_equal(mr_buffer_append(&buffer, "", 1), MR_OK);
+    const char *text = (const char *)buffer.data;
+    assert_non_null(strstr(text, "| `millrace_operator_late_records_total` | counter | topology, "
+                                 "operator | Records that came behind"));
+    uint32_t lines = 0;
+    for (const char *at = strchr(text, '\n'); at != NULL; at = strchr(at + 1, '\n'))
+        lines++;
+    assert_int_equal(lines, MR_ENGINE_METRIC_COUNT + 2);
+    mr_buffer_deinit(&buffer);
+    mr_buffer_init(&buffer, 100);
+    assert_int_equal(mr_engine_metrics_table(&buffer), MR_LIMIT);
+    mr_buffer_deinit(&buffer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_metric_is_declared_well),
+        cmocka_unit_test(test_table),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
