@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
 
@@ -396,8 +397,10 @@ enum mr_status harness_try_feed(struct harness *harness, uint32_t port,
     for (uint32_t row = 0; row < rows_count; row++)
         fill_row(harness, domain, &batch, row, &rows[row]);
     uint64_t before = mr_memory_counters().allocation_count;
+    uint64_t start_ns = mr_clock_thread_cpu_ns();
     enum mr_status status = mr_operator_process(harness->operator_instance, &harness->context, port,
                                                 mr_batch_view(&batch), error);
+    harness->process_cpu_ns += mr_clock_thread_cpu_ns() - start_ns;
     harness->allocation_count += mr_memory_counters().allocation_count - before;
     mr_arena_reset(&harness->batch_arena);
     return status;

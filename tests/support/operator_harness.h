@@ -53,6 +53,7 @@ struct harness {
     struct mr_value *last[MR_LIMIT_OPERATOR_OUTPUTS];
     uint64_t emitted_count[MR_LIMIT_OPERATOR_OUTPUTS];
     uint64_t errors_count;
+    uint64_t process_cpu_ns;   /* CPU time inside of the operator's calls */
     uint64_t allocation_count; /* heap allocations inside of the operator's calls */
     /* Called for every emitted view when set. */
     void (*on_emit)(void *argument, const struct harness *harness, uint32_t output,

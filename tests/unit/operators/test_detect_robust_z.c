@@ -118,6 +118,20 @@ static void stored_bytes_stay_readable(void **state)
     harness_close(&harness);
 }
 
+static void the_window_is_a_thousand_by_default(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open(&harness, "");
+    for (int round = 0; round < 1003; round++)
+        feed(&harness, round);
+    feed(&harness, 0);
+    assert_int_equal(harness_member(&harness, "count").integer, 1000);
+    assert_true(member(&harness, "median") == 502.5); /* of 3 .. 1002 */
+    assert_true(member(&harness, "mad") == 250);
+    harness_close(&harness);
+}
+
 static void another_window_is_refused(void **state)
 {
     MR_UNUSED(state);
@@ -147,6 +161,7 @@ int main(void)
         cmocka_unit_test(both_zeros_are_one),
         cmocka_unit_test(options_are_checked_across),
         cmocka_unit_test(stored_bytes_stay_readable),
+        cmocka_unit_test(the_window_is_a_thousand_by_default),
         cmocka_unit_test(another_window_is_refused),
         cmocka_unit_test(scores_equal_the_reference),
     };

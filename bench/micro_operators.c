@@ -1,0 +1,92 @@
+/* bench/micro_operators.c — CPU time per record inside of each operator, with columns given.
+ * Prints the median over batches of 4096 rows, without decoding, encoding and commits; building and
+ * hashing the key's bytes is part of it. Rows come in random order over the keys. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "tests/support/operator_harness.h"
+
+enum { BATCH = 4096, ROUNDS = 300, KEY_BYTES = 16 };
+
+struct measured {
+    const char *options;
+    uint32_t keys_count;
+};
+
+static const struct measured measured[] = {
+    {"type: filter, from: in, where: 'value > 25.0'", 1},
+    {"type: map, from: in, set: {twice: 'value * 2.0'}", 1},
+    {"type: deduplicate, from: in, key: [k], within: 10ms", 10000},
+    {"type: detect.threshold, from: in, field: value, above: 99.9", 1},
+    {"type: detect.zscore, from: in, key: [k], field: value", 100},
+    {"type: detect.zscore, from: in, key: [k], field: value", 10000},
+    {"type: detect.zscore, from: in, key: [k], field: value, decay: 0.01", 10000},
+    {"type: detect.zscore, from: in, key: [k], field: value, window: {count: 100}", 1000},
+    {"type: detect.ewma, from: in, key: [k], field: value", 10000},
+    {"type: detect.robust_z, from: in, key: [k], field: value, window: {count: 100}", 1000},
+    {"type: detect.robust_z, from: in, key: [k], field: value", 1000},
+};
+
+static int compare(const void *left, const void *right)
+{
+    const uint64_t *first = left;
+    const uint64_t *second = right;
+    return (*first > *second) - (*first < *second);
+}
+
+static void measure(const struct measured *given)
+{
+    static struct harness_row rows[BATCH];
+    static uint64_t times_ns[ROUNDS];
+    char text[512];
+    snprintf(text, sizeof(text), "    - {name: op, %s}\n", given->options);
+    struct harness harness;
+    harness_open(&harness, text,
+                 "    - {name: out, type: memory, from: op}\n"
+                 "    - {name: out2, type: memory, from: in2}\n",
+                 "op");
+    harness.quiet = true;
+    char(*keys)[KEY_BYTES] = mr_memory_new(given->keys_count, KEY_BYTES);
+    for (uint32_t key = 0; key < given->keys_count; key++)
+        snprintf(keys[key], KEY_BYTES, "sensor-%05u", key);
+    struct mr_random random;
+    mr_random_init(&random, 1, 0);
+    for (int64_t round = 0; round < 2 * ROUNDS; round++) {
+        for (int64_t row = 0; row < BATCH; row++)
+            rows[row] =
+                harness_row(round * BATCH + row, keys[mr_random_below(&random, given->keys_count)],
+                            mr_value_double(100 * mr_random_double(&random)));
+        uint64_t before_ns = harness.process_cpu_ns;
+        harness_feed(&harness, 0, rows, BATCH);
+        if (round >= ROUNDS)
+            times_ns[round - ROUNDS] = harness.process_cpu_ns - before_ns;
+        if (round % 12 == 11)
+            harness_commit(&harness);
+    }
+    qsort(times_ns, ROUNDS, sizeof(*times_ns), compare);
+    printf("%8.1f ns  %6u keys  %s\n", (double)times_ns[ROUNDS / 2] / BATCH, given->keys_count,
+           given->options);
+    mr_memory_free(keys);
+    harness_close(&harness);
+}
+
+static void all(void **state)
+{
+    MR_UNUSED(state);
+    for (size_t index = 0; index < MR_ARRAY_COUNT(measured); index++)
+        measure(&measured[index]);
+}
+
+int main(void)
+{
+    /* The harness reports a wrong topology through the test framework. */
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
