@@ -2,14 +2,15 @@
  * Design, text to double. The digits become an integer w (the first 19 digits; a flag when more
  * follow) and a power of ten q.
  *   1. w < 2^53 and |q| <= 22: both are doubles, one multiplication or division rounds once
- * (Clinger, "How to read floating point numbers accurately", 1990).
+ *      (Clinger, "How to read floating point numbers accurately", 1990).
  *   2. w * 10^q from the table of 128-bit powers; the product's error is below what could move the
  *      rounding unless the bits say so (Lemire, "Number parsing at a gigabyte per second", 2021).
- * With more than 19 digits the result stands when w and w + 1 agree.
- *   3. Otherwise the candidate is compared with the exact value by big integers, half a unit at a
- * time. Digits are read eight at a time within a word. Design, double to text: Schubfach
- * (Giulietti, "The Schubfach way to render doubles", 2020): of the decimals that read back as the
- * double, the shortest; of those, the closest. */
+ *      With more than 19 digits the result stands when w and w + 1 agree.
+ *   3. Otherwise the candidate is compared with the exact value by big integers, half a unit at
+ *      a time.
+ * Digits are read eight at a time within a word.
+ * Design, double to text: Schubfach (Giulietti, "The Schubfach way to render doubles", 2020). Of
+ * the decimals that read back as the double, the shortest; of those, the closest. */
 #include "base/number.h"
 
 #include "base/assert.h"

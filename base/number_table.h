@@ -1,10 +1,10 @@
 /* base/number_table.h — powers of ten for number.c, as exact as 128 bits are.
  * Why: both directions, text to double and double to text, multiply by a power of ten once; the
- * table spares them big integers. tools/make_number_tables.py writes it. Model: entry i is the
- * significand s of 10^(MR_NUMBER_POWER_MIN + i) = s * 2^e with 2^127 <= s < 2^128, {high 64 bits,
- * low 64 bits}. s is exact for 0 <= power <= MR_NUMBER_POWER_EXACT_MAX, rounded up for
- * MR_NUMBER_POWER_ROUNDED_UP_MIN <= power < 0, and cut everywhere else;
- * e = floor(log2(10^power)) - 127. */
+ * table spares them big integers. tools/make_number_tables.py writes it.
+ * Model: entry i is the significand s of 10^(MR_NUMBER_POWER_MIN + i) = s * 2^e with 2^127 <= s <
+ * 2^128, {high 64 bits, low 64 bits}. s is exact for 0 <= power <= MR_NUMBER_POWER_EXACT_MAX,
+ * rounded up for MR_NUMBER_POWER_ROUNDED_UP_MIN <= power < 0, and cut everywhere else; e =
+ * floor(log2(10^power)) - 127. */
 #ifndef MR_BASE_NUMBER_TABLE_H
 #define MR_BASE_NUMBER_TABLE_H
 

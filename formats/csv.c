@@ -1,10 +1,10 @@
 /* formats/csv.c — comma-separated values, one record per payload (RFC 4180).
  * Rules: the columns are named by the option `columns`, not by a header line; a row with another
- * number of cells is an error of the row. A cell is a string unless its type is declared; an empty
- * unquoted cell of another declared type is null. One line end behind the row is dropped. A quoted
- * cell may hold delimiters, line ends and doubled quotes; a quote inside an unquoted cell is an
- * error. Design: cells are cut one after the other; only those of columns that are read are
- * converted. */
+ * number of cells is an error of the row. A cell is a string unless its type is declared; an
+ * empty unquoted cell of another declared type is null. One line end behind the row is dropped. A
+ * quoted cell may hold delimiters, line ends and doubled quotes; a quote inside an unquoted cell
+ * is an error.
+ * Design: cells are cut one after the other; only those of columns that are read are converted. */
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "formats/json.h"

@@ -2,9 +2,10 @@
  * Model: a decoder is opened once per (task, source) with the fields that the topology reads and
  * the top-level members whose place must be tracked; it fills a batch's columns in one pass per
  * record. An encoder is opened once per (task, sink) with the sink's layout; it writes a record's
- * bytes. A format that is not JSON leaves fields only (no payload to splice): the planner gives its
- * domain a layout that does not start from the payload. Threads: an instance belongs to one task
- * thread. Record path: no heap allocation after the first batches. */
+ * bytes. A format that is not JSON leaves fields only (no payload to splice): the planner gives
+ * its domain a layout that does not start from the payload.
+ * Threads: an instance belongs to one task thread.
+ * Record path: no heap allocation after the first batches. */
 #ifndef MR_FORMATS_FORMAT_H
 #define MR_FORMATS_FORMAT_H
 

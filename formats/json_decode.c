@@ -1,12 +1,14 @@
 /* formats/json_decode.c — one validating pass over a record that fills just the columns read.
  * Design: the paths that are read form a trie; a member that is no node of it is skipped,
- * validated. Records of one source mostly have one shape. Each object node therefore remembers, by
- * position, the bytes from behind one value to the next value (`,"name":` with its space) and what
- * they lead to; the same bytes at the same position were validated before and need one comparison.
+ * validated.
+ * Records of one source mostly have one shape. Each object node therefore remembers, by position,
+ * the bytes from behind one value to the next value (`,"name":` with its space) and what they
+ * lead to; the same bytes at the same position were validated before and need one comparison.
  * When they differ, the positions beside it are tried (an optional member is there or not), then
- * the member is read the long way; a position learns anew only after it was wrong a few times in a
- * row. A node counts the record in which it was last met: a name that occurs twice empties the
- * cells below it first, so that the last one wins. */
+ * the member is read the long way; a position learns anew only after it was wrong a few times in
+ * a row.
+ * A node counts the record in which it was last met: a name that occurs twice empties the cells
+ * below it first, so that the last one wins. */
 #include "formats/json_decode.h"
 
 #include "base/memory.h"

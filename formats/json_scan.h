@@ -1,6 +1,7 @@
 /* formats/json_scan.h — the lowest layer of the JSON reader: validated tokens of one text.
  * Model: functions take a place in the text and return the place behind what they read, or NULL
- * after noting the error in the scan. They never read at or behind `end`. Private to formats/. */
+ * after noting the error in the scan. They never read at or behind `end`.
+ * Private to formats/. */
 #ifndef MR_FORMATS_JSON_SCAN_H
 #define MR_FORMATS_JSON_SCAN_H
 

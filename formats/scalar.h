@@ -1,7 +1,8 @@
 /* formats/scalar.h — scalars of any text format as cells of their declared type, and back.
  * Why: JSON strings and numbers, CSV cells and the string format declare the same types.
  * Model: a text that is not of the declared type is an ERROR cell: 'declared int, but it is a
- * string'. Private to formats/. */
+ * string'.
+ * Private to formats/. */
 #ifndef MR_FORMATS_SCALAR_H
 #define MR_FORMATS_SCALAR_H
 

@@ -1,7 +1,8 @@
 /* formats/single_value.c — the formats string and bytes: the payload is the field `value`.
- * Rules: string is UTF-8 text, other bytes are an error of the row; bytes is opaque. A null `value`
- * writes a tombstone. When nobody reads or writes `value` (no slot), the payload goes through as it
- * is. Design: cells borrow the payload and encoders borrow the cell: nothing is copied. */
+ * Rules: string is UTF-8 text, other bytes are an error of the row; bytes is opaque. A null
+ * `value` writes a tombstone. When nobody reads or writes `value` (no slot), the payload goes
+ * through as it is.
+ * Design: cells borrow the payload, and what is a part of the payload is written without a copy. */
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "formats/json.h"

@@ -24,8 +24,8 @@ struct mr_schema_field;
 
 struct mr_type {
     enum mr_type_code code;
-    const struct mr_type *element;          /* of LIST */
-    const struct mr_schema_field *fields;   /* of OBJECT */
+    const struct mr_type *element;        /* of LIST */
+    const struct mr_schema_field *fields; /* of OBJECT */
     uint32_t fields_count;
 };
 
@@ -38,7 +38,8 @@ struct mr_schema {
     struct mr_type root; /* code OBJECT */
 };
 
-/* Parse a scalar or list type as written: "double", "list(string)", "list(list(int))". NULL: not one. */
+/* Parse a scalar or list type as written: "double", "list(string)", "list(list(int))". NULL: not
+ * one. */
 const struct mr_type *mr_type_parse(struct mr_arena *arena, const char *text);
 /* The type at path; the ANY type where the schema (may be NULL) says nothing; NULL when path
  * contradicts the schema (a member of a scalar). */

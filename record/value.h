@@ -1,6 +1,6 @@
 /* record/value.h — one cell: a dynamically typed value of 16 bytes.
- * Why: JSON fields have no declared type until a schema gives one; a small tagged cell keeps a column
- * of a batch dense and lets expressions and detectors run over it without allocation.
+ * Why: JSON fields have no declared type until a schema gives one; a small tagged cell keeps a
+ * column of a batch dense and lets expressions and detectors run over it without allocation.
  * Owner: text, lists and maps are borrowed from the batch (payload or batch arena). */
 #ifndef MR_RECORD_VALUE_H
 #define MR_RECORD_VALUE_H
@@ -14,10 +14,10 @@ enum mr_kind {
     MR_KIND_ERROR,      /* `text` says why */
     MR_KIND_NULL,
     MR_KIND_BOOL,
-    MR_KIND_INT,       /* int64 */
-    MR_KIND_UINT,      /* uint64 */
+    MR_KIND_INT,  /* int64 */
+    MR_KIND_UINT, /* uint64 */
     MR_KIND_DOUBLE,
-    MR_KIND_STRING,    /* UTF-8, unescaped */
+    MR_KIND_STRING, /* UTF-8, unescaped */
     MR_KIND_BYTES,
     MR_KIND_TIMESTAMP, /* nanoseconds since the epoch in `integer` (years 1678..2261) */
     MR_KIND_DURATION,  /* nanoseconds in `integer` */
@@ -119,7 +119,8 @@ const char *mr_kind_name(enum mr_kind kind);
 /* Deep copy into arena. */
 struct mr_value mr_value_copy(struct mr_arena *arena, struct mr_value value);
 
-/* Deep equality as JSON sees it: numbers by value across INT, UINT and DOUBLE; maps without order. */
+/* Deep equality as JSON sees it: numbers by value across INT, UINT and DOUBLE; maps without order.
+ */
 bool mr_value_equal(struct mr_value left, struct mr_value right);
 
 #endif
