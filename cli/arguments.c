@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+const char *const mr_output_names[] = {"text", "json", NULL};
+
 /* Where the parser stands. */
 struct parser {
     struct mr_arguments *arguments;

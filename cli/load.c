@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +67,7 @@ enum mr_status mr_load_topology(struct mr_arena *arena, const char *path,
                                 const struct mr_catalogue *catalogue, struct mr_report *report,
                                 struct mr_plan **plan, struct mr_error *error)
 {
-    struct mr_slice text;
+    struct mr_slice text = {0};
     *plan = NULL;
     mr_report_init(report, arena, strcmp(path, "-") == 0 ? "standard input" : path);
     enum mr_status status = mr_load_file(arena, path, MR_LIMIT_TOPOLOGY_BYTES, &text, error);
@@ -77,14 +78,21 @@ enum mr_status mr_load_topology(struct mr_arena *arena, const char *path,
     return MR_OK;
 }
 
-/* A terminal obeys control characters, and the sentences quote the file. */
+/* A terminal obeys control characters (C0, DEL and C1), and the sentences quote the file. */
 static void print_sentence(const char *text)
 {
-    for (const char *byte = text; *byte != '\0'; byte++) {
-        if ((unsigned char)*byte < 0x20 || *byte == 0x7f)
-            fprintf(stderr, "\\x%02x", (unsigned)(unsigned char)*byte);
-        else
-            fputc(*byte, stderr);
+    const uint8_t *cursor = (const uint8_t *)text;
+    const uint8_t *end = cursor + strlen(text);
+    while (cursor < end) {
+        uint32_t code_point = 0;
+        size_t size = mr_utf8_decode(cursor, end, &code_point);
+        if (size == 0 || code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0)) {
+            fprintf(stderr, "\\x%02x", size == 0 ? (unsigned)*cursor : (unsigned)code_point);
+            size = size == 0 ? 1 : size;
+        } else {
+            fwrite(cursor, 1, size, stderr);
+        }
+        cursor += size;
     }
     fputc('\n', stderr);
 }

@@ -14,8 +14,6 @@ static const struct mr_command *const commands[] = {
     &mr_command_docs,
 };
 
-const char *const mr_output_names[] = {"text", "json", NULL};
-
 static const struct mr_command *find_command(const char *name)
 {
     for (size_t i = 0; i < MR_ARRAY_COUNT(commands); i++)
