@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "tests/support/plan_check.h"
 #include "tests/support/plan_dump.h"
 #include "tests/support/topology_catalogue.h"
 
@@ -91,6 +92,8 @@ static bool run_file(const char *name)
     mr_topology_parse(mr_buffer_view(&text), &mr_test_catalogue, &substitution, &arena, &report,
                       &plan);
     assert_int_equal(plan == NULL, report.errors_count > 0);
+    if (plan != NULL)
+        mr_plan_check(plan);
     mr_plan_dump(&report, plan, &actual);
     if (getenv("MILLRACE_GOLDEN_UPDATE") != NULL)
         write_all(expected_path, &actual);
