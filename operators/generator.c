@@ -11,6 +11,9 @@
 /* Positions stay exact in doubles, and position * partitions in int64. */
 static const int64_t position_max = (int64_t)1 << 50;
 
+/* A stream that gets this far has left the calendar: its times stop here. */
+static const int64_t time_max_ms = (int64_t)1 << 60;
+
 void mr_generator_open(struct mr_generator *generator, const struct mr_operator_open *open)
 {
     const struct mr_options *options = &open->node->options;
@@ -65,9 +68,18 @@ enum mr_status mr_generator_due(struct mr_generator *generator, int64_t position
 
 int64_t mr_generator_time_ms(const struct mr_generator *generator, int64_t index)
 {
-    if (generator->step_ms > 0)
-        return generator->start_ms + index * generator->step_ms;
-    return generator->start_ms + (int64_t)floor((double)index * 1000 / generator->rate);
+    int64_t since_ms;
+    if (generator->step_ms > 0) {
+        if (__builtin_mul_overflow(index, generator->step_ms, &since_ms))
+            return time_max_ms;
+    } else {
+        double since = floor((double)index * 1000 / generator->rate);
+        if (since > (double)time_max_ms)
+            return time_max_ms;
+        since_ms = (int64_t)since;
+    }
+    return since_ms > time_max_ms - generator->start_ms ? time_max_ms
+                                                        : generator->start_ms + since_ms;
 }
 
 void mr_generator_rows(const struct mr_generator *generator, struct mr_batch *batch,

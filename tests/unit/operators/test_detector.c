@@ -152,6 +152,23 @@ static void alerts_without_a_reader_are_counted(void **state)
     harness_close(&harness);
 }
 
+static void alerts_read_through_a_repartition_are_made(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    harness_open(&harness,
+                 "    - {name: op, type: detect.zscore, from: in, key: [k], field: value}\n"
+                 "    - {name: per, type: detect.zscore, from: op.alerts, key: [severity], field: "
+                 "metric_value}\n",
+                 "    - {name: out, type: memory, from: per}\n", "op");
+    assert_int_equal(harness.node->outputs[1].edges_count, 0);
+    harness.keeps_last = true;
+    train(&harness);
+    feed(&harness, 100);
+    assert_text(harness_field(&harness, 1, "operator"), "op");
+    harness_close(&harness);
+}
+
 static void without_key_fields_all_records_share_one_state(void **state)
 {
     MR_UNUSED(state);
@@ -201,6 +218,7 @@ int main(void)
         cmocka_unit_test(bands_of_severity),
         cmocka_unit_test(alerts_without_a_reader_are_counted),
         cmocka_unit_test(without_key_fields_all_records_share_one_state),
+        cmocka_unit_test(alerts_read_through_a_repartition_are_made),
         cmocka_unit_test(a_long_reason_is_cut_at_a_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,12 @@ static void event_time_is_a_function_of_the_number(void **state)
     assert_int_equal(mr_generator_time_ms(&generator, 0), 1000);
     assert_int_equal(mr_generator_time_ms(&generator, 17), 1008);
     assert_int_equal(mr_generator_time_ms(&generator, 2000), 2000);
+    /* No overflow, and never back. */
+    generator.rate = 1e-3;
+    assert_int_equal(mr_generator_time_ms(&generator, INT64_MAX / 2), (int64_t)1 << 60);
+    generator.step_ms = 86400000;
+    assert_int_equal(mr_generator_time_ms(&generator, INT64_MAX / 2), (int64_t)1 << 60);
+    assert_int_equal(mr_generator_time_ms(&generator, 2), 172801000);
 }
 
 static void rows_have_all_but_their_fields(void **state)
