@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum { KEYS = 50, FILL_BYTES = 40000 };
@@ -231,6 +233,83 @@ static void test_everything_deleted_leaves_an_empty_log_with_its_end(void **stat
     log->ops->close(log);
 }
 
+/* ---- Compaction beside writers, readers and a topic that grows ---- */
+
+enum { WRITERS = 2, WRITER_KEYS = 20, WRITER_ROUNDS = 60, WRITER_BYTES = 4000 };
+
+struct writer {
+    struct mr_log *log;
+    uint32_t index;
+    atomic_bool *failed;
+};
+
+/* Values are the round's number; each writer has keys of its own. */
+static void *write_keys(void *argument)
+{
+    struct writer *writer = argument;
+    const struct mr_log_ops *ops = writer->log->ops;
+    struct mr_error error;
+    struct mr_log_producer *producer = NULL;
+    struct mr_log_producer_options options = {.transactional_id =
+                                                  writer->index == 0 ? "first" : "second"};
+    char value[WRITER_BYTES] = {0};
+    enum mr_status status = ops->producer_create(writer->log, &options, 0, &producer, &error);
+    for (uint32_t round = 0; round < WRITER_ROUNDS && status == MR_OK; round++) {
+        status = ops->producer_begin(producer, &error);
+        for (uint32_t i = 0; i < WRITER_KEYS && status == MR_OK; i++) {
+            char key[16];
+            (void)snprintf(key, sizeof(key), "%u", writer->index * WRITER_KEYS + i);
+            (void)snprintf(value, 16, "%u.", round);
+            struct mr_log_record record = {.topic = "c",
+                                           .key = mr_slice_text(key),
+                                           .value = mr_slice_from(value, WRITER_BYTES),
+                                           .timestamp_ms = -1};
+            status = ops->producer_send(producer, &record, 1, &error);
+        }
+        if (status == MR_OK)
+            status = ops->producer_commit(producer, &error);
+    }
+    if (status != MR_OK)
+        atomic_store(writer->failed, true);
+    ops->producer_destroy(producer);
+    return NULL;
+}
+
+static void test_compaction_beside_writers_and_a_reader(void **state)
+{
+    MR_UNUSED(state);
+    struct mr_log *log = helper_log(0, 0);
+    struct mr_error error;
+    atomic_bool failed = false;
+    pthread_t threads[WRITERS];
+    struct writer writers[WRITERS];
+    helper_topic(log, "c", 1, MR_LOG_CLEANUP_COMPACT, 0);
+    struct mr_log_consumer *consumer = reader(log, 0);
+    struct table table = {.last_offset = -1};
+    for (uint32_t i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){log, i, &failed};
+        assert_int_equal(pthread_create(&threads[i], NULL, write_keys, &writers[i]), 0);
+    }
+    int64_t last = WRITERS * WRITER_KEYS * WRITER_ROUNDS - 1;
+    int32_t partitions_count = 1;
+    while (table.last_offset < last && !atomic_load(&failed)) {
+        follow(log, consumer, 16, 1, &table);
+        if (partitions_count < 64)
+            assert_int_equal(log->ops->topic_grow(log, "c", ++partitions_count, &error), MR_OK);
+    }
+    for (uint32_t i = 0; i < WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    assert_false(atomic_load(&failed));
+    assert_true(helper_statistics(log, "c").compactions_count > 0);
+    struct table fresh = read_from(log, 0);
+    for (uint32_t i = 0; i < WRITERS * WRITER_KEYS; i++) {
+        assert_memory_equal(table.values[i], "59.", 3);
+        assert_memory_equal(fresh.values[i], "59.", 3);
+    }
+    log->ops->consumer_destroy(consumer);
+    log->ops->close(log);
+}
+
 static void test_record_without_a_key_is_refused(void **state)
 {
     MR_UNUSED(state);
@@ -256,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_young_tombstone_reaches_a_late_restore),
         cmocka_unit_test(test_old_tombstones_go),
         cmocka_unit_test(test_everything_deleted_leaves_an_empty_log_with_its_end),
+        cmocka_unit_test(test_compaction_beside_writers_and_a_reader),
         cmocka_unit_test(test_record_without_a_key_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
