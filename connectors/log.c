@@ -105,7 +105,9 @@ mr_log_read_to_end(struct mr_log *log, const char *topic, int32_t partition, int
                        "truncated, or another topic has this name now.",
                        topic, (int)partition, (long long)reading.until, (long long)first_offset);
     struct mr_log_consumer *consumer = NULL;
-    const struct mr_log_consumer_options options = {.end_of_partition = true};
+    /* Kafka's broker answers an empty fetch, and so tells the end, after this time only. */
+    static const char *const settings[] = {"fetch.wait.max.ms", "2", NULL};
+    const struct mr_log_consumer_options options = {.end_of_partition = true, .settings = settings};
     status = ops->consumer_create(log, &options, &consumer, error);
     if (status != MR_OK)
         return status;

@@ -244,6 +244,23 @@ static void send_create(rd_kafka_t *handle, rd_kafka_AdminOptions_t *options,
     rd_kafka_CreateTopics(handle, &topic, 1, options, queue);
 }
 
+/* The controller has the topic with its partitions; wait until the broker that we ask knows them.
+ */
+static enum mr_status await_topic(struct kafka_log *log, const char *name, int32_t partitions_count,
+                                  struct mr_error *error)
+{
+    uint64_t deadline_ms = mr_clock_monotonic_ms() + KAFKA_PROPAGATION_MS;
+    for (;;) {
+        struct mr_log_topic topic = {0};
+        enum mr_status status = describe_partitions(log, name, &topic, error);
+        bool missing = status == MR_NOT_FOUND ||
+                       (status == MR_OK && topic.partitions_count < partitions_count);
+        if (!missing || mr_clock_monotonic_ms() >= deadline_ms)
+            return status;
+        mr_clock_sleep_ms(10);
+    }
+}
+
 static rd_kafka_NewTopic_t *new_topic(const struct mr_log_topic_create *create, char *text,
                                       size_t text_size)
 {
@@ -290,7 +307,7 @@ enum mr_status mr_kafka_topic_create(struct mr_log *log, const struct mr_log_top
     status = check_topic_results(results, count, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS,
                                  "Creating a topic", error);
     rd_kafka_event_destroy(event);
-    return status;
+    return status == MR_OK ? await_topic((struct kafka_log *)log, create->name, 1, error) : status;
 }
 
 static void send_grow(rd_kafka_t *handle, rd_kafka_AdminOptions_t *options, rd_kafka_queue_t *queue,

@@ -53,8 +53,10 @@ static void log_callback(const rd_kafka_t *handle, int level, const char *facili
               "%s", text);
 }
 
-/* Errors of the handle as a whole. librdkafka goes on by itself after all of them but a refused
- * login, which no waiting mends. Fatal errors are seen by the call that meets them. */
+/* Errors of the handle as a whole. librdkafka goes on by itself after most of them; a refused
+ * login, which no waiting mends, is kept for the caller. Fatal errors are seen by the call that
+ * meets them. A topic that is missing, or that we may not read, comes this way too, once a second.
+ */
 static void error_callback(rd_kafka_t *handle, int code, const char *reason, void *opaque)
 {
     struct kafka_client *client = opaque;
@@ -64,6 +66,15 @@ static void error_callback(rd_kafka_t *handle, int code, const char *reason, voi
         snprintf(client->text, sizeof(client->text), "%s", reason);
         pthread_mutex_unlock(&client->lock);
         atomic_store(&client->refused, true);
+        return;
+    }
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+        code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || code == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION ||
+        code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        pthread_mutex_lock(&client->lock);
+        snprintf(client->topic_text, sizeof(client->topic_text), "%s", reason);
+        pthread_mutex_unlock(&client->lock);
+        atomic_store(&client->topic_error, code);
         return;
     }
     MR_LOG_AT(MR_LOG_WARNING, "kafka",
@@ -76,9 +87,11 @@ void mr_kafka_client_init(struct kafka_client *client)
 {
     atomic_init(&client->refused, false);
     atomic_init(&client->topic_changed, false);
+    atomic_init(&client->topic_error, RD_KAFKA_RESP_ERR_NO_ERROR);
     pthread_mutex_init(&client->lock, NULL);
     client->text[0] = '\0';
     client->changed_topic[0] = '\0';
+    client->topic_text[0] = '\0';
 }
 
 void mr_kafka_client_deinit(struct kafka_client *client)

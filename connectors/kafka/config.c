@@ -201,7 +201,8 @@ const char *mr_kafka_setting_find(const char *const *settings, const char *name)
 /* ---- The engine's settings ---- */
 
 /* Nagle's algorithm delays small requests; the final telemetry push keeps rd_kafka_destroy waiting;
- * short back-offs, since a broker that comes back is waited for anyway. */
+ * short back-offs, since a broker that comes back is waited for anyway. A topic that is missing is
+ * believed to be new for 5 s; the next refresh of its metadata then says that it does not exist. */
 static const char *const settings_all[] = {"socket.nagle.disable",
                                            "true",
                                            "enable.metrics.push",

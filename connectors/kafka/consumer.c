@@ -12,6 +12,7 @@
 #include "connectors/kafka/internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -390,6 +391,26 @@ static void mark_changed_topics(struct consumer *consumer)
     }
 }
 
+/* An error about one topic came by the error callback: "NAME [N]: why". Others follow within a
+ * second, since librdkafka repeats them. */
+static void mark_topic_error(struct consumer *consumer)
+{
+    char text[KAFKA_TOPIC_TEXT_SIZE];
+    pthread_mutex_lock(&consumer->client.lock);
+    snprintf(text, sizeof(text), "%s", consumer->client.topic_text);
+    int code = atomic_exchange(&consumer->client.topic_error, RD_KAFKA_RESP_ERR_NO_ERROR);
+    pthread_mutex_unlock(&consumer->client.lock);
+    char *bracket = strstr(text, " [");
+    if (bracket == NULL)
+        return;
+    *bracket = '\0';
+    struct topic *topic = find_topic(consumer, text);
+    struct partition *partition =
+        find_partition(topic, (int32_t)strtol(bracket + strlen(" ["), NULL, 10));
+    if (partition != NULL && partition->started)
+        set_trouble(consumer, partition, (rd_kafka_resp_err_t)code);
+}
+
 /* Turn one librdkafka message into ours. False: there is nothing to deliver. */
 static bool translate(struct consumer *consumer, struct partition *partition,
                       const rd_kafka_message_t *from, struct mr_log_message *to)
@@ -495,6 +516,8 @@ enum mr_status mr_kafka_consumer_poll(struct mr_log_consumer *base, uint32_t mes
         uint32_t taken_count = take_messages(consumer, fetch, messages_max, slice_ms);
         if (atomic_load(&consumer->client.topic_changed))
             mark_changed_topics(consumer);
+        if (atomic_load(&consumer->client.topic_error) != RD_KAFKA_RESP_ERR_NO_ERROR)
+            mark_topic_error(consumer);
         given->messages_count = translate_all(consumer, fetch, taken_count);
         if (consumer->troubles_count > 0 && given->messages_count < messages_max)
             add_trouble(consumer, fetch, given);

@@ -16,17 +16,21 @@ enum kafka_role { KAFKA_ADMIN, KAFKA_CONSUMER, KAFKA_PRODUCER };
 
 enum {
     KAFKA_ADMIN_WAIT_MS = 15000,   /* of one admin request, retries by the caller */
+    KAFKA_PROPAGATION_MS = 5000,   /* until every broker knows a new topic */
     KAFKA_WAIT_SLICE_MS = 100,     /* how often a wait looks at kafka_client.refused */
     KAFKA_QUEUED_BYTES = 64 << 20, /* of all clients, when the caller gives no budget */
-    KAFKA_TEXT_SIZE = 256
+    KAFKA_TEXT_SIZE = 256,         /* a topic's name has at most 249 bytes */
+    KAFKA_TOPIC_TEXT_SIZE = 512
 };
 
 struct kafka_client {
     atomic_bool refused;       /* the broker refused the login; text says what it said */
     atomic_bool topic_changed; /* a topic has another id than before; changed_topic names it */
+    atomic_int topic_error;    /* code of an error about one topic; topic_text is "NAME [N]: why" */
     pthread_mutex_t lock;
     char text[KAFKA_TEXT_SIZE];
     char changed_topic[KAFKA_TEXT_SIZE];
+    char topic_text[KAFKA_TOPIC_TEXT_SIZE];
 };
 
 struct kafka_log {

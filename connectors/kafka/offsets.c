@@ -7,6 +7,42 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
+
+/* A request about a partition failed. librdkafka says "no leader" both when the partition has none
+ * now and when it does not exist: ask which. */
+static enum mr_status explain(struct kafka_log *log, const char *topic, int32_t partition,
+                              struct mr_error *error)
+{
+    if (error->origin_code != RD_KAFKA_RESP_ERR__NOENT) {
+        mr_error_context(error, "%s[%d]", topic, (int)partition);
+        return error->status;
+    }
+    struct mr_log_topic described;
+    enum mr_status status = mr_kafka_topic_describe(&log->base, topic, &described, error);
+    if (status != MR_OK)
+        return status;
+    if (partition >= described.partitions_count)
+        return mr_kafka_fail(error, RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NULL,
+                             "%s[%d] of a topic with %d partitions", topic, (int)partition,
+                             (int)described.partitions_count);
+    return mr_kafka_fail(error, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, NULL, "%s[%d]", topic,
+                         (int)partition);
+}
+
+/* Leaders of a new topic, or after a broker's end, are unknown for a moment: worth trying again
+ * here instead of in every caller. */
+static bool try_again(enum mr_status status, const struct mr_error *error, uint64_t deadline_ms)
+{
+    if (status == MR_OK || mr_clock_monotonic_ms() >= deadline_ms)
+        return false;
+    if (error->origin_code != RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION &&
+        error->origin_code != RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
+        return false;
+    mr_clock_sleep_ms(20);
+    return true;
+}
+
 /* ---- Find ---- */
 
 static void send_list_offsets(rd_kafka_t *handle, rd_kafka_AdminOptions_t *options,
@@ -19,8 +55,9 @@ static void send_list_offsets(rd_kafka_t *handle, rd_kafka_AdminOptions_t *optio
     rd_kafka_ListOffsets(handle, argument, options, queue);
 }
 
-static enum mr_status list_offset(struct kafka_log *log, const char *topic, int32_t partition,
-                                  int64_t specification, int64_t *offset, struct mr_error *error)
+static enum mr_status list_offset_once(struct kafka_log *log, const char *topic, int32_t partition,
+                                       int64_t specification, int64_t *offset,
+                                       struct mr_error *error)
 {
     rd_kafka_topic_partition_list_t *partitions = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(partitions, topic, partition)->offset = specification;
@@ -29,10 +66,8 @@ static enum mr_status list_offset(struct kafka_log *log, const char *topic, int3
         mr_kafka_admin_request(log, RD_KAFKA_ADMIN_OP_LISTOFFSETS, send_list_offsets, partitions,
                                "Finding an offset", &event, error);
     rd_kafka_topic_partition_list_destroy(partitions);
-    if (status != MR_OK) {
-        mr_error_context(error, "%s[%d]", topic, (int)partition);
-        return status;
-    }
+    if (status != MR_OK)
+        return explain(log, topic, partition, error);
     size_t count = 0;
     const rd_kafka_ListOffsetsResultInfo_t **infos =
         rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event), &count);
@@ -47,6 +82,17 @@ static enum mr_status list_offset(struct kafka_log *log, const char *topic, int3
     else
         *offset = found->offset;
     rd_kafka_event_destroy(event);
+    return status;
+}
+
+static enum mr_status list_offset(struct kafka_log *log, const char *topic, int32_t partition,
+                                  int64_t specification, int64_t *offset, struct mr_error *error)
+{
+    uint64_t deadline_ms = mr_clock_monotonic_ms() + KAFKA_PROPAGATION_MS;
+    enum mr_status status;
+    do {
+        status = list_offset_once(log, topic, partition, specification, offset, error);
+    } while (try_again(status, error, deadline_ms));
     return status;
 }
 
@@ -88,8 +134,8 @@ static enum mr_status check_partitions(const rd_kafka_topic_partition_list_t *pa
     return MR_OK;
 }
 
-enum mr_status mr_kafka_records_delete(struct mr_log *log, const char *topic, int32_t partition,
-                                       int64_t offset, struct mr_error *error)
+static enum mr_status delete_once(struct kafka_log *log, const char *topic, int32_t partition,
+                                  int64_t offset, struct mr_error *error)
 {
     rd_kafka_topic_partition_list_t *partitions = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(partitions, topic, partition)->offset = offset;
@@ -97,15 +143,26 @@ enum mr_status mr_kafka_records_delete(struct mr_log *log, const char *topic, in
     rd_kafka_topic_partition_list_destroy(partitions);
     rd_kafka_event_t *event = NULL;
     enum mr_status status =
-        mr_kafka_admin_request((struct kafka_log *)log, RD_KAFKA_ADMIN_OP_DELETERECORDS,
-                               send_delete_records, request, "Deleting records", &event, error);
+        mr_kafka_admin_request(log, RD_KAFKA_ADMIN_OP_DELETERECORDS, send_delete_records, request,
+                               "Deleting records", &event, error);
     rd_kafka_DeleteRecords_destroy(request);
     if (status != MR_OK)
-        return status;
+        return explain(log, topic, partition, error);
     status = check_partitions(
         rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event)),
         "Deleting records", error);
     rd_kafka_event_destroy(event);
+    return status;
+}
+
+enum mr_status mr_kafka_records_delete(struct mr_log *log, const char *topic, int32_t partition,
+                                       int64_t offset, struct mr_error *error)
+{
+    uint64_t deadline_ms = mr_clock_monotonic_ms() + KAFKA_PROPAGATION_MS;
+    enum mr_status status;
+    do {
+        status = delete_once((struct kafka_log *)log, topic, partition, offset, error);
+    } while (try_again(status, error, deadline_ms));
     return status;
 }
 

@@ -228,20 +228,36 @@ enum mr_status mr_kafka_producer_begin(struct mr_log_producer *base, struct mr_e
 
 /* ---- Topics ---- */
 
-static enum mr_status load_topic(struct producer *producer, struct topic *topic,
-                                 struct mr_error *error)
+/* Ask once for the topic's partitions; librdkafka knows their leaders afterwards. */
+static rd_kafka_resp_err_t ask_topic(struct producer *producer, struct topic *topic)
 {
     const struct rd_kafka_metadata *metadata = NULL;
     rd_kafka_resp_err_t code =
         rd_kafka_metadata(producer->handle, 0, topic->handle, &metadata, (int)producer->block_ms);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1)
-        code = metadata->topics[0].err;
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1) {
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return code;
+    code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         topic->partitions_count = metadata->topics[0].partition_cnt;
+        mr_memory_free(topic->counts);
         topic->counts = mr_memory_new((size_t)topic->partitions_count, sizeof(*topic->counts));
     }
-    if (metadata != NULL)
-        rd_kafka_metadata_destroy(metadata);
+    rd_kafka_metadata_destroy(metadata);
+    return code;
+}
+
+/* A topic that was just created may be unknown to some brokers for a moment. */
+static enum mr_status load_topic(struct producer *producer, struct topic *topic,
+                                 struct mr_error *error)
+{
+    uint64_t deadline_ms = mr_clock_monotonic_ms() + KAFKA_PROPAGATION_MS;
+    rd_kafka_resp_err_t code = ask_topic(producer, topic);
+    while ((code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+            code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE) &&
+           mr_clock_monotonic_ms() < deadline_ms) {
+        mr_clock_sleep_ms(50);
+        code = ask_topic(producer, topic);
+    }
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return mr_kafka_fail_producer(error, code, NULL, "Writing to topic '%s'", topic->name);
     return MR_OK;
@@ -444,6 +460,8 @@ enum mr_status mr_kafka_producer_send(struct mr_log_producer *base,
     while (index < count) {
         struct topic *topic = NULL;
         enum mr_status status = take_topic(producer, records[index].topic, &topic, error);
+        if (status == MR_OK && records[index].partition >= topic->partitions_count)
+            status = load_topic(producer, topic, error); /* it may have grown */
         if (status != MR_OK)
             return status;
         uint32_t start = index;
