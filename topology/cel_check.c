@@ -495,6 +495,24 @@ static void qualify(struct mr_cel_compilation *compilation, const struct mr_cel_
     node->target = NULL;
 }
 
+/* A constant time that no record can make right is told now. */
+static bool check_literal_time(struct mr_cel_compilation *compilation,
+                               const struct mr_cel_function *function,
+                               const struct mr_cel_node *node)
+{
+    bool time = function->call == mr_cel_to_duration || function->call == mr_cel_to_timestamp;
+    if (!time || compilation->strict || compilation->unchecked ||
+        node->items[0]->kind != MR_CEL_NODE_LITERAL)
+        return true;
+    struct mr_cel_context context = {.arena = compilation->arena};
+    struct mr_value value = function->call(&context, &node->items[0]->value, 1);
+    if (value.kind != MR_KIND_ERROR)
+        return true;
+    mr_cel_fail(compilation, node->items[0]->column, "%.*s.", (int)value.size,
+                (const char *)value.text);
+    return false;
+}
+
 static bool check_call(struct mr_cel_compilation *compilation, const struct mr_cel_scope *scope,
                        struct mr_cel_node *node)
 {
@@ -534,6 +552,8 @@ static bool check_call(struct mr_cel_compilation *compilation, const struct mr_c
         call_failed(compilation, node, functions, count);
         return false;
     }
+    if (!check_literal_time(compilation, function, node))
+        return false;
     if (several)
         node->type = mr_cel_type_simple(MR_CEL_DYN);
     else if (function->result == MR_CEL_RESULT_FIRST)

@@ -496,6 +496,19 @@ const char *mr_cel_functions_nearest(const char *name)
     /* Macros are functions to users. */
     static const char *const macros[] = {"all", "exists", "exists_one",    "filter",
                                          "has", "map",    "transformList", "transformMap"};
+    /* What other languages call them. */
+    static const char *const others[][2] = {
+        {"abs", "math.abs"},       {"any", "exists"},       {"ceil", "math.ceil"},
+        {"concat", "join"},        {"floor", "math.floor"}, {"isNaN", "math.isNaN"},
+        {"len", "size"},           {"length", "size"},      {"lower", "lowerAscii"},
+        {"max", "math.greatest"},  {"min", "math.least"},   {"regex", "matches"},
+        {"round", "math.round"},   {"sqrt", "math.sqrt"},   {"substr", "substring"},
+        {"toLower", "lowerAscii"}, {"toString", "string"},  {"toUpper", "upperAscii"},
+        {"upper", "upperAscii"}};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (strcmp(others[i][0], name) == 0)
+            return others[i][1];
+    }
     const char *names[FUNCTIONS_COUNT + sizeof macros / sizeof macros[0]];
     uint32_t count = 0;
     for (uint32_t i = 0; i < FUNCTIONS_COUNT; i++) {

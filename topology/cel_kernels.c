@@ -94,7 +94,7 @@ ALWAYS_INLINE void equal_rows(struct mr_cel_run *run, uint8_t operator_code,
             continue;
         }
         if (a.kind == MR_KIND_STRING && b.kind == MR_KIND_STRING) {
-            bool equal = a.size == b.size && memcmp(a.text, b.text, a.size) == 0;
+            bool equal = a.size == b.size && (a.size == 0 || memcmp(a.text, b.text, a.size) == 0);
             output[row] = mr_value_bool(equal == (operator_code == MR_CEL_EQUAL));
             continue;
         }

@@ -575,6 +575,12 @@ struct mr_cel_node *mr_cel_parse(struct mr_cel_compilation *compilation)
     struct mr_cel_node *node = parse_expression(&parser);
     if (node == NULL)
         return NULL;
+    static const char *const words[][2] = {{"and", "&&"}, {"or", "||"}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0] && at(&parser, MR_CEL_TOKEN_IDENT); i++) {
+        if (strcmp((const char *)parser.token.text.data, words[i][0]) == 0)
+            mr_cel_fail(compilation, here(&parser), "Found '%s'; in CEL it is written '%s'.",
+                        words[i][0], words[i][1]);
+    }
     if (!at(&parser, MR_CEL_TOKEN_END))
         return unexpected(&parser, "an operator or the end of the expression");
     return node;

@@ -305,6 +305,8 @@ bool mr_cel_regex_matches(const struct mr_cel_regex *regex, struct mr_cel_regex_
         return regex->plain.size == 0 ||
                (text.size >= regex->plain.size &&
                 memmem(text.data, text.size, regex->plain.data, regex->plain.size) != NULL);
+    if (text.size == 0)
+        text = mr_slice_text("");
     const uint8_t *at = text.data;
     const uint8_t *end = text.data + text.size;
     struct state_set *current = &scratch->sets[0];

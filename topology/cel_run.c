@@ -324,7 +324,7 @@ void mr_program_run(const struct mr_program *program, struct mr_evaluator *evalu
     run.context.now_ms = now_ms;
     run.context.strict = program->strict;
     run.context.regex_scratch = evaluator->regex_scratch;
-    memset(evaluator->costs, 0, sizeof evaluator->costs);
+    memset(evaluator->costs, 0, (view.rows[view.rows_count - 1] + 1u) * sizeof evaluator->costs[0]);
     for (uint32_t i = 0; i < program->loads_count; i++)
         evaluator->loads[i] = load(&run, i, view);
     mr_cel_run_range(&run, 0, program->instructions_count, view.rows, view.rows_count);

@@ -10,7 +10,8 @@
 
 static struct mr_slice text_of(const struct mr_value *arguments, uint32_t index)
 {
-    return mr_value_text(arguments[index]);
+    struct mr_slice text = mr_value_text(arguments[index]);
+    return text.size == 0 ? mr_slice_text("") : text; /* never NULL: places in it are computed */
 }
 
 static struct mr_value string_part(struct mr_slice text, size_t from, size_t to)

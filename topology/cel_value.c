@@ -180,7 +180,7 @@ static const struct mr_value *find_entry(struct mr_cel_context *context, struct 
         struct mr_value candidate = map.entries[i].key;
         if (key.kind == MR_KIND_STRING
                 ? candidate.kind == MR_KIND_STRING && candidate.size == key.size &&
-                      memcmp(candidate.text, key.text, key.size) == 0
+                      (key.size == 0 || memcmp(candidate.text, key.text, key.size) == 0)
                 : mr_cel_equal(context, candidate, key))
             return &map.entries[i].value;
     }

@@ -52,7 +52,7 @@ static void fill(struct mr_batch *batch)
     entries[2] = (struct mr_map_entry){text("d"), mr_value_double(-3)};
     const struct mr_value map = {.kind = MR_KIND_MAP, .size = 3, .entries = entries};
     const struct mr_value cells[ROWS_COUNT][SLOTS_COUNT] = {
-        {list, mr_value_double(1.5), text(""), map},
+        {list, mr_value_double(1.5), mr_value_string(mr_slice_from(NULL, 0)), map},
         {mr_value_int(INT64_MIN), mr_value_null(), text("abc, d\xC3\xBF"), list},
         {mr_value_uint(UINT64_MAX), mr_value_double(1e300), text("2026-01-28T10:30:00Z"), items[0]},
         {{.kind = MR_KIND_ABSENT}, mr_value_error(mr_slice_text("bad")), text("1h2m"), items[2]},

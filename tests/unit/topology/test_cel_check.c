@@ -45,6 +45,27 @@ static void test_calls(void **state)
     EXPRESSION_REFUSED(*state, problems);
 }
 
+static void test_constant_times(void **state)
+{
+    static const struct expression_problem problems[] = {
+        {"now() - duration('5 m') > now()", "'5 m' is not a duration like", 18},
+        {"at > timestamp('noon')", "'noon' is not a time as RFC 3339", 16},
+        {"timestamp(9223372036854775807)", "out of range", 11},
+    };
+    EXPRESSION_REFUSED(*state, problems);
+}
+
+static void test_names_of_other_languages(void **state)
+{
+    static const struct expression_problem problems[] = {
+        {"name.length() > 3", "did you mean 'size'", 6},
+        {"abs(value) > 3", "did you mean 'math.abs'", 1},
+        {"flag and flag", "Found 'and'; in CEL it is written '&&'", 6},
+        {"flag or flag", "written '||'", 6},
+    };
+    EXPRESSION_REFUSED(*state, problems);
+}
+
 static void test_what_is_not_known_is_left_to_the_evaluator(void **state)
 {
     EXPRESSION_TRUE(*state, "value + value == 5.0", "dyn(name) == 3 || true",
@@ -105,6 +126,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_constant_times),
+        cmocka_unit_test(test_names_of_other_languages),
         cmocka_unit_test(test_what_is_not_known_is_left_to_the_evaluator),
         cmocka_unit_test(test_types_of_results),
         cmocka_unit_test(test_strict_has_no_extension),

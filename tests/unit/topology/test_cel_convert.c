@@ -65,10 +65,10 @@ static void test_timestamps(void **state)
 static void test_timestamp_errors(void **state)
 {
     static const struct expression_problem problems[] = {
-        {"timestamp('yesterday')", "RFC 3339", 0},
-        {"timestamp('9999-12-31T23:59:59Z')", "out of range", 0},
-        {"timestamp('0001-01-01T00:00:00Z')", "out of range", 0},
-        {"timestamp(9223372036854775807)", "out of range", 0},
+        {"timestamp(dyn('yesterday'))", "RFC 3339", 0},
+        {"timestamp(dyn('9999-12-31T23:59:59Z'))", "out of range", 0},
+        {"timestamp(dyn('0001-01-01T00:00:00Z'))", "out of range", 0},
+        {"timestamp(dyn(9223372036854775807))", "out of range", 0},
     };
     EXPRESSION_ERRORS(*state, problems);
 }
@@ -87,15 +87,15 @@ static void test_durations(void **state)
 static void test_duration_errors(void **state)
 {
     static const struct expression_problem problems[] = {
-        {"duration('1d')", "not a duration", 0},
-        {"duration('')", "not a duration", 0},
-        {"duration('-')", "not a duration", 0},
-        {"duration('1')", "not a duration", 0},
-        {"duration('s')", "not a duration", 0},
-        {"duration('.s')", "not a duration", 0},
-        {"duration('9223372036854775808ns')", "not a duration", 0},
-        {"duration('10000000h')", "not a duration", 0},
-        {"duration('1h 2m')", "not a duration", 0},
+        {"duration(dyn('1d'))", "not a duration", 0},
+        {"duration(dyn(''))", "not a duration", 0},
+        {"duration(dyn('-'))", "not a duration", 0},
+        {"duration(dyn('1'))", "not a duration", 0},
+        {"duration(dyn('s'))", "not a duration", 0},
+        {"duration(dyn('.s'))", "not a duration", 0},
+        {"duration(dyn('9223372036854775808ns'))", "not a duration", 0},
+        {"duration(dyn('10000000h'))", "not a duration", 0},
+        {"duration(dyn('1h 2m'))", "not a duration", 0},
     };
     EXPRESSION_ERRORS(*state, problems);
 }
