@@ -36,7 +36,9 @@ extern const char *const mr_output_names[];
     }
 
 extern const struct mr_command mr_command_docs;
+extern const struct mr_command mr_command_doctor;
 extern const struct mr_command mr_command_plan;
+extern const struct mr_command mr_command_run;
 extern const struct mr_command mr_command_validate;
 
 #endif

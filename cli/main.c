@@ -11,7 +11,9 @@
 static const struct mr_command *const commands[] = {
     &mr_command_validate,
     &mr_command_plan,
+    &mr_command_run,
     &mr_command_docs,
+    &mr_command_doctor,
 };
 
 static const struct mr_command *find_command(const char *name)

@@ -8,17 +8,61 @@
 #include "base/clock.h"
 #include "worker/failpoint.h"
 
-enum { CHANGE_RUN = 512 };
+enum {
+    CHANGE_RUN = 512,
+    /* What a partition is handed before the next wait for acknowledgements: a little less than one
+     * of librdkafka's batches (batch.size 1,000,000). It has one request per partition in flight,
+     * and its broker thread spins, burning a core, while a partition has another batch ready behind
+     * it. */
+    ROUND_BYTES = 850000,
+    ROUND_RECORDS = 9500,
+    RECORD_OVERHEAD_BYTES = 24
+};
+
+/* The records of a list from first on that fit in one round. */
+static uint32_t round_of(const struct mr_record_list *list, uint32_t first)
+{
+    size_t bytes = 0;
+    uint32_t last = first;
+    while (last < list->count && last - first < ROUND_RECORDS) {
+        bytes +=
+            list->records[last].key.size + list->records[last].value.size + RECORD_OVERHEAD_BYTES;
+        if (bytes > ROUND_BYTES && last > first)
+            break;
+        last++;
+    }
+    return last - first;
+}
+
+/* Send one round of every list. *more: some list has records left. */
+static enum mr_status send_round(struct mr_log_producer *producer,
+                                 struct mr_transaction *transaction, bool *more,
+                                 struct mr_error *error)
+{
+    *more = false;
+    for (uint32_t index = 0; index < transaction->lists_count; index++) {
+        struct mr_record_list *list = &transaction->lists[index];
+        if (list->sent == list->count)
+            continue;
+        uint32_t count = round_of(list, list->sent);
+        enum mr_status status =
+            producer->log->ops->producer_send(producer, list->records + list->sent, count, error);
+        if (status != MR_OK)
+            return status;
+        list->sent += count;
+        *more = *more || list->sent < list->count;
+    }
+    return MR_OK;
+}
 
 static enum mr_status send_outputs(struct mr_log_producer *producer,
-                                   const struct mr_transaction *transaction, struct mr_error *error)
+                                   struct mr_transaction *transaction, struct mr_error *error)
 {
-    for (uint32_t index = 0; index < transaction->lists_count; index++) {
-        const struct mr_record_list *list = &transaction->lists[index];
-        if (list->count == 0)
-            continue;
-        enum mr_status status =
-            producer->log->ops->producer_send(producer, list->records, list->count, error);
+    bool more = true;
+    while (more) {
+        enum mr_status status = send_round(producer, transaction, &more, error);
+        if (status == MR_OK && more)
+            status = producer->log->ops->producer_flush(producer, error);
         if (status != MR_OK)
             return status;
     }

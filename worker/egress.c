@@ -309,6 +309,8 @@ static enum mr_status encode_row(struct mr_egress *egress, const struct mr_batch
     if (status == MR_OK && payload->size > 0 && payload->data >= original &&
         payload->data < original + batch->payloads[row].size)
         *payload = mr_arena_copy(arena, *payload);
+    if (status == MR_OK && payload->data == NULL)
+        *value_null = true;
     return status;
 }
 

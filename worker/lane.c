@@ -108,11 +108,12 @@ static void remove_inputs(struct mr_lane *lane, struct mr_task *task)
 {
     struct mr_error error;
     for (uint32_t index = 0; index < lane->inputs_count; index++) {
-        const struct mr_task_input *input = lane->inputs[index];
+        struct mr_task_input *input = lane->inputs[index];
         struct mr_log_assignment assignment = {
             .topic = input->topic, .partition = input->partition, .tag = index};
-        if (lane->input_tasks[index] != task || input->kind != MR_INPUT_LOG)
+        if (lane->input_tasks[index] != task || !input->assigned)
             continue;
+        input->assigned = false;
         if (lane->log->ops->consumer_remove(lane->consumer, &assignment, 1, &error) != MR_OK)
             MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("topic", input->topic),
                       "a partition was not removed: %s", error.message);
@@ -142,12 +143,25 @@ static void retire_producers(struct mr_lane *lane)
     send_job(lane, job);
 }
 
+/* A topology that has failed reads no more; others must not wait for it. */
+static void forget_readers(struct mr_lane *lane)
+{
+    struct mr_error error;
+    for (uint32_t index = 0; atomic_load(&lane->running->failed) && index < lane->inputs_count;
+         index++)
+        if (!lane->inputs[index]->repartition &&
+            mr_lane_tell_passed(lane, lane->inputs[index], -1, &error) != MR_OK)
+            MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("topic", lane->inputs[index]->topic),
+                      "the broker was not told that a reader has gone: %s", error.message);
+}
+
 /* Both producers are gone: nothing refers to the arenas any more. */
 static void retired(struct mr_lane *lane)
 {
     mr_transaction_reset(lane->open);
     mr_transaction_reset(lane->spare);
     if (lane->final) {
+        forget_readers(lane);
         lane->phase = MR_LANE_STOPPED;
         return;
     }
@@ -179,7 +193,7 @@ static void task_prepared(struct mr_lane *lane, struct mr_task *task)
     mr_metric_observe(lane->lane_series.restore_duration, task->statistics.restore_ms * 1000);
     mr_metric_set(lane->lane_series.tasks_running, (double)atomic_load(&lane->tasks_running));
     for (uint32_t index = 0; index < lane->inputs_count; index++) {
-        const struct mr_task_input *input = lane->inputs[index];
+        struct mr_task_input *input = lane->inputs[index];
         if (lane->input_tasks[index] != task || input->kind != MR_INPUT_LOG || input->ended)
             continue;
         struct mr_log_assignment assignment = {.topic = input->topic,
@@ -190,6 +204,7 @@ static void task_prepared(struct mr_lane *lane, struct mr_task *task)
             lane_fail(lane, &error);
             return;
         }
+        input->assigned = true;
     }
 }
 
@@ -290,21 +305,10 @@ static void measure_commit(struct mr_lane *lane, const struct mr_transaction *tr
 /* Readers of the embedded broker say how far they have committed, so that it can let records go. */
 static void tell_passed(struct mr_lane *lane, const struct mr_task *task)
 {
-    const struct mr_log_ops *ops = lane->log->ops;
     struct mr_error error;
-    if (ops->readers_passed == NULL)
-        return;
     for (uint32_t index = 0; index < task->inputs_count; index++) {
         const struct mr_task_input *input = &task->inputs[index];
-        if (input->kind != MR_INPUT_LOG)
-            continue;
-        enum mr_status status = input->repartition
-                                    ? ops->records_delete(lane->log, input->topic, input->partition,
-                                                          input->committed_offset, &error)
-                                    : ops->readers_passed(lane->log, input->topic, input->partition,
-                                                          lane->deployment->plan->name,
-                                                          input->committed_offset, &error);
-        if (status != MR_OK)
+        if (mr_lane_tell_passed(lane, input, input->committed_offset, &error) != MR_OK)
             MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("topic", input->topic),
                       "the broker was not told what has been read: %s", error.message);
     }
@@ -402,8 +406,12 @@ static enum mr_status take_event(struct mr_lane *lane, const struct mr_log_messa
         *error = fetch->error;
         return fetch->error.status;
     }
-    if (message->offset > input->next_offset) { /* behind trailing markers */
-        input->next_offset = message->offset;
+    /* Behind trailing markers; but not behind records that until_end leaves for the next run. */
+    int64_t offset = message->offset;
+    if (input->end_offset >= 0 && offset > input->end_offset)
+        offset = input->end_offset;
+    if (offset > input->next_offset) {
+        input->next_offset = offset;
         task->touched = true;
         if (lane->open->opened_ns == 0)
             lane->open->opened_ns = mr_clock_monotonic_ns();

@@ -120,6 +120,10 @@ enum mr_status mr_lane_start(struct mr_lane *lane, struct mr_error *error) MR_NO
 /* One round: events, poll, process, seal. wait_ms bounds the wait for records. Returns true when it
  * did something. */
 bool mr_lane_step(struct mr_lane *lane, uint32_t wait_ms);
+/* Tell the embedded broker that an input has passed offset; -1: it reads no more. Nothing on Kafka.
+ */
+enum mr_status mr_lane_tell_passed(struct mr_lane *lane, const struct mr_task_input *input,
+                                   int64_t offset, struct mr_error *error) MR_NODISCARD;
 /* Ends its threads and frees it. Pre: phase STOPPED. */
 void mr_lane_destroy(struct mr_lane *lane);
 

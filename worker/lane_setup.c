@@ -6,7 +6,12 @@
 
 #include <stdio.h>
 
-enum { RING_COMMITS = 2, RING_JOBS = 4096, BATCH_ARENA_CHUNK_BYTES = 1 << 20 };
+enum {
+    READER_NAME_SIZE = 160,
+    RING_COMMITS = 2,
+    RING_JOBS = 4096,
+    BATCH_ARENA_CHUNK_BYTES = 1 << 20
+};
 
 struct mr_lane *mr_lane_create(struct mr_worker *worker, struct mr_running *running,
                                uint32_t thread_index)
@@ -129,6 +134,20 @@ void mr_lane_add_task(struct mr_lane *lane, uint32_t subtopology, int32_t partit
         lane->inputs[lane->inputs_count] = &task->inputs[index];
         lane->input_tasks[lane->inputs_count++] = task;
     }
+}
+
+enum mr_status mr_lane_tell_passed(struct mr_lane *lane, const struct mr_task_input *input,
+                                   int64_t offset, struct mr_error *error)
+{
+    const struct mr_log_ops *ops = lane->log->ops;
+    const struct mr_plan *plan = lane->deployment->plan;
+    char reader[READER_NAME_SIZE];
+    if (ops->readers_passed == NULL || input->kind != MR_INPUT_LOG)
+        return MR_OK;
+    if (input->repartition)
+        return ops->records_delete(lane->log, input->topic, input->partition, offset, error);
+    (void)snprintf(reader, sizeof(reader), "%s/%s", plan->name, plan->nodes[input->node].name);
+    return ops->readers_passed(lane->log, input->topic, input->partition, reader, offset, error);
 }
 
 static enum mr_status create_consumer(struct mr_lane *lane, struct mr_error *error)

@@ -42,6 +42,7 @@ struct mr_task_input {
     int64_t due_ms;           /* connector sources and generators: nothing before this wall time */
     uint64_t last_record_ms;  /* monotonic */
     struct mr_input_series series;
+    bool assigned; /* the consumer reads it */
     bool idle;
     bool ended; /* nothing more will come: a bounded source, or until_end's offset is reached */
 };

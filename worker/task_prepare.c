@@ -30,11 +30,11 @@ static enum mr_status progress_visit(void *argument, const struct mr_log_message
         search->found = true;
         struct mr_slice bytes = mr_arena_copy(&task->arena, message->value);
         enum mr_status status = mr_progress_decode(bytes, &task->arena, &search->progress, error);
-        if (status == MR_OK && search->state != NULL)
-            status = mr_state_restore_commit(search->state, message->offset + 1, mr_clock_wall_ms(),
-                                             error);
+        if (status != MR_OK || search->state == NULL)
+            return status;
         mr_failpoint("restore_commit");
-        return status;
+        return mr_state_restore_commit(search->state, message->offset + 1, mr_clock_wall_ms(),
+                                       error);
     }
     if (search->state == NULL)
         return MR_OK;

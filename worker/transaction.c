@@ -68,7 +68,7 @@ void mr_transaction_destroy(struct mr_transaction *transaction)
 void mr_transaction_reset(struct mr_transaction *transaction)
 {
     for (uint32_t index = 0; index < transaction->lists_count; index++)
-        transaction->lists[index].count = 0;
+        transaction->lists[index].count = transaction->lists[index].sent = 0;
     transaction->seals_count = 0;
     transaction->records_count = 0;
     transaction->input_count = 0;

@@ -40,6 +40,7 @@ struct mr_target *mr_targets_find(const struct mr_targets *targets, struct mr_sl
 struct mr_record_list {
     struct mr_log_record *records;
     uint32_t count;
+    uint32_t sent; /* of the commit */
     uint32_t capacity;
 };
 

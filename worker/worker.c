@@ -107,19 +107,14 @@ static void *task_thread_main(void *argument)
 
 /* On the embedded broker a topic that has a reader keeps its records until they are read: every
  * reader is known before anything runs. */
-static enum mr_status register_readers(struct mr_worker *worker, const struct mr_running *running,
-                                       struct mr_error *error)
+static enum mr_status register_readers(const struct mr_running *running, struct mr_error *error)
 {
-    struct mr_log *log = worker->open.log;
-    if (log->ops->readers_passed == NULL)
-        return MR_OK;
     for (uint32_t lane = 0; lane < running->lanes_count; lane++)
         for (uint32_t index = 0; index < running->lanes[lane]->inputs_count; index++) {
             const struct mr_task_input *input = running->lanes[lane]->inputs[index];
-            if (input->kind != MR_INPUT_LOG || input->repartition)
+            if (input->repartition)
                 continue;
-            enum mr_status status = log->ops->readers_passed(
-                log, input->topic, input->partition, running->deployment->plan->name, 0, error);
+            enum mr_status status = mr_lane_tell_passed(running->lanes[lane], input, 0, error);
             if (status != MR_OK)
                 return status;
         }
@@ -130,7 +125,7 @@ enum mr_status mr_worker_start(struct mr_worker *worker, struct mr_error *error)
 {
     MR_ASSERT(!worker->started);
     for (uint32_t index = 0; index < worker->runnings_count; index++) {
-        enum mr_status status = register_readers(worker, worker->runnings[index], error);
+        enum mr_status status = register_readers(worker->runnings[index], error);
         if (status != MR_OK)
             return status;
     }

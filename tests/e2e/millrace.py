@@ -65,7 +65,9 @@ class Kafka:
         return self._admin
 
     def create(self, name, partitions=4, **config):
-        settings = {key.replace("_", "."): str(value) for key, value in config.items()}
+        # Outputs carry event times; test data is old, and the broker would delete it by retention.
+        settings = {"retention.ms": "-1"}
+        settings |= {key.replace("_", "."): str(value) for key, value in config.items()}
         for future in self.admin().create_topics([NewTopic(name, partitions, 1, config=settings)]).values():
             future.result(30)
         return name
@@ -184,6 +186,13 @@ class Run:
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
+
+    def wait_for(self, text, count=1, timeout=60):
+        """Until the log file holds text count times."""
+        deadline = time.time() + timeout
+        while Path(self.log.name).read_text().count(text) < count:
+            assert time.time() < deadline and self.alive(), Path(self.log.name).read_text()[-3000:]
+            time.sleep(0.05)
 
     def alive(self):
         return self.process.poll() is None
