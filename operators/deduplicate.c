@@ -81,8 +81,12 @@ static enum mr_status deduplicate_process(void *self, struct mr_operator_context
     struct mr_view keyed;
     const struct mr_slice *keys = mr_operator_keys(context, deduplicate->node, view, &keyed);
     uint16_t *rows = mr_arena_take(context->arena, (keyed.rows_count + 1) * sizeof(*rows));
+    uint64_t *hashes = mr_arena_take(context->arena, (keyed.rows_count + 1) * sizeof(*hashes));
+    for (uint32_t index = 0; index < keyed.rows_count; index++)
+        hashes[index] = mr_hash64(keys[keyed.rows[index]]);
     uint32_t rows_count = 0;
     for (uint32_t index = 0; index < keyed.rows_count; index++) {
+        mr_table_prefetch(deduplicate->table, hashes, keyed.rows_count, index);
         uint16_t row = keyed.rows[index];
         int64_t event_time_ms = view.batch->event_times_ms[row];
         void *object;

@@ -125,6 +125,7 @@ static enum mr_status ewma_process(void *self, struct mr_operator_context *conte
     struct mr_value *counts = mr_detector_column(&ewma->detector, &rows, EWMA_COUNT);
     for (uint32_t index = 0; index < rows.view.rows_count; index++) {
         uint32_t row = rows.view.rows[index];
+        mr_detector_prefetch(&ewma->detector, &rows, index);
         void *found;
         bool created;
         enum mr_status status =

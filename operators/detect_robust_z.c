@@ -177,6 +177,7 @@ static enum mr_status robust_z_process(void *self, struct mr_operator_context *c
     struct mr_value *counts = mr_detector_column(&robust_z->detector, &rows, ROBUST_Z_COUNT);
     for (uint32_t index = 0; index < rows.view.rows_count; index++) {
         uint32_t row = rows.view.rows[index];
+        mr_detector_prefetch(&robust_z->detector, &rows, index);
         struct robust_z_object *object;
         enum mr_status status = robust_z_object(robust_z, &rows, index, &object, error);
         if (status != MR_OK)

@@ -248,6 +248,7 @@ static enum mr_status zscore_process(void *self, struct mr_operator_context *con
     struct mr_value *counts = mr_detector_column(&zscore->detector, &rows, ZSCORE_COUNT);
     for (uint32_t index = 0; index < rows.view.rows_count; index++) {
         uint32_t row = rows.view.rows[index];
+        mr_detector_prefetch(&zscore->detector, &rows, index);
         struct zscore_object *object;
         enum mr_status status = zscore_object(zscore, &rows, index, &object, error);
         if (status != MR_OK)

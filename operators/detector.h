@@ -86,6 +86,13 @@ void mr_detector_begin(const struct mr_detector *detector, struct mr_operator_co
 struct mr_value *mr_detector_column(const struct mr_detector *detector,
                                     const struct mr_detector_rows *rows, uint32_t own);
 
+/* Ask for the state of rows that come soon; before the state of the row at index is got. */
+static inline void mr_detector_prefetch(const struct mr_detector *detector,
+                                        const struct mr_detector_rows *rows, uint32_t index)
+{
+    mr_table_prefetch(detector->table, rows->hashes, rows->view.rows_count, index);
+}
+
 /* Note the score of a row. Rows must come in the view's order. An overflow is clamped to the
  * largest double; score must not be NaN. */
 static inline void mr_detector_score(const struct mr_detector *detector,
