@@ -242,8 +242,9 @@ void mr_view_derive(struct mr_planner *planner, const struct mr_node_draft *node
     view->unknown = inputs_count == 0;
     for (uint32_t i = 0; i < inputs_count; i++) {
         inputs[i] = node->inputs[i].view;
-        view->unknown = view->unknown || inputs[i]->unknown;
-        view->domain->has_meta = view->domain->has_meta || inputs[i]->domain->has_meta;
+        view->unknown = view->unknown || inputs[i]->unknown; /* such a view has no domain */
+        view->domain->has_meta =
+            view->domain->has_meta || (!inputs[i]->unknown && inputs[i]->domain->has_meta);
     }
     view->domain->inputs = inputs;
     view->domain->inputs_count = inputs_count;
