@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "tests/support/operator_harness.h"
 
-enum { BATCH = 4096, ROUNDS = 300, KEY_BYTES = 16 };
+enum { BATCH = 4096, ROUNDS = 300, KEY_BYTES = 24 };
 
 struct measured {
     const char *options;
