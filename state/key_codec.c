@@ -1,0 +1,92 @@
+/* state/key_codec.c — stored keys: see the table in state/key_codec.h. */
+#include "state/key_codec.h"
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "state/big_endian.h"
+
+uint32_t mr_key_table_id(const char *operator_name, const char *table_name)
+{
+    char text[2 * MR_LIMIT_NAME_BYTES + 2];
+    size_t operator_size = strlen(operator_name);
+    size_t table_size = strlen(table_name);
+    MR_ASSERT(operator_size <= MR_LIMIT_NAME_BYTES && table_size <= MR_LIMIT_NAME_BYTES);
+    memcpy(text, operator_name, operator_size);
+    text[operator_size] = '/';
+    memcpy(text + operator_size + 1, table_name, table_size);
+    return (uint32_t)(mr_hash64(mr_slice_from(text, operator_size + 1 + table_size)) >> 32);
+}
+
+size_t mr_key_write_plain(uint8_t *output, uint32_t table_id, enum mr_key_kind kind)
+{
+    mr_big_endian_put_u32(output, table_id);
+    output[4] = (uint8_t)kind;
+    return MR_KEY_HEAD_BYTES;
+}
+
+static size_t put_user(uint8_t *output, size_t offset, struct mr_slice user)
+{
+    MR_ASSERT(user.size <= MR_LIMIT_KEY_BYTES);
+    if (user.size > 0)
+        memcpy(output + offset, user.data, user.size);
+    return offset + user.size;
+}
+
+size_t mr_key_write_object(uint8_t *output, uint32_t table_id, struct mr_slice user)
+{
+    return put_user(output, mr_key_write_plain(output, table_id, MR_KEY_OBJECT), user);
+}
+
+size_t mr_key_write_slot(uint8_t *output, uint32_t table_id, struct mr_slice user,
+                         uint32_t slot_index)
+{
+    size_t size = put_user(output, mr_key_write_plain(output, table_id, MR_KEY_SLOT), user);
+    mr_big_endian_put_u32(output + size, slot_index);
+    return size + MR_KEY_SLOT_BYTES;
+}
+
+size_t mr_key_write_order(uint8_t *output, uint32_t table_id, int64_t time_ms, struct mr_slice user)
+{
+    size_t size = mr_key_write_plain(output, table_id, MR_KEY_ORDER);
+    mr_big_endian_put_time(output + size, time_ms);
+    return put_user(output, size + MR_KEY_TIME_BYTES, user);
+}
+
+bool mr_key_parse(struct mr_slice stored, struct mr_key *key)
+{
+    if (stored.size < MR_KEY_HEAD_BYTES || stored.size > MR_KEY_BYTES_MAX)
+        return false;
+    *key = (struct mr_key){.table_id = mr_big_endian_u32(stored.data)};
+    struct mr_slice rest =
+        mr_slice_from(stored.data + MR_KEY_HEAD_BYTES, stored.size - MR_KEY_HEAD_BYTES);
+    switch (stored.data[4]) {
+    case MR_KEY_STATE:
+        key->kind = MR_KEY_STATE;
+        return key->table_id == 0 && rest.size == 0;
+    case MR_KEY_TABLE:
+    case MR_KEY_LOCAL:
+        key->kind = stored.data[4] == MR_KEY_TABLE ? MR_KEY_TABLE : MR_KEY_LOCAL;
+        return key->table_id != 0 && rest.size == 0;
+    case MR_KEY_OBJECT:
+        key->kind = MR_KEY_OBJECT;
+        key->user = rest;
+        break;
+    case MR_KEY_SLOT:
+        if (rest.size < MR_KEY_SLOT_BYTES)
+            return false;
+        key->kind = MR_KEY_SLOT;
+        key->user = mr_slice_from(rest.data, rest.size - MR_KEY_SLOT_BYTES);
+        key->slot_index = mr_big_endian_u32(rest.data + key->user.size);
+        break;
+    case MR_KEY_ORDER:
+        if (rest.size < MR_KEY_TIME_BYTES)
+            return false;
+        key->kind = MR_KEY_ORDER;
+        key->time_ms = mr_big_endian_time(rest.data);
+        key->user = mr_slice_from(rest.data + MR_KEY_TIME_BYTES, rest.size - MR_KEY_TIME_BYTES);
+        break;
+    default:
+        return false;
+    }
+    return key->table_id != 0 && key->user.size <= MR_LIMIT_KEY_BYTES;
+}
