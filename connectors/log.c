@@ -94,11 +94,16 @@ mr_log_read_to_end(struct mr_log *log, const char *topic, int32_t partition, int
                    void *argument, uint32_t stall_ms_max, int64_t *end, struct mr_error *error)
 {
     const struct mr_log_ops *ops = log->ops;
-    struct reading reading = {.seen = first_offset};
+    struct reading reading = {0};
     enum mr_status status =
         ops->offset_find(log, topic, partition, MR_LOG_OFFSET_LATEST, &reading.until, error);
+    /* librdkafka looks a logical offset up half a second late while the leader is being found. */
+    if (status == MR_OK && first_offset == MR_LOG_OFFSET_EARLIEST)
+        status =
+            ops->offset_find(log, topic, partition, MR_LOG_OFFSET_EARLIEST, &first_offset, error);
     if (status != MR_OK)
         return status;
+    reading.seen = first_offset;
     if (first_offset > reading.until)
         return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_FAIL_TOPOLOGY,
                        "%s[%d] ends at %lld, before the offset %lld to read from: the log was "

@@ -443,6 +443,26 @@ static enum mr_status watch_topic(struct mr_log *log, const struct mr_deployment
     return MR_OK;
 }
 
+/* A source with a pattern reads topics that appear later, too. */
+static enum mr_status watch_pattern(struct mr_log *log, const struct mr_plan_node *node,
+                                    const struct mr_deployed_node *deployed, bool *grown,
+                                    struct mr_error *error)
+{
+    const char *pattern = mr_options_text(&node->options, "pattern");
+    struct mr_arena arena;
+    const char **names = NULL;
+    uint32_t names_count = 0;
+    if (pattern == NULL)
+        return MR_OK;
+    mr_arena_init(&arena, 1 << 14);
+    struct deploying deploying = {.log = log, .arena = &arena};
+    enum mr_status status = pattern_topics(&deploying, node, pattern, &names, &names_count, error);
+    if (status == MR_OK && names_count > deployed->topics_count)
+        *grown = true;
+    mr_arena_deinit(&arena);
+    return status;
+}
+
 enum mr_status mr_deployment_watch(struct mr_log *log, const struct mr_deployment *deployment,
                                    bool *grown, struct mr_error *error)
 {
@@ -454,6 +474,11 @@ enum mr_status mr_deployment_watch(struct mr_log *log, const struct mr_deploymen
              node->type->role == MR_ROLE_SOURCE && topic < deployed->topics_count; topic++) {
             enum mr_status status =
                 watch_topic(log, deployment, node, &deployed->topics[topic], grown, error);
+            if (status != MR_OK)
+                return status;
+        }
+        if (deployed->topics_count > 0 && node->type->role == MR_ROLE_SOURCE) {
+            enum mr_status status = watch_pattern(log, node, deployed, grown, error);
             if (status != MR_OK)
                 return status;
         }

@@ -125,9 +125,11 @@ static enum mr_status commit_exactly_once(struct mr_log_producer *producer,
                                           struct mr_error *error)
 {
     const struct mr_log_ops *ops = producer->log->ops;
+    mr_failpoint("before_begin");
     enum mr_status status = ops->producer_begin(producer, error);
     if (status == MR_OK)
         status = send_outputs(producer, transaction, error);
+    mr_failpoint("after_outputs");
     if (status == MR_OK)
         status = send_seals(producer, transaction, error);
     mr_failpoint("after_produce");

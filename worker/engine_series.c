@@ -16,6 +16,7 @@ static const enum mr_engine_metric node_metrics[] = {MR_ENGINE_OPERATOR_IN,
                                                      MR_ENGINE_OPERATOR_LAST_ERROR_TIME,
                                                      MR_ENGINE_OPERATOR_BATCH_DURATION};
 static const enum mr_engine_metric lane_metrics[] = {MR_ENGINE_TRANSACTION_DURATION,
+                                                     MR_ENGINE_TRANSACTION_LATENCY,
                                                      MR_ENGINE_TRANSACTION_RECORDS,
                                                      MR_ENGINE_TRANSACTION_BYTES,
                                                      MR_ENGINE_TRANSACTIONS,

@@ -24,6 +24,7 @@ void mr_series_close(struct mr_metrics *metrics, struct mr_series *series);
 /* Of one lane: transactions, claims, restores. */
 struct mr_lane_series {
     struct mr_metric *transaction_duration;
+    struct mr_metric *transaction_latency;
     struct mr_metric *transaction_records;
     struct mr_metric *transaction_bytes;
     struct mr_metric *transactions;

@@ -11,15 +11,29 @@
 #include <string.h>
 #include <unistd.h>
 
-void mr_failpoint(const char *name)
+/* What follows the name in the environment; NULL when another name is wanted, or none. */
+static const char *wanted_behind(const char *name)
 {
-    static atomic_uint hits_count;
     const char *wanted = getenv("MILLRACE_FAILPOINT");
     size_t name_size = strlen(name);
     if (wanted == NULL || strncmp(wanted, name, name_size) != 0 ||
         (wanted[name_size] != '\0' && wanted[name_size] != ':'))
+        return NULL;
+    return wanted + name_size;
+}
+
+int64_t mr_failpoint_value(const char *name)
+{
+    const char *rest = wanted_behind(name);
+    return rest == NULL || rest[0] == '\0' ? 0 : (int64_t)strtoll(rest + 1, NULL, 10);
+}
+
+void mr_failpoint(const char *name)
+{
+    static atomic_uint hits_count;
+    const char *rest = wanted_behind(name);
+    if (rest == NULL)
         return;
-    const char *rest = wanted + name_size;
     unsigned long hit_wanted = 1;
     if (rest[0] == ':' && rest[1] >= '0' && rest[1] <= '9') {
         char *end;

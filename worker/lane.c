@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "worker/failpoint.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,8 +17,8 @@
 enum {
     BACK_OFF_MS_FIRST = 200,
     BACK_OFF_MS_MAX = 5000,
-    POLL_MESSAGES_MAX = MR_LIMIT_BATCH_ROWS,
     SMALL_POLL = 512,   /* fewer messages than this: the source is nearly drained */
+    PAUSE_SLICE_MS = 1, /* while records gather for a batch */
     OPEN_WAIT_MS = 1,   /* poll at most this long while a transaction is open */
     POISON_FAILURES = 3 /* the same records fail this often: the topology stops */
 };
@@ -196,10 +197,12 @@ static void task_prepared(struct mr_lane *lane, struct mr_task *task)
         struct mr_task_input *input = lane->inputs[index];
         if (lane->input_tasks[index] != task || input->kind != MR_INPUT_LOG || input->ended)
             continue;
-        struct mr_log_assignment assignment = {.topic = input->topic,
-                                               .partition = input->partition,
-                                               .offset = input->next_offset,
-                                               .tag = index};
+        int64_t again = mr_failpoint_value("rewind"); /* records that are fetched a second time */
+        struct mr_log_assignment assignment = {
+            .topic = input->topic,
+            .partition = input->partition,
+            .offset = input->next_offset > again ? input->next_offset - again : 0,
+            .tag = index};
         if (lane->log->ops->consumer_add(lane->consumer, &assignment, 1, &error) != MR_OK) {
             lane_fail(lane, &error);
             return;
@@ -298,6 +301,8 @@ static void measure_commit(struct mr_lane *lane, const struct mr_transaction *tr
     atomic_store_explicit(&lane->commit_us_last, duration_us, memory_order_relaxed);
     mr_metric_add(lane->lane_series.transactions, 1);
     mr_metric_observe(lane->lane_series.transaction_duration, duration_us);
+    mr_metric_observe(lane->lane_series.transaction_latency,
+                      (transaction->committed_ns - transaction->opened_ns) / 1000);
     mr_metric_observe(lane->lane_series.transaction_records, transaction->records_count);
     mr_metric_observe(lane->lane_series.transaction_bytes, transaction->arena.used_bytes);
 }
@@ -456,8 +461,14 @@ static bool poll_log(struct mr_lane *lane, uint32_t wait_ms)
     struct mr_error error;
     if (lane->consumer == NULL || atomic_load(&lane->tasks_running) == 0)
         return false;
-    enum mr_status status =
-        lane->log->ops->consumer_poll(lane->consumer, POLL_MESSAGES_MAX, wait_ms, &fetch, &error);
+    if (lane->poll_pause_ms > 0 && mr_clock_monotonic_ms() < lane->next_poll_ms) {
+        mr_clock_sleep_ms(PAUSE_SLICE_MS);
+        return false;
+    }
+    enum mr_status status = lane->log->ops->consumer_poll(lane->consumer, lane->poll_records_max,
+                                                          wait_ms, &fetch, &error);
+    bool full = status == MR_OK && fetch.messages_count >= lane->poll_records_max;
+    lane->next_poll_ms = full ? 0 : mr_clock_monotonic_ms() + lane->poll_pause_ms;
     lane->poll_was_small =
         status == MR_AGAIN || (status == MR_OK && fetch.messages_count < SMALL_POLL);
     if (status == MR_AGAIN)

@@ -86,6 +86,9 @@ struct mr_lane {
     struct mr_lane_series lane_series;
     struct mr_arena batch_arena;
     uint64_t last_housekeeping_ms;
+    uint32_t poll_records_max; /* of the sources' `batch:` */
+    uint32_t poll_pause_ms;    /* at most this long records gather before they are polled */
+    uint64_t next_poll_ms;
     bool poll_was_small; /* the last poll found less than a batch: load is low */
     bool housekeeping;   /* a job is under way */
     bool final;          /* after RETIRING comes STOPPED */

@@ -163,6 +163,27 @@ static enum mr_status create_consumer(struct mr_lane *lane, struct mr_error *err
     return lane->log->ops->consumer_create(lane->log, &options, &lane->consumer, error);
 }
 
+/* The lane has one consumer: the smallest batch and the longest wait that its sources ask for. */
+static void set_batching(struct mr_lane *lane)
+{
+    const struct mr_plan *plan = lane->deployment->plan;
+    lane->poll_records_max = MR_LIMIT_BATCH_ROWS;
+    for (uint32_t index = 0; index < plan->nodes_count; index++) {
+        const struct mr_plan_node *node = &plan->nodes[index];
+        if (node->type->role != MR_ROLE_SOURCE || (node->type->flags & MR_TYPE_LOG) == 0)
+            continue;
+        const struct mr_option_value *batch = mr_options_get(&node->options, "batch");
+        if (!batch->present || batch->objects == NULL)
+            continue;
+        uint32_t records = (uint32_t)mr_options_integer(batch->objects, "max_records");
+        uint32_t wait_ms = (uint32_t)mr_options_integer(batch->objects, "max_wait");
+        if (records < lane->poll_records_max)
+            lane->poll_records_max = records;
+        if (wait_ms > lane->poll_pause_ms)
+            lane->poll_pause_ms = wait_ms;
+    }
+}
+
 enum mr_status mr_lane_start(struct mr_lane *lane, struct mr_error *error)
 {
     enum mr_status status =
@@ -172,6 +193,7 @@ enum mr_status mr_lane_start(struct mr_lane *lane, struct mr_error *error)
     if (status != MR_OK)
         return status;
     lane->writer.transaction = lane->open;
+    set_batching(lane);
     int failed = pthread_create(&lane->committer, NULL, mr_committer_main, lane);
     if (failed != 0)
         return MR_FAIL_ERRNO(error, failed, MR_RECOVERY_EXIT, "A committer thread");
