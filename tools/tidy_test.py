@@ -136,6 +136,8 @@ class TidyTest(unittest.TestCase):
     def test_layers_that_are_right(self):
         right = [("cli", "worker"), ("worker", "connectors"), ("operators", "state"),
                  ("operators", "topology"), ("connectors", "topology"), ("tests", "cli")]
+        self.write("tests/unit/connectors/y.h", "/* y */\n#ifndef Y_H\n#define Y_H\n"
+                                                '#include "connectors/kafka/internal.h"\n#endif\n')
         for folder, included in right:
             self.write(f"{folder}/x.h", f"/* x */\n#ifndef X_{folder}_H\n#define X_{folder}_H\n"
                                         f'#include "{included}/y.h"\n#endif\n')
