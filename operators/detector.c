@@ -33,7 +33,7 @@ enum mr_status mr_detector_open(struct mr_detector *detector, const struct mr_op
     detector->node = node;
     detector->field_text = mr_options_text(&node->options, "field");
     detector->field_slot = mr_options_slot(&node->options, "field");
-    detector->record_layout = open->plan->nodes[input->producer].outputs[input->output].layout;
+    detector->record_layout = input->layout;
     detector->alerts_are_read =
         mr_operator_output_is_read(open->plan, node, MR_DETECTOR_OUTPUT_ALERTS);
     if (mr_option_specs_find(node->options.specs, "threshold") >= 0) {
