@@ -255,6 +255,8 @@ static enum mr_status await_topic(struct kafka_log *log, const char *name, int32
         enum mr_status status = describe_partitions(log, name, &topic, error);
         bool missing = status == MR_NOT_FOUND ||
                        (status == MR_OK && topic.partitions_count < partitions_count);
+        if (status == MR_OK && !missing)
+            return mr_kafka_await_leaders(log, name, partitions_count, error);
         if (!missing || mr_clock_monotonic_ms() >= deadline_ms)
             return status;
         mr_clock_sleep_ms(10);
@@ -304,10 +306,14 @@ enum mr_status mr_kafka_topic_create(struct mr_log *log, const struct mr_log_top
     size_t count = 0;
     const rd_kafka_topic_result_t **results =
         rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+    bool existed = count == 1 && rd_kafka_topic_result_error(results[0]) ==
+                                     RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS;
     status = check_topic_results(results, count, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS,
                                  "Creating a topic", error);
     rd_kafka_event_destroy(event);
-    return status == MR_OK ? await_topic((struct kafka_log *)log, create->name, 1, error) : status;
+    if (status != MR_OK || existed)
+        return status;
+    return await_topic((struct kafka_log *)log, create->name, create->partitions_count, error);
 }
 
 static void send_grow(rd_kafka_t *handle, rd_kafka_AdminOptions_t *options, rd_kafka_queue_t *queue,

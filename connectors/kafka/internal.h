@@ -92,8 +92,7 @@ struct kafka_ledger {
     atomic_uint_fast64_t answered[KAFKA_LEDGER_KEYS];
     atomic_int doubt;        /* first local error of a response, or _NOENT: one nobody waits for */
     atomic_int record_error; /* first refusal of a record */
-    atomic_bool offset_unknown; /* a record whose offset was asked for was written before: the
-                                   broker did not say where */
+    atomic_bool offset_unknown; /* a record was acknowledged without its offset: see ledger.c */
 };
 
 /* Let the ledger be kept by interceptors of the handle that conf makes. */
@@ -104,6 +103,11 @@ bool mr_kafka_ledger_clean(struct kafka_ledger *ledger);
 void mr_kafka_ledger_describe(struct kafka_ledger *ledger, char *text, size_t text_size);
 
 /* ---- Parts of the ops table ---- */
+
+/* Wait until the leaders of all partitions of a new topic answer. */
+enum mr_status mr_kafka_await_leaders(struct kafka_log *log, const char *topic,
+                                      int32_t partitions_count,
+                                      struct mr_error *error) MR_NODISCARD;
 
 enum mr_status mr_kafka_admin_handle(struct kafka_log *log, rd_kafka_t **handle,
                                      struct mr_error *error) MR_NODISCARD;

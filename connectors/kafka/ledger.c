@@ -20,7 +20,10 @@
 
 #include "base/assert.h"
 
-static const int16_t ledger_keys[KAFKA_LEDGER_KEYS] = {0, 24, 26};
+enum { KAFKA_API_PRODUCE = 0, KAFKA_API_ADD_PARTITIONS = 24, KAFKA_API_END_TRANSACTION = 26 };
+
+static const int16_t ledger_keys[KAFKA_LEDGER_KEYS] = {KAFKA_API_PRODUCE, KAFKA_API_ADD_PARTITIONS,
+                                                       KAFKA_API_END_TRANSACTION};
 static const char *const ledger_names[KAFKA_LEDGER_KEYS] = {"Produce", "AddPartitionsToTxn",
                                                             "EndTxn"};
 
@@ -86,7 +89,9 @@ static rd_kafka_resp_err_t response_received(rd_kafka_t *handle, int socket, con
     MR_UNUSED(round_trip);
     struct kafka_ledger *ledger = opaque;
     int index = key_index(api_key);
-    bool nobody_waits = api_key < 0; /* librdkafka does not know what it was an answer to */
+    if (api_key == KAFKA_API_PRODUCE && code == RD_KAFKA_RESP_ERR__RETRY)
+        return RD_KAFKA_RESP_ERR_NO_ERROR; /* never sent */
+    bool nobody_waits = api_key < 0;       /* librdkafka does not know what it was an answer to */
     if (index >= 0 && on_broker_thread)
         atomic_fetch_add(&ledger->answered[index], 1);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR && (index >= 0 || nobody_waits))
@@ -103,12 +108,11 @@ static rd_kafka_resp_err_t acknowledged(rd_kafka_t *handle, rd_kafka_message_t *
         note_first(&ledger->record_error, message->err);
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     }
+    if (message->offset < 0)
+        atomic_store(&ledger->offset_unknown, true);
     int64_t *offset = message->_private;
-    if (offset != NULL) {
+    if (offset != NULL)
         *offset = message->offset;
-        if (message->offset < 0)
-            atomic_store(&ledger->offset_unknown, true);
-    }
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 

@@ -96,6 +96,48 @@ static enum mr_status list_offset(struct kafka_log *log, const char *topic, int3
     return status;
 }
 
+/* The metadata names a leader before that broker takes requests for the partition; what comes in
+ * between is refused (see ledger.c for what that can lead to). */
+static enum mr_status ask_leaders(struct kafka_log *log, const char *topic,
+                                  int32_t partitions_count, struct mr_error *error)
+{
+    rd_kafka_topic_partition_list_t *partitions =
+        rd_kafka_topic_partition_list_new(partitions_count);
+    for (int32_t partition = 0; partition < partitions_count; partition++)
+        rd_kafka_topic_partition_list_add(partitions, topic, partition)->offset =
+            RD_KAFKA_OFFSET_SPEC_EARLIEST;
+    rd_kafka_event_t *event = NULL;
+    enum mr_status status =
+        mr_kafka_admin_request(log, RD_KAFKA_ADMIN_OP_LISTOFFSETS, send_list_offsets, partitions,
+                               "Waiting for a new topic's leaders", &event, error);
+    rd_kafka_topic_partition_list_destroy(partitions);
+    if (status != MR_OK)
+        return explain(log, topic, partitions_count - 1, error);
+    size_t count = 0;
+    const rd_kafka_ListOffsetsResultInfo_t **infos =
+        rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event), &count);
+    for (size_t index = 0; index < count && status == MR_OK; index++) {
+        const rd_kafka_topic_partition_t *partition =
+            rd_kafka_ListOffsetsResultInfo_topic_partition(infos[index]);
+        if (partition->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            status = mr_kafka_fail(error, partition->err, NULL, "The leader of %s[%d]", topic,
+                                   (int)partition->partition);
+    }
+    rd_kafka_event_destroy(event);
+    return status;
+}
+
+enum mr_status mr_kafka_await_leaders(struct kafka_log *log, const char *topic,
+                                      int32_t partitions_count, struct mr_error *error)
+{
+    uint64_t deadline_ms = mr_clock_monotonic_ms() + KAFKA_PROPAGATION_MS;
+    enum mr_status status;
+    do {
+        status = ask_leaders(log, topic, partitions_count, error);
+    } while (try_again(status, error, deadline_ms));
+    return status;
+}
+
 enum mr_status mr_kafka_offset_find(struct mr_log *log, const char *topic, int32_t partition,
                                     int64_t at, int64_t *offset, struct mr_error *error)
 {

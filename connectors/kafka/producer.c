@@ -502,9 +502,12 @@ enum mr_status mr_kafka_producer_flush(struct mr_log_producer *base, struct mr_e
         enum mr_status status = check_producer(producer, "Writing records", error);
         if (status != MR_OK)
             return status;
+#ifndef MR_MUTATION_CLEAN_COMMIT
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR && atomic_load(&producer->ledger.offset_unknown))
-            return mr_kafka_fail_producer(error, RD_KAFKA_RESP_ERR_UNKNOWN, NULL,
-                                          "The offset of a repeated record is not known");
+            return mr_kafka_fail_producer(error, RD_KAFKA_RESP_ERR_UNKNOWN,
+                                          "a record was acknowledged without its offset",
+                                          "Writing records");
+#endif
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             return MR_OK;
         rd_kafka_poll(producer->handle, 0); /* serves the error callback */

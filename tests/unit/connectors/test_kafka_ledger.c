@@ -139,6 +139,29 @@ static void test_a_record_that_is_refused_is_noted(void **state)
     assert_int_equal(offset, -7);
 }
 
+/* Three batches are refused by a leader that is just coming up, the fourth, in flight with them, is
+ * accepted: librdkafka then takes the first three for written. They must not pass. */
+static void test_records_that_are_acknowledged_by_a_later_one_are_noted(void **state)
+{
+    struct setup *setup = *state;
+    produce(setup, NULL); /* so that the leader is known */
+    assert_int_equal(rd_kafka_flush(setup->handle, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_false(atomic_load(&setup->ledger.offset_unknown));
+    rd_kafka_mock_broker_set_rtt(setup->cluster, 1, 100);
+    rd_kafka_mock_push_request_errors(
+        setup->cluster, PRODUCE, 3, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
+    int64_t offsets[4] = {-7, -7, -7, -7};
+    for (uint32_t index = 0; index < 4; index++) {
+        produce(setup, &offsets[index]);
+        mr_clock_sleep_ms(15); /* a batch of its own */
+    }
+    assert_int_equal(rd_kafka_flush(setup->handle, 20000), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_true(atomic_load(&setup->ledger.offset_unknown));
+    assert_true(offsets[0] < 0);
+    assert_int_equal(atomic_load(&setup->ledger.record_error), 0); /* librdkafka calls it success */
+}
+
 static void test_unanswered_requests_are_told(void **state)
 {
     (void)state;
@@ -163,6 +186,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_request_that_timed_out_is_dirty, start, stop),
         cmocka_unit_test_setup_teardown(test_a_broken_connection_is_dirty, start, stop),
         cmocka_unit_test_setup_teardown(test_a_record_that_is_refused_is_noted, start, stop),
+        cmocka_unit_test_setup_teardown(test_records_that_are_acknowledged_by_a_later_one_are_noted,
+                                        start, stop),
         cmocka_unit_test(test_unanswered_requests_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
