@@ -97,6 +97,11 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
                                         HISTOGRAM,
                                         .labels = topology_labels,
                                         .help = "Time from sealing a transaction to its commit."},
+    [MR_ENGINE_TRANSACTION_LATENCY] = {.name = "millrace_transaction_latency_microseconds",
+                                       HISTOGRAM,
+                                       .labels = topology_labels,
+                                       .help = "Time from taking the first record of a "
+                                               "transaction to its commit."},
     [MR_ENGINE_TRANSACTION_RECORDS] = {.name = "millrace_transaction_records",
                                        HISTOGRAM,
                                        .labels = topology_labels,

@@ -191,16 +191,18 @@ double mr_metric_value(const struct mr_metric *metric)
     return atomic_load_explicit(&metric->value, memory_order_relaxed);
 }
 
-double mr_metric_quantile(const struct mr_metric *metric, double quantile)
+static void add_buckets(const struct mr_metric *metric, uint64_t *counts)
 {
-    MR_ASSERT(metric->spec->kind == MR_METRIC_HISTOGRAM);
+    for (uint32_t i = 0; i < MR_METRIC_HISTOGRAM_BUCKETS; i++)
+        counts[i] += atomic_load_explicit(&metric->buckets[i], memory_order_relaxed);
+}
+
+static double quantile_of(const uint64_t *counts, double quantile)
+{
     MR_ASSERT(quantile >= 0.0 && quantile <= 1.0);
-    uint64_t counts[MR_METRIC_HISTOGRAM_BUCKETS];
     uint64_t total = 0;
-    for (uint32_t i = 0; i < MR_METRIC_HISTOGRAM_BUCKETS; i++) {
-        counts[i] = atomic_load_explicit(&metric->buckets[i], memory_order_relaxed);
+    for (uint32_t i = 0; i < MR_METRIC_HISTOGRAM_BUCKETS; i++)
         total += counts[i];
-    }
     if (total == 0)
         return 0.0;
     double rank = fmax(1.0, ceil(quantile * (double)total));
@@ -212,6 +214,27 @@ double mr_metric_quantile(const struct mr_metric *metric, double quantile)
         seen += counts[bucket];
     }
     return bucket_value(bucket);
+}
+
+double mr_metric_quantile(const struct mr_metric *metric, double quantile)
+{
+    MR_ASSERT(metric->spec->kind == MR_METRIC_HISTOGRAM);
+    uint64_t counts[MR_METRIC_HISTOGRAM_BUCKETS] = {0};
+    add_buckets(metric, counts);
+    return quantile_of(counts, quantile);
+}
+
+double mr_metrics_quantile(struct mr_metrics *metrics, const struct mr_metric_spec *spec,
+                           double quantile)
+{
+    MR_ASSERT(spec->kind == MR_METRIC_HISTOGRAM);
+    uint64_t counts[MR_METRIC_HISTOGRAM_BUCKETS] = {0};
+    pthread_mutex_lock(&metrics->mutex);
+    for (size_t i = 0; i < metrics->count; i++)
+        if (metrics->series[i]->spec == spec)
+            add_buckets(metrics->series[i], counts);
+    pthread_mutex_unlock(&metrics->mutex);
+    return quantile_of(counts, quantile);
 }
 
 void mr_metrics_visit(struct mr_metrics *metrics,

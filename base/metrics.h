@@ -41,6 +41,9 @@ uint64_t mr_metric_count(const struct mr_metric *metric); /* counter, or a histo
 double mr_metric_value(const struct mr_metric *metric);   /* gauge */
 /* Quantile 0..1 of a histogram, in its unit; 0 when empty. */
 double mr_metric_quantile(const struct mr_metric *metric, double quantile);
+/* The same over all series of a metric together. Takes the registry's lock. */
+double mr_metrics_quantile(struct mr_metrics *metrics, const struct mr_metric_spec *spec,
+                           double quantile);
 
 struct mr_metric_view {
     const struct mr_metric_spec *spec;

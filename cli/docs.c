@@ -2,6 +2,7 @@
  */
 #include "topology/docs.h"
 #include "base/buffer.h"
+#include "base/engine_metrics.h"
 #include "base/memory.h"
 #include "cli/catalogue.h"
 #include "cli/command.h"
@@ -81,6 +82,23 @@ static enum mr_exit print_list(struct docs *docs)
     return MR_EXIT_FINE;
 }
 
+/* docs/METRICS.md: the engine's metrics, from the table that registers them. */
+static enum mr_exit print_metrics(struct docs *docs)
+{
+    enum mr_status status = mr_buffer_append_text(
+        &docs->page,
+        "# Metrics\n"
+        "The engine's metrics, made by `millrace docs --metrics`. Durations are microseconds. "
+        "Histograms have an error of at most\n1/32; their text form has one bucket per power of "
+        "two. The source `metrics` reads the operators' rows back into a topology.\n\n");
+    if (status == MR_OK)
+        status = mr_engine_metrics_table(&docs->page);
+    if (status != MR_OK)
+        return too_long();
+    print_page(docs);
+    return MR_EXIT_FINE;
+}
+
 /* Write the page to DIR/name and clear it. */
 static enum mr_exit write_page(struct docs *docs, const char *folder, const char *name)
 {
@@ -141,9 +159,12 @@ static enum mr_exit run(const struct mr_arguments *arguments)
     mr_buffer_init(&docs.page, PAGE_BYTES_MAX);
     mr_catalogue_make(&docs.arena, &docs.catalogue);
     const struct mr_flag_value *all = mr_arguments_flag(arguments, "all");
-    if (all->count > 0 && arguments->operands_count > 0) {
-        fputs("millrace: --all writes every page and takes no TYPE\n", stderr);
+    bool metrics = mr_arguments_given(arguments, "metrics");
+    if ((all->count > 0) + metrics + (arguments->operands_count > 0) > 1) {
+        fputs("millrace: give one of --all, --metrics and TYPE\n", stderr);
         code = MR_EXIT_USAGE;
+    } else if (metrics) {
+        code = print_metrics(&docs);
     } else if (all->count > 0) {
         code = write_all(&docs, all->text);
     } else if (arguments->operands_count > 0) {
@@ -161,6 +182,7 @@ static const struct mr_flag flags[] = {
      .kind = MR_FLAG_TEXT,
      .value = "DIR",
      .help = "Write the pages of all types, as Markdown, into this folder."},
+    {.name = "metrics", .kind = MR_FLAG_SWITCH, .help = "Show the engine's metrics, as Markdown."},
     {.name = NULL}};
 
 const struct mr_command mr_command_docs = {

@@ -2,6 +2,7 @@
 #include "cli/progress.h"
 
 #include "base/clock.h"
+#include "base/engine_metrics.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,9 +32,10 @@ static struct mr_running_status sum(struct mr_running *const *runnings, uint32_t
     return all;
 }
 
-void mr_progress_view_init(struct mr_progress_view *view, bool quiet)
+void mr_progress_view_init(struct mr_progress_view *view, struct mr_metrics *metrics, bool quiet)
 {
     memset(view, 0, sizeof(*view));
+    view->metrics = metrics;
     view->quiet = quiet;
     view->terminal = isatty(STDERR_FILENO) == 1;
     view->started_ms = mr_clock_monotonic_ms();
@@ -70,10 +72,14 @@ void mr_progress_view_finish(struct mr_progress_view *view, struct mr_running *c
     struct mr_running_status all = sum(runnings, count);
     if (view->quiet)
         return;
+    const struct mr_metric_spec *latency = mr_engine_metric(MR_ENGINE_TRANSACTION_LATENCY);
     double seconds = (double)(mr_clock_monotonic_ms() - view->started_ms) / 1000.0;
     (void)fprintf(stderr,
                   "%sstopped after %.1f s: %" PRIu64 " records in, %" PRIu64 " out, %" PRIu64
-                  " anomalies, %" PRIu64 " commits, %" PRIu64 " changelog records replayed\n",
+                  " anomalies, %" PRIu64 " commits, latency p50 %.1f ms, p99 %.1f ms, %" PRIu64
+                  " changelog records replayed\n",
                   view->terminal ? "\r\033[K" : "", seconds, all.input_records, all.output_records,
-                  all.anomalies, all.commits_count, all.restored_records);
+                  all.anomalies, all.commits_count,
+                  mr_metrics_quantile(view->metrics, latency, 0.50) / 1000.0,
+                  mr_metrics_quantile(view->metrics, latency, 0.99) / 1000.0, all.restored_records);
 }

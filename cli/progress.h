@@ -7,6 +7,7 @@
 #include "worker/worker.h"
 
 struct mr_progress_view {
+    struct mr_metrics *metrics;
     bool quiet;
     bool terminal;
     uint64_t started_ms;
@@ -15,7 +16,7 @@ struct mr_progress_view {
     uint64_t last_line_ms;
 };
 
-void mr_progress_view_init(struct mr_progress_view *view, bool quiet);
+void mr_progress_view_init(struct mr_progress_view *view, struct mr_metrics *metrics, bool quiet);
 void mr_progress_view_print(struct mr_progress_view *view, struct mr_running *const *runnings,
                             uint32_t count);
 void mr_progress_view_finish(struct mr_progress_view *view, struct mr_running *const *runnings,

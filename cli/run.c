@@ -288,7 +288,7 @@ static enum mr_exit run_rounds(struct session *session)
         code = start_worker(session);
         if (code != MR_EXIT_FINE)
             return code;
-        mr_progress_view_init(&view, session->options->quiet);
+        mr_progress_view_init(&view, session->metrics, session->options->quiet);
         result = watch(session, &view);
         bool stopped = mr_worker_stop(session->worker, STOP_MS_MAX);
         mr_progress_view_finish(&view, session->runnings, session->count);

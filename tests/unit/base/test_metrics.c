@@ -141,6 +141,27 @@ static void test_quantiles_follow_ranks(void **state)
     mr_metrics_destroy(metrics);
 }
 
+static void test_quantile_over_all_series(void **state)
+{
+    (void)state;
+    struct mr_metrics *metrics = mr_metrics_create();
+    static const struct mr_metric_spec other = {
+        .name = "test_other_us", .help = "Other.", .kind = MR_METRIC_HISTOGRAM};
+    assert_true(mr_metrics_quantile(metrics, &latency, 0.5) == 0.0);
+    struct mr_metric *low = mr_metrics_series(metrics, &latency, NULL);
+    struct mr_metric *high = mr_metrics_series(metrics, &latency, NULL);
+    struct mr_metric *foreign = mr_metrics_series(metrics, &other, NULL);
+    for (uint32_t i = 0; i < 60; i++)
+        mr_metric_observe(low, 10);
+    for (uint32_t i = 0; i < 40; i++)
+        mr_metric_observe(high, 1000);
+    for (uint32_t i = 0; i < 1000; i++)
+        mr_metric_observe(foreign, 5);
+    assert_true(mr_metrics_quantile(metrics, &latency, 0.60) == 10.0);
+    assert_true(fabs(mr_metrics_quantile(metrics, &latency, 0.61) - 1000.0) <= 1000.0 / 32.0);
+    mr_metrics_destroy(metrics);
+}
+
 static void test_histogram_text(void **state)
 {
     (void)state;
@@ -207,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_text_ceiling),
         cmocka_unit_test(test_quantile_of_one_value_is_within_the_bound),
         cmocka_unit_test(test_quantiles_follow_ranks),
+        cmocka_unit_test(test_quantile_over_all_series),
         cmocka_unit_test(test_histogram_text),
         cmocka_unit_test(test_visit_is_sorted),
     };
