@@ -116,6 +116,9 @@ void mr_view_write(struct mr_planner *planner, struct mr_record_view *view,
 {
     if (view->unknown)
         return;
+    if (write->name[0] == '\0')
+        mr_report_add(planner->report, MR_SEVERITY_ERROR, location,
+                      "'%s' writes a field without a name: give it one", write->writer);
     for (uint32_t i = 0; i < view->written_count; i++)
         if (strcmp(view->written[i].name, write->name) == 0)
             mr_report_add(planner->report, MR_SEVERITY_ERROR, location,
