@@ -325,6 +325,7 @@ static enum mr_exit run_session(const struct run_options *options)
     if (code == MR_EXIT_FINE)
         code = run_rounds(&session);
     mr_worker_destroy(session.worker);
+    mr_log_flush();
     if (session.log != NULL)
         session.log->ops->close(session.log);
     mr_metrics_destroy(session.metrics);

@@ -113,7 +113,7 @@ static const struct mr_option_spec state_options[] = {
      .default_text = "evict_oldest",
      .choices = on_fulls,
      .help = "What a new key does at a bound: the key longest without a record is forgotten, or "
-             "the record is an error."},
+             "(fail) the topology stops with the reason."},
     {.name = NULL},
 };
 
