@@ -8,13 +8,9 @@
 #include "base/limits.h"
 #include "base/memory.h"
 
-enum {
-    BLOCK_BYTES_MIN = 128,
-    INDEX_FIRST = 1024,
-    PAGES_MIN = 4,
-    PAGES_COMPARED = 8,
-    NO_PAGE = UINT32_MAX
-};
+enum { BLOCK_BYTES_MIN = 128, INDEX_FIRST = 1024, PAGES_MIN = 4, PAGES_COMPARED = 8 };
+
+#define NO_PAGE UINT32_MAX
 
 _Static_assert(sizeof(struct mr_cache_entry) + MR_CACHE_PAYLOAD_MAX + 16 + MR_LIMIT_KEY_BYTES <=
                    MR_CACHE_PAGE_BYTES,
