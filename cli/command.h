@@ -35,6 +35,23 @@ extern const char *const mr_output_names[];
         .choices = mr_output_names, .help = "Print `text` (the default) or `json`."                \
     }
 
+/* The flags of every command that talks to a cluster. */
+#define MR_FLAG_BROKERS                                                                            \
+    {                                                                                              \
+        .name = "brokers", .kind = MR_FLAG_TEXT, .value = "LIST",                                  \
+        .help = "Kafka's bootstrap servers, host:port,... (`run` without it: an embedded broker)." \
+    }
+#define MR_FLAG_KAFKA_CONFIG                                                                       \
+    {                                                                                              \
+        .name = "kafka-config", .kind = MR_FLAG_TEXT, .value = "FILE",                             \
+        .help = "name=value lines for the Kafka clients: SASL, TLS, other librdkafka settings."    \
+    }
+#define MR_FLAG_CLUSTER                                                                            \
+    {                                                                                              \
+        .name = "cluster", .kind = MR_FLAG_TEXT, .value = "NAME",                                  \
+        .help = "Prefix of internal topics and transactional ids (default millrace)."              \
+    }
+
 extern const struct mr_command mr_command_docs;
 extern const struct mr_command mr_command_doctor;
 extern const struct mr_command mr_command_plan;

@@ -181,18 +181,9 @@ static enum mr_exit doctor(const struct mr_arguments *arguments)
 }
 
 static const struct mr_flag doctor_flags[] = {
-    {.name = "brokers",
-     .kind = MR_FLAG_TEXT,
-     .value = "LIST",
-     .help = "Kafka's bootstrap servers to examine, host:port,..."},
-    {.name = "kafka-config",
-     .kind = MR_FLAG_TEXT,
-     .value = "FILE",
-     .help = "name=value lines for the Kafka clients: SASL, TLS and other librdkafka settings."},
-    {.name = "cluster",
-     .kind = MR_FLAG_TEXT,
-     .value = "NAME",
-     .help = "Prefix of internal topics and transactional ids (default millrace)."},
+    MR_FLAG_BROKERS,
+    MR_FLAG_KAFKA_CONFIG,
+    MR_FLAG_CLUSTER,
     {.name = "state-dir",
      .kind = MR_FLAG_TEXT,
      .value = "DIR",

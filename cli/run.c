@@ -367,18 +367,9 @@ static enum mr_exit run(const struct mr_arguments *arguments)
 static const char *const log_formats[] = {"logfmt", "json", NULL};
 
 static const struct mr_flag run_flags[] = {
-    {.name = "brokers",
-     .kind = MR_FLAG_TEXT,
-     .value = "LIST",
-     .help = "Kafka's bootstrap servers, host:port,...; without it the embedded broker is used."},
-    {.name = "kafka-config",
-     .kind = MR_FLAG_TEXT,
-     .value = "FILE",
-     .help = "name=value lines for the Kafka clients: SASL, TLS and other librdkafka settings."},
-    {.name = "cluster",
-     .kind = MR_FLAG_TEXT,
-     .value = "NAME",
-     .help = "Prefix of internal topics and transactional ids (default millrace)."},
+    MR_FLAG_BROKERS,
+    MR_FLAG_KAFKA_CONFIG,
+    MR_FLAG_CLUSTER,
     {.name = "state-dir",
      .kind = MR_FLAG_TEXT,
      .value = "DIR",
