@@ -23,20 +23,6 @@ static bool has_own_payload(const struct mr_record_view *view)
     return view->domain->payload;
 }
 
-/* Rows whose bytes are "{}": anything can be spliced into them. */
-static bool is_blank(const struct mr_record_view *view)
-{
-    const struct mr_domain_draft *domain = view->domain;
-    if (domain->kind == MR_DOMAIN_FIELDS)
-        return true;
-    if (domain->kind != MR_DOMAIN_DERIVED || domain->payload)
-        return false;
-    for (uint32_t i = 0; i < domain->inputs_count; i++)
-        if (!is_blank(domain->inputs[i]))
-            return false;
-    return true;
-}
-
 static bool same_kept(const struct mr_record_view *left, const struct mr_record_view *right)
 {
     if (left->closed != right->closed || left->kept_count != right->kept_count)
@@ -82,7 +68,7 @@ static void unite_payload(struct derivation *derivation)
     const struct mr_record_view *first = NULL;
     for (uint32_t i = 0; i < domain->inputs_count; i++) {
         const struct mr_record_view *input = input_view(derivation, i);
-        blanks += is_blank(input);
+        blanks += input->domain->blank;
         if (!has_own_payload(input))
             continue;
         payloads++;
@@ -91,6 +77,7 @@ static void unite_payload(struct derivation *derivation)
         first = input;
     }
     derivation->domain->payload = payloads > 0;
+    derivation->domain->blank = blanks == domain->inputs_count;
     if (payloads == 0) {
         unite_kept(derivation);
     } else if (payloads + blanks != domain->inputs_count) {

@@ -160,10 +160,20 @@ static enum mr_resolved read_fields(const struct lookup *lookup,
                                            domain->name, lookup->path->steps[0].name));
 }
 
-static enum mr_resolved read_derived(const struct lookup *lookup, struct mr_domain_draft *domain)
+static struct mr_resolved_draft *find_resolved(struct mr_domain_draft *domain,
+                                               const struct mr_path *path)
 {
-    uint32_t steps_used = lookup->path->steps_count;
-    const struct mr_type *type = NULL;
+    for (uint32_t i = 0; i < domain->resolved_count; i++)
+        if (mr_path_equal(&domain->resolved[i].path, path))
+            return &domain->resolved[i];
+    return NULL;
+}
+
+/* Note how much of the path every input covers, and its type there; or that none has it. */
+static enum mr_resolved measure_inputs(const struct lookup *lookup, struct mr_domain_draft *domain)
+{
+    struct mr_resolved_draft draft = {.slot = MR_SLOT_NONE,
+                                      .steps_used = lookup->path->steps_count};
     bool any = false;
     for (uint32_t i = 0; i < domain->inputs_count; i++) {
         struct mr_resolution input;
@@ -174,29 +184,65 @@ static enum mr_resolved read_derived(const struct lookup *lookup, struct mr_doma
         if (resolved == MR_RESOLVED_MISSING)
             continue;
         any = true;
-        steps_used = input.steps_used < steps_used ? input.steps_used : steps_used;
-        bool same = type == NULL || type == input.type || type->code == input.type->code;
-        type = same ? input.type : mr_planner_type(MR_TYPE_ANY);
+        if (input.steps_used < draft.steps_used)
+            draft.steps_used = input.steps_used;
+        bool same = draft.type == NULL || draft.type->code == input.type->code;
+        draft.type = same ? input.type : mr_planner_type(MR_TYPE_ANY);
     }
-    if (!any)
-        return MR_RESOLVED_MISSING; /* error is that of the last input */
-    struct mr_path path = mr_planner_part_path(lookup->planner, lookup->path, 0, steps_used);
-    uint32_t slot = find_read(domain, &path);
-    if (slot != MR_SLOT_NONE || !lookup->take)
-        return found(lookup, slot, steps_used, type);
+    if (!any) /* the sentence is that of the last input */
+        draft.missing = mr_arena_copy_text(lookup->planner->arena, lookup->error->message);
+    draft.path = mr_planner_part_path(lookup->planner, lookup->path, 0, lookup->path->steps_count);
+    domain->resolved =
+        mr_planner_grow(lookup->planner->arena, domain->resolved, domain->resolved_count,
+                        &domain->resolved_capacity, sizeof(*domain->resolved));
+    domain->resolved[domain->resolved_count++] = draft;
+    return MR_RESOLVED_FINE;
+}
+
+/* Take the column for the part of the path that every input covers. */
+static enum mr_resolved take_derived(const struct lookup *lookup, struct mr_domain_draft *domain,
+                                     const struct mr_path *path, const struct mr_type *type,
+                                     uint32_t *slot)
+{
+    *slot = find_read(domain, path);
+    if (*slot != MR_SLOT_NONE)
+        return MR_RESOLVED_FINE;
     uint32_t *input_slots =
         mr_arena_new(lookup->planner->arena, domain->inputs_count, sizeof(*input_slots));
     for (uint32_t i = 0; i < domain->inputs_count; i++) {
         struct mr_resolution input;
         enum mr_resolved resolved =
-            mr_view_resolve(lookup->planner, domain->inputs[i], &path, true, &input, lookup->error);
+            mr_view_resolve(lookup->planner, domain->inputs[i], path, true, &input, lookup->error);
         if (resolved == MR_RESOLVED_REFUSED)
             return resolved;
         input_slots[i] = resolved == MR_RESOLVED_FINE ? input.slot : MR_SLOT_NONE;
     }
-    slot = read_column(lookup, domain, &path, type);
-    domain->columns[slot].input_slots = input_slots;
-    return found(lookup, slot, steps_used, type);
+    *slot = read_column(lookup, domain, path, type);
+    domain->columns[*slot].input_slots = input_slots;
+    return MR_RESOLVED_FINE;
+}
+
+static enum mr_resolved read_derived(const struct lookup *lookup, struct mr_domain_draft *domain)
+{
+    struct mr_resolved_draft *draft = find_resolved(domain, lookup->path);
+    if (draft == NULL) {
+        enum mr_resolved resolved = measure_inputs(lookup, domain);
+        if (resolved != MR_RESOLVED_FINE)
+            return resolved;
+        draft = find_resolved(domain, lookup->path);
+    }
+    if (draft->missing != NULL)
+        return missing(lookup, draft->missing);
+    if (lookup->take && draft->slot == MR_SLOT_NONE) {
+        uint32_t slot = MR_SLOT_NONE;
+        struct mr_path path =
+            mr_planner_part_path(lookup->planner, lookup->path, 0, draft->steps_used);
+        enum mr_resolved resolved = take_derived(lookup, domain, &path, draft->type, &slot);
+        if (resolved != MR_RESOLVED_FINE)
+            return resolved;
+        draft->slot = slot;
+    }
+    return found(lookup, draft->slot, draft->steps_used, draft->type);
 }
 
 static enum mr_resolved read_domain(const struct lookup *lookup, struct mr_domain_draft *domain)

@@ -19,6 +19,7 @@ void mr_view_fields(struct mr_planner *planner, const char *name,
             .slot = mr_domain_column(planner, domain, type),
         };
     }
+    domain->blank = true;
     domain->fields = drafts;
     domain->fields_count = fields_count;
     *view = (struct mr_record_view){

@@ -51,12 +51,23 @@ struct mr_field_draft {
     uint32_t slot;
 };
 
+/* What a path was found to mean in a DERIVED domain: without it, a chain of branches that are
+ * merged again would be asked for in every combination. */
+struct mr_resolved_draft {
+    struct mr_path path; /* as asked for */
+    uint32_t slot;       /* MR_SLOT_NONE: not taken yet */
+    uint32_t steps_used;
+    const struct mr_type *type;
+    const char *missing; /* why no input has it; NULL: some have */
+};
+
 struct mr_domain_draft {
     uint32_t index;
     enum mr_domain_kind kind;
-    const char *name;                    /* for messages: the source, or NODE.OUTPUT */
-    bool payload;                        /* rows have JSON bytes that a layout may start from */
-    bool has_meta;                       /* rows are messages: meta.* means something */
+    const char *name; /* for messages: the source, or NODE.OUTPUT */
+    bool payload;     /* rows have JSON bytes that a layout may start from */
+    bool blank;       /* rows have the bytes "{}", into which anything can be spliced */
+    bool has_meta;    /* rows are messages: meta.* means something */
     const struct mr_schema *schema;      /* SOURCE; may be NULL */
     const struct mr_field_draft *fields; /* FIELDS */
     uint32_t fields_count;
@@ -65,6 +76,9 @@ struct mr_domain_draft {
     struct mr_column_draft *columns;
     uint32_t columns_count;
     uint32_t columns_capacity;
+    struct mr_resolved_draft *resolved; /* DERIVED */
+    uint32_t resolved_count;
+    uint32_t resolved_capacity;
     struct mr_span_draft *spans;
     uint32_t spans_count;
     uint32_t spans_capacity;

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/buffer.h"
 #include "tests/support/topology_fixture.h"
 
 static void a_write_of_one_input_is_absent_in_the_other(void **state)
@@ -114,6 +115,46 @@ static void the_element_replaces_the_field(void **state)
     mr_topology_fixture_close(&fixture);
 }
 
+/* Every level doubles the ways from the source: planning must not walk them one by one. */
+static void a_chain_of_diamonds_is_planned_in_time(void **state)
+{
+    (void)state;
+    struct mr_buffer text;
+    mr_buffer_init(&text, 1 << 20);
+    assert_int_equal(mr_buffer_append_text(&text, "  sources:\n"
+                                                  "    - {name: m0, type: generate.sequence}\n"
+                                                  "  operators:\n"),
+                     MR_OK);
+    for (int i = 1; i <= 100; i++)
+        assert_int_equal(
+            mr_buffer_append_format(
+                &text,
+                "    - {name: l%d, type: filter, from: m%d, where: seq > 1 && meta.offset > 2}\n"
+                "    - {name: r%d, type: filter, from: m%d, where: ts > 1}\n"
+                "    - {name: m%d, type: merge, inputs: [l%d, r%d]}\n",
+                i, i - 1, i, i - 1, i, i, i),
+            MR_OK);
+    assert_int_equal(mr_buffer_append_text(&text, "  sinks:\n"
+                                                  "    - {name: o, type: stdout, from: m100}\n"),
+                     MR_OK);
+    size_t size = text.size;
+    assert_int_equal(mr_buffer_append(&text, "", 1), MR_OK);
+    struct mr_topology_fixture fixture;
+    mr_topology_fixture_open(&fixture, (const char *)text.data);
+    assert_non_null(fixture.plan);
+    mr_topology_fixture_close(&fixture);
+    text.size = size; /* the same for a name that nobody has */
+    assert_int_equal(
+        mr_buffer_append_text(&text, "    - {name: p, type: stdout, from: m100, where: no > 1}\n"),
+        MR_OK);
+    assert_int_equal(mr_buffer_append(&text, "", 1), MR_OK);
+    mr_topology_fixture_open(&fixture, (const char *)text.data);
+    assert_int_equal(fixture.report.errors_count, 1);
+    assert_true(mr_topology_fixture_says(&fixture, "have no field 'no'"));
+    mr_topology_fixture_close(&fixture);
+    mr_buffer_deinit(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +162,7 @@ int main(void)
         cmocka_unit_test(keys_and_spans_are_mapped),
         cmocka_unit_test(inputs_grouped_otherwise_lose_the_key),
         cmocka_unit_test(the_element_replaces_the_field),
+        cmocka_unit_test(a_chain_of_diamonds_is_planned_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
