@@ -23,6 +23,7 @@ struct mr_running {
 struct mr_task_thread {
     struct mr_worker *worker;
     pthread_t thread;
+    atomic_bool finished; /* its loop has ended */
     bool started;
     bool joined;
     struct mr_lane **lanes;

@@ -102,6 +102,7 @@ static void *task_thread_main(void *argument)
         if (!worked && !polls)
             mr_clock_sleep_ms(IDLE_SLEEP_MS);
     }
+    atomic_store(&thread->finished, true);
     return NULL;
 }
 
@@ -197,15 +198,13 @@ bool mr_worker_stop(struct mr_worker *worker, uint32_t deadline_ms)
             atomic_store(&worker->runnings[index]->lanes[lane]->stop_wanted, true);
     for (uint32_t index = 0; index < worker->open.threads_count; index++) {
         struct mr_task_thread *thread = &worker->threads[index];
-        while (thread->started && !thread->joined) {
-            struct timespec until;
-            uint64_t now_ms = mr_clock_monotonic_ms();
-            if (now_ms >= until_ms)
+        while (thread->started && !atomic_load(&thread->finished)) {
+            if (mr_clock_monotonic_ms() >= until_ms)
                 return false;
-            mr_clock_deadline((uint32_t)(until_ms - now_ms), &until);
-            thread->joined =
-                pthread_clockjoin_np(thread->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+            mr_clock_sleep_ms(IDLE_SLEEP_MS);
         }
+        if (thread->started && !thread->joined)
+            thread->joined = pthread_join(thread->thread, NULL) == 0;
     }
     return true;
 }
