@@ -228,10 +228,3 @@ bool mr_clock_parse_rfc3339(struct mr_slice text, int64_t *seconds, int32_t *nan
     *nanoseconds = leap_second ? 999999999 : fraction;
     return true;
 }
-
-void mr_clock_deadline(uint32_t duration_ms, struct timespec *deadline)
-{
-    uint64_t until_ns = mr_clock_monotonic_ns() + (uint64_t)duration_ms * 1000000u;
-    deadline->tv_sec = (time_t)(until_ns / 1000000000u);
-    deadline->tv_nsec = (long)(until_ns % 1000000000u);
-}

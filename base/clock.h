@@ -7,16 +7,12 @@
 
 #include "base/slice.h"
 
-#include <time.h>
-
 int64_t mr_clock_wall_ms(void);
 uint64_t mr_clock_monotonic_ns(void);
 uint64_t mr_clock_monotonic_ms(void);
 uint64_t mr_clock_thread_cpu_ns(void);
 uint64_t mr_clock_process_cpu_ns(void);
 void mr_clock_sleep_ms(uint32_t duration_ms);
-/* The monotonic clock's time duration_ms from now, for waits with CLOCK_MONOTONIC. */
-void mr_clock_deadline(uint32_t duration_ms, struct timespec *deadline);
 
 enum { MR_CLOCK_TEXT_SIZE = 40 };
 
