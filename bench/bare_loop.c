@@ -1,12 +1,12 @@
 /* bench/bare_loop.c — the yardstick: consume and produce with librdkafka alone, in transactions.
  * It reads every record of a topic up to the end offsets seen at start and writes the same key and
  * value to the same partition of another topic, in transactions of 100 ms, with the settings that
- * librdkafka's documentation advises for throughput. Nothing of Millrace runs in it; budgets of the
- * engine are shares of its records per CPU-second (docs/ARCHITECTURE.md).
- * Values are not copied: consumed messages live until their transaction is committed.
- * With two producers, transaction N + 1 is collected while a second thread flushes and commits N;
- * its records are handed over only when N is committed, so that the order of a partition holds.
- * Usage: bare_loop --brokers HOST:PORT --from TOPIC --to TOPIC [--producers 1|2] [--interval-ms N]
+ * librdkafka's documentation advises for throughput. Of Millrace only the clock is in it; budgets
+ * of the engine are shares of its records per CPU-second (docs/ARCHITECTURE.md). Values are not
+ * copied: consumed messages live until their transaction is committed. With two producers,
+ * transaction N + 1 is collected while a second thread flushes and commits N; its records are
+ * handed over only when N is committed, so that the order of a partition holds. Usage: bare_loop
+ * --brokers HOST:PORT --from TOPIC --to TOPIC [--producers 1|2] [--interval-ms N]
  *        [--va] [--timestamps] [--dr none|ledger|callback]
  * --va produces one by one by rd_kafka_produceva; --timestamps gives each record its own timestamp
  * (needs --va); --dr says how acknowledgements are noticed. */
@@ -19,7 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 enum { PARTITIONS_MAX = 64, BATCH = 4096, TRANSACTION_RECORDS = 50000 };
 
@@ -67,9 +68,7 @@ static _Noreturn void stop(const char *what, const char *why)
 
 static double seconds_now(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    return (double)mr_clock_monotonic_ns() / 1e9;
 }
 
 static double cpu_seconds(void)
