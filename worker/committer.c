@@ -14,20 +14,20 @@ enum {
      * of librdkafka's batches (batch.size 1,000,000). It has one request per partition in flight,
      * and its broker thread spins, burning a core, while a partition has another batch ready behind
      * it. */
-    ROUND_BYTES = 850000,
+    ROUND_PERCENT = 85,
     ROUND_RECORDS = 9500,
     RECORD_OVERHEAD_BYTES = 24
 };
 
 /* The records of a list from first on that fit in one round. */
-static uint32_t round_of(const struct mr_record_list *list, uint32_t first)
+static uint32_t round_of(const struct mr_record_list *list, uint32_t first, size_t round_bytes)
 {
     size_t bytes = 0;
     uint32_t last = first;
     while (last < list->count && last - first < ROUND_RECORDS) {
         bytes +=
             list->records[last].key.size + list->records[last].value.size + RECORD_OVERHEAD_BYTES;
-        if (bytes > ROUND_BYTES && last > first)
+        if (bytes > round_bytes && last > first)
             break;
         last++;
     }
@@ -39,12 +39,13 @@ static enum mr_status send_round(struct mr_log_producer *producer,
                                  struct mr_transaction *transaction, bool *more,
                                  struct mr_error *error)
 {
+    size_t round_bytes = transaction->batch_bytes_max / 100 * ROUND_PERCENT;
     *more = false;
     for (uint32_t index = 0; index < transaction->lists_count; index++) {
         struct mr_record_list *list = &transaction->lists[index];
         if (list->sent == list->count)
             continue;
-        uint32_t count = round_of(list, list->sent);
+        uint32_t count = round_of(list, list->sent, round_bytes);
         enum mr_status status =
             producer->log->ops->producer_send(producer, list->records + list->sent, count, error);
         if (status != MR_OK)

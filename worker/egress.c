@@ -42,6 +42,9 @@ struct mr_exchange {
 
 static bool add_target(struct mr_writer *writer, const struct mr_deployed_topic *topic)
 {
+    uint64_t bytes_max = (uint64_t)topic->message_bytes_max;
+    if (writer->batch_bytes_max == 0 || bytes_max < writer->batch_bytes_max)
+        writer->batch_bytes_max = bytes_max;
     return mr_targets_add(&writer->targets, topic->name, topic->partitions_count,
                           topic->message_bytes_max) != NULL;
 }

@@ -19,6 +19,7 @@ struct mr_writer {
     struct mr_targets dynamic_targets;  /* named by topic_from: task thread only */
     struct mr_transaction *transaction; /* the open one */
     struct mr_target *dead_letters;
+    uint64_t batch_bytes_max; /* the smallest max.message.bytes of the targets */
     struct mr_evaluator *evaluator;
     int64_t now_wall_ms;      /* of the current batch */
     uint64_t clamped_count;   /* event times that were too far ahead */

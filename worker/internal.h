@@ -46,6 +46,7 @@ enum {
     MR_LOG_WAIT_MS = 15000,   /* one request to the log */
     MR_COMMIT_AGE_MS_MIN = 5, /* at low load the next commit starts when the last has ended */
     MR_HOUSEKEEPING_MS = 5000,
+    MR_BATCH_BYTES = 1000000, /* of a producer's batch, where no topic takes less */
     MR_CONSUMER_QUEUE_BYTES = 16 << 20,
     MR_PRODUCER_QUEUE_BYTES = 64 << 20
 };

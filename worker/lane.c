@@ -374,6 +374,9 @@ static void seal(struct mr_lane *lane)
         }
     }
     transaction->sealed_ns = mr_clock_monotonic_ns();
+    transaction->batch_bytes_max = lane->writer.batch_bytes_max < MR_BATCH_BYTES
+                                       ? lane->writer.batch_bytes_max
+                                       : MR_BATCH_BYTES;
     lane->committing = transaction;
     lane->open = lane->spare;
     lane->spare = NULL;

@@ -65,9 +65,10 @@ struct mr_transaction {
     struct mr_seal *seals;
     uint32_t seals_count;
     uint32_t seals_capacity;
-    uint64_t records_count; /* outputs */
-    uint64_t input_count;   /* source records whose effects it holds */
-    uint64_t opened_ns;     /* monotonic: the first record; 0: empty */
+    uint64_t batch_bytes_max; /* of the producers that will send it */
+    uint64_t records_count;   /* outputs */
+    uint64_t input_count;     /* source records whose effects it holds */
+    uint64_t opened_ns;       /* monotonic: the first record; 0: empty */
     uint64_t sealed_ns;
     uint64_t committed_ns;
     enum mr_status status; /* of the commit */

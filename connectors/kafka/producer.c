@@ -26,6 +26,7 @@ enum {
     CHUNK_RECORDS = 512,
     QUEUE_WAIT_MS = 2,
     BLOCK_MS_DEFAULT = 60000,
+    BATCH_BYTES_MAX = 1000000,
     QUEUED_BYTES_MIN = 1 << 20,
     QUEUED_RECORDS_MIN = 10000,
     QUEUED_RECORDS_MAX = 1000000,
@@ -61,6 +62,7 @@ struct engine_texts {
     char timeout[32];
     char queued_kbytes[32];
     char queued_records[32];
+    char batch_bytes[32];
 };
 
 static enum mr_status make_handle(struct kafka_log *log, struct producer *producer,
@@ -77,6 +79,12 @@ static enum mr_status make_handle(struct kafka_log *log, struct producer *produc
         records = QUEUED_RECORDS_MIN;
     if (records > QUEUED_RECORDS_MAX)
         records = QUEUED_RECORDS_MAX;
+    /* A batch may not be larger than the smallest of the topics takes. */
+    uint64_t batch_bytes =
+        options->batch_bytes_max != 0 && options->batch_bytes_max < BATCH_BYTES_MAX
+            ? options->batch_bytes_max
+            : BATCH_BYTES_MAX;
+    snprintf(texts.batch_bytes, sizeof(texts.batch_bytes), "%llu", (unsigned long long)batch_bytes);
     snprintf(texts.timeout, sizeof(texts.timeout), "%u", producer->transaction_ms);
     snprintf(texts.queued_kbytes, sizeof(texts.queued_kbytes), "%llu",
              (unsigned long long)(queued / 1024));
@@ -86,6 +94,8 @@ static enum mr_status make_handle(struct kafka_log *log, struct producer *produc
                                   texts.queued_kbytes,
                                   "queue.buffering.max.messages",
                                   texts.queued_records,
+                                  "batch.size",
+                                  texts.batch_bytes,
                                   producer->transactional ? "transactional.id" : NULL,
                                   options->transactional_id,
                                   "transaction.timeout.ms",

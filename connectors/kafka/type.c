@@ -51,7 +51,7 @@ static const struct mr_option_spec source_options[] = {
     {.name = "group",
      .type = MR_OPTION_STRING,
      .help = "The consumer group to which offsets are mirrored every few seconds, for lag tools "
-             "and autoscalers. It is never read back. Default: the topology's name."},
+             "and autoscalers. It is never read back. Default: CLUSTER.TOPOLOGY."},
     {.name = "batch",
      .type = MR_OPTION_OBJECT,
      .fields = batch_options,
@@ -61,9 +61,6 @@ static const struct mr_option_spec source_options[] = {
      .help = "Settings of librdkafka's consumer, as in its CONFIGURATION.md: fetch.wait.max.ms, "
              "fetch.message.max.bytes, ... What would weaken exactly-once, or follows from "
              "Millrace's own options, is refused with the reason."},
-    {.name = "connection",
-     .type = MR_OPTION_STRING,
-     .help = "The name of the cluster's connection (brokers, TLS, login). Default: --brokers."},
     {0}};
 
 static bool topic_name_is_valid(const char *name)
@@ -244,9 +241,6 @@ static const struct mr_option_spec sink_options[] = {
      .fields = create_topic_options,
      .help = "Create the topic at start when it does not exist. Without it a missing topic is an "
              "error."},
-    {.name = "connection",
-     .type = MR_OPTION_STRING,
-     .help = "The name of the cluster's connection (brokers, TLS, login). Default: --brokers."},
     {0}};
 
 static enum mr_status check_sink(const struct mr_options *options, const char **option,
