@@ -71,8 +71,9 @@ static enum mr_status send_outputs(struct mr_log_producer *producer,
 }
 
 static enum mr_status send_changes(struct mr_log_producer *producer, struct mr_seal *seal,
-                                   struct mr_error *error)
+                                   int64_t round_bytes, struct mr_error *error)
 {
+    int64_t flushed_bytes = 0;
     struct mr_log_record run[CHANGE_RUN];
     uint32_t run_count = 0;
     for (size_t index = 0; index < seal->changes_count; index++) {
@@ -83,10 +84,15 @@ static enum mr_status send_changes(struct mr_log_producer *producer, struct mr_s
                                                   .value = change->value,
                                                   .value_null = change->tombstone,
                                                   .timestamp_ms = -1};
-        seal->changelog_bytes += (int64_t)(change->key.size + change->value.size);
+        seal->changelog_bytes +=
+            (int64_t)(change->key.size + change->value.size + RECORD_OVERHEAD_BYTES);
         if (run_count < CHANGE_RUN && index + 1 < seal->changes_count)
             continue;
         enum mr_status status = producer->log->ops->producer_send(producer, run, run_count, error);
+        if (status == MR_OK && seal->changelog_bytes - flushed_bytes > round_bytes) {
+            status = producer->log->ops->producer_flush(producer, error);
+            flushed_bytes = seal->changelog_bytes;
+        }
         if (status != MR_OK)
             return status;
         run_count = 0;
@@ -110,9 +116,10 @@ static enum mr_status send_progress(struct mr_log_producer *producer, struct mr_
 static enum mr_status send_seals(struct mr_log_producer *producer,
                                  struct mr_transaction *transaction, struct mr_error *error)
 {
+    int64_t round_bytes = (int64_t)(transaction->batch_bytes_max / 100 * ROUND_PERCENT);
     for (uint32_t index = 0; index < transaction->seals_count; index++) {
         struct mr_seal *seal = &transaction->seals[index];
-        enum mr_status status = send_changes(producer, seal, error);
+        enum mr_status status = send_changes(producer, seal, round_bytes, error);
         if (status == MR_OK)
             status = send_progress(producer, seal, error);
         if (status != MR_OK)
