@@ -1,0 +1,66 @@
+"""Compares what was injected with what was found, from the demo's result files, and reads the runs' last lines.
+
+Usage: evaluate.py RESULTS_FOLDER GENERATE_LOG DETECT_LOG RECORDS. Exit code 0: precision and recall are both 0.95 or more.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+WANTED = 0.95
+STOPPED = re.compile(r"stopped after ([\d.]+) s: (\d+) records in, (\d+) out, (\d+) anomalies, (\d+) commits, "
+                     r"latency p50 ([\d.]+) ms, p99 ([\d.]+) ms")
+
+
+def last_line(path):
+    """(seconds, records in, p50 ms, p99 ms) of a run's final line."""
+    matches = STOPPED.findall(Path(path).read_text())
+    if not matches:
+        sys.exit(f"{path}: the run's final line is missing")
+    seconds, records, _, _, _, p50, p99 = matches[0]
+    return float(seconds), int(records), float(p50), float(p99)
+
+
+def judge(folder):
+    """Counts of (injected, found, injected and found, missed while the sensor was learned)."""
+    injected = found = both = learning = 0
+    files = sorted(Path(folder).glob("*.jsonl"))
+    if not files:
+        sys.exit(f"{folder}: there are no results")
+    for file in files:
+        for line in file.read_text().splitlines():
+            record = json.loads(line)
+            anomaly = record["anomaly"]
+            injected += record["injected"]
+            found += anomaly["is_anomaly"]
+            both += record["injected"] and anomaly["is_anomaly"]
+            learning += record["injected"] and anomaly["count"] < 20
+    return injected, found, both, learning
+
+
+def main():
+    folder, generate_log, detect_log, records = sys.argv[1:]
+    seconds, _, _, _ = last_line(generate_log)
+    _, _, p50, p99 = last_line(detect_log)
+    injected, found, both, learning = judge(folder)
+    precision = both / found if found else 0.0
+    recall = both / injected if injected else 0.0
+    records = int(records)
+    print(f"""
+records             {records:>10,}   of 1,000 sensors
+injected anomalies  {injected:>10,}   labelled by the generator; the detector does not read the label
+found               {found:>10,}   {both:,} of them injected, {found - both:,} false
+precision           {precision:>10.4f}
+recall              {recall:>10.4f}   of the {injected - both:,} missed, {learning:,} came while their sensor was being learned
+throughput          {records / seconds:>10,.0f}   records/s generated, written, read and scored
+latency             {p50:>10.1f}   ms p50, {p99:.1f} ms p99, from a transaction's first record to its commit
+""")
+    if precision < WANTED or recall < WANTED:
+        print(f"demo: precision and recall shall be {WANTED} or more", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
