@@ -110,7 +110,7 @@ struct mr_log_producer_options {
     const char *transactional_id; /* NULL: idempotent only */
     int64_t transaction_timeout_ms;
     uint64_t queued_bytes_max;
-    uint64_t batch_bytes_max; /* smallest max.message.bytes of the topics written; 0: 1 MB */
+    uint64_t batch_bytes_max;    /* smallest max.message.bytes of the topics written; 0: 1 MB */
     const char *const *settings; /* pairs, ended by NULL: a sink's `producer:` options */
 };
 
