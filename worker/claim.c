@@ -151,6 +151,16 @@ static enum mr_status claim_producer(const struct mr_claimer *claimer, const cha
                                               error);
 }
 
+/* Was the last claim written by the one who asks? */
+static bool claim_is_own(const struct mr_claim_request *request, const struct mr_claim *last)
+{
+    const struct mr_claim_own *own = request->own;
+    if (last->incarnation == request->incarnation)
+        return true;
+    return own != NULL && last->incarnation != 0 &&
+           (last->incarnation == own->seen || last->incarnation == own->tried);
+}
+
 /* Steps (b) and (c): is the claim ours to take, and is the last owner out of the way? */
 static enum mr_status claim_check(const struct mr_claimer *claimer,
                                   const struct mr_claim_request *request,
@@ -161,9 +171,9 @@ static enum mr_status claim_check(const struct mr_claimer *claimer,
     *epoch = request->epoch != 0 ? request->epoch : 1;
     if (!search->found)
         return MR_OK;
-    bool ours =
-        last->incarnation == request->incarnation ||
-        (request->incarnation_before != 0 && last->incarnation == request->incarnation_before);
+    bool ours = claim_is_own(request, last);
+    if (ours && request->own != NULL)
+        request->own->seen = last->incarnation;
     if (request->epoch == 0)
         *epoch = last->epoch + 1;
     else if (last->epoch > request->epoch || (last->epoch == request->epoch && !ours))
@@ -196,6 +206,8 @@ enum mr_status mr_claim_take(const struct mr_claimer *claimer,
         claimer->log->ops->producer_destroy(producer);
         return status;
     }
+    if (request->own != NULL)
+        request->own->tried = request->incarnation;
     mr_failpoint("claim_before_write");
     struct mr_claim claim = {.epoch = *epoch, .incarnation = request->incarnation};
     (void)snprintf(claim.worker, sizeof(claim.worker), "%s", claimer->worker);

@@ -30,15 +30,23 @@ struct mr_claimer {
     uint32_t wait_ms; /* per request to the log */
 };
 
+/* Incarnations of one owner that its task's last claim may name. Several may fail in a row without
+ * a claim, and of a claim that failed nobody knows whether it is in the log: two are enough, since
+ * each attempt reads before it writes. Zeroed at first; mr_claim_take keeps it. */
+struct mr_claim_own {
+    uint64_t seen;  /* read from the log */
+    uint64_t tried; /* of the last claim that was begun */
+};
+
 /* Who asks: the live incarnation and the epoch of the assignment. */
 struct mr_claim_request {
     uint64_t generation;
     const char *subtopology;
     int32_t partition;
     uint64_t incarnation;
-    uint64_t incarnation_before; /* of the same owner, after its own error; 0: none */
-    uint64_t epoch;              /* 0: nobody assigns (run in one process): last epoch + 1 */
-    bool transactional;          /* false: at_least_once, there is nothing to fence */
+    struct mr_claim_own *own; /* NULL: the owner has had no other incarnation */
+    uint64_t epoch;           /* 0: nobody assigns (run in one process): last epoch + 1 */
+    bool transactional;       /* false: at_least_once, there is nothing to fence */
 };
 
 struct mr_slice mr_claim_encode(const struct mr_claim *claim, struct mr_arena *arena);

@@ -50,7 +50,7 @@ static void prepare(struct mr_lane *lane, struct mr_keeper_job *job)
         task->status = MR_FAIL(&task->error, MR_CLOSED, MR_RECOVERY_RETRY,
                                "The incarnation failed before the task was prepared.");
     else
-        mr_task_prepare(task, job->incarnation, job->incarnation_before);
+        mr_task_prepare(task, job->incarnation);
     job->status = task->status;
 }
 

@@ -37,7 +37,6 @@ static struct mr_keeper_job *new_job(const struct mr_lane *lane, enum mr_keeper_
     struct mr_keeper_job *job = mr_memory_new(1, sizeof(*job));
     job->kind = kind;
     job->incarnation = lane->incarnation;
-    job->incarnation_before = lane->incarnation_before;
     return job;
 }
 
@@ -51,7 +50,6 @@ static void free_job(struct mr_keeper_job *job)
 
 static void begin_incarnation(struct mr_lane *lane)
 {
-    lane->incarnation_before = lane->incarnation;
     lane->incarnation = mr_random_fresh_id();
     lane->phase = MR_LANE_STARTING;
     atomic_store(&lane->abandoned, false);
@@ -181,6 +179,10 @@ static void task_prepared(struct mr_lane *lane, struct mr_task *task)
     task->phase = MR_TASK_WAITING;
     if (task->status != MR_OK) {
         lane_fail(lane, &task->error);
+        return;
+    }
+    if (lane->phase == MR_LANE_DRAINING) { /* it is claimed: drain releases it with the others */
+        task->phase = MR_TASK_RUNNING;
         return;
     }
     if (lane->phase != MR_LANE_RUNNING) {

@@ -47,7 +47,6 @@ struct mr_keeper_job {
     struct mr_task *task;
     struct mr_log_producer *producers[2];
     uint64_t incarnation;
-    uint64_t incarnation_before;
     struct mr_log_assignment *offsets; /* HOUSEKEEPING: committed offsets; owner: the job */
     int64_t *ends;                     /* end of each, for lag; -1 unknown */
     bool *repartitions;
@@ -64,7 +63,6 @@ struct mr_lane {
     uint32_t thread_index;
     enum mr_lane_phase phase;
     uint64_t incarnation;
-    uint64_t incarnation_before;
     uint64_t back_off_until_ms; /* monotonic */
     uint32_t failures_count;    /* in a row, without a commit between */
 

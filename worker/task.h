@@ -63,6 +63,7 @@ struct mr_task {
     enum mr_task_phase phase;
     uint64_t epoch;       /* of the claim; 0: never claimed */
     uint64_t incarnation; /* that prepared it */
+    struct mr_claim_own claim_own;
     struct mr_state *state;
     struct mr_pipeline *pipeline;
     struct mr_task_input *inputs;
@@ -82,7 +83,7 @@ void mr_task_destroy(struct mr_task *task);
 
 /* Keeper: claim, read progress, open and restore the state, open operators and sources.
  * On failure everything is closed again and task->status, error say why. */
-void mr_task_prepare(struct mr_task *task, uint64_t incarnation, uint64_t incarnation_before);
+void mr_task_prepare(struct mr_task *task, uint64_t incarnation);
 /* Keeper: write "released" (rule 7). Pre: its last commit was clean, nothing holds a record of it.
  */
 void mr_task_release(struct mr_task *task);

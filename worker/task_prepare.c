@@ -324,8 +324,7 @@ static void report_restore(const struct mr_task *task)
                   "task restored");
 }
 
-static enum mr_status claim(struct mr_task *task, uint64_t incarnation_before,
-                            struct mr_error *error)
+static enum mr_status claim(struct mr_task *task, struct mr_error *error)
 {
     const struct mr_deployment *deployment = task->lane->deployment;
     struct mr_claim_request request = {.generation = deployment->generation,
@@ -333,17 +332,16 @@ static enum mr_status claim(struct mr_task *task, uint64_t incarnation_before,
                                            deployment->plan->subtopologies[task->subtopology].name,
                                        .partition = task->partition,
                                        .incarnation = task->incarnation,
-                                       .incarnation_before = incarnation_before,
+                                       .own = &task->claim_own,
                                        .epoch = task->epoch,
                                        .transactional = deployment->plan->exactly_once};
     return mr_claim_take(&task->lane->worker->claimer, &request, &task->epoch, error);
 }
 
-static enum mr_status prepare(struct mr_task *task, uint64_t incarnation_before,
-                              struct mr_error *error)
+static enum mr_status prepare(struct mr_task *task, struct mr_error *error)
 {
     struct progress_search search;
-    enum mr_status status = claim(task, incarnation_before, error);
+    enum mr_status status = claim(task, error);
     mr_failpoint("after_claim");
     if (status == MR_OK)
         status = find_progress(task, &search, error);
@@ -360,12 +358,12 @@ static enum mr_status prepare(struct mr_task *task, uint64_t incarnation_before,
     return status;
 }
 
-void mr_task_prepare(struct mr_task *task, uint64_t incarnation, uint64_t incarnation_before)
+void mr_task_prepare(struct mr_task *task, uint64_t incarnation)
 {
     task->incarnation = incarnation;
     task->statistics = (struct mr_task_statistics){0};
     mr_arena_reset(&task->arena);
-    task->status = prepare(task, incarnation_before, &task->error);
+    task->status = prepare(task, &task->error);
     if (task->status == MR_OK) {
         report_restore(task);
         atomic_fetch_add_explicit(&task->lane->running->restored_records,

@@ -125,15 +125,45 @@ static void test_own_error_claims_again_with_the_same_epoch(void **state)
     struct fixture *fixture = *state;
     struct mr_error error;
     uint64_t epoch;
+    struct mr_claim_own own = {0};
     struct mr_claim_request first = request_of(FIRST, 0);
+    first.own = &own;
     assert_int_equal(mr_claim_take(&fixture->claimer, &first, &epoch, &error), MR_OK);
     struct mr_claim_request again = request_of(SECOND, epoch);
-    again.incarnation_before = FIRST;
+    again.own = &own;
     assert_int_equal(mr_claim_take(&fixture->claimer, &again, &epoch, &error), MR_OK);
     assert_int_equal(epoch, 1);
     /* Another owner with the same epoch is no heir. */
     struct mr_claim_request foreign = request_of(77, epoch);
     assert_int_equal(mr_claim_take(&fixture->claimer, &foreign, &epoch, &error), MR_FENCED);
+}
+
+/* Incarnations that fail before they claim do not make the last claim a stranger's. */
+static void test_own_errors_in_a_row_claim_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mr_error error;
+    uint64_t epoch;
+    struct mr_claim_own own = {0};
+    struct mr_claim_request request = request_of(FIRST, 0);
+    request.own = &own;
+    assert_int_equal(mr_claim_take(&fixture->claimer, &request, &epoch, &error), MR_OK);
+    request.epoch = epoch;
+    struct mr_claimer unreachable = fixture->claimer;
+    unreachable.claims_topic = "missing";
+    for (uint64_t incarnation = 2000; incarnation < 2003; incarnation++) {
+        request.incarnation = incarnation;
+        assert_int_not_equal(mr_claim_take(&unreachable, &request, &epoch, &error), MR_OK);
+    }
+    request.incarnation = SECOND;
+    assert_int_equal(mr_claim_take(&fixture->claimer, &request, &epoch, &error), MR_OK);
+    assert_int_equal(epoch, 1);
+    assert_int_equal(own.tried, SECOND);
+    /* A claim of which the owner does not know that it was written is its own as well. */
+    own.seen = FIRST;
+    request.incarnation = 3000;
+    assert_int_equal(mr_claim_take(&fixture->claimer, &request, &epoch, &error), MR_OK);
+    assert_int_equal(own.seen, SECOND);
 }
 
 static void test_released_claim_needs_no_fence(void **state)
@@ -192,6 +222,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_takeover_fences_both_producers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_own_error_claims_again_with_the_same_epoch, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_own_errors_in_a_row_claim_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_released_claim_needs_no_fence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_the_owner_releases, set_up, tear_down),
         cmocka_unit_test(test_golden_bytes),
