@@ -247,7 +247,9 @@ static enum mr_status check_sink(const struct mr_options *options, const char **
                                  struct mr_error *error)
 {
     *option = "topic";
-    enum mr_status status = check_topic(mr_options_text(options, "topic"), error);
+    enum mr_status status = MR_OK;
+    if (mr_options_present(options, "topic")) /* else topic_from names it */
+        status = check_topic(mr_options_text(options, "topic"), error);
     if (status != MR_OK)
         return status;
     *option = "producer";
