@@ -5,6 +5,7 @@
  * not move one. */
 #include "worker/claim.h"
 
+#include "base/assert.h"
 #include "base/endian.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -101,7 +102,10 @@ static enum mr_status claim_fence(const struct mr_claimer *claimer, uint64_t gen
                                   uint64_t incarnation, struct mr_error *error)
 {
 #ifdef MR_MUTATION_FENCE
-    MR_UNUSED(claimer), MR_UNUSED(generation), MR_UNUSED(incarnation), MR_UNUSED(error);
+    MR_UNUSED(claimer);
+    MR_UNUSED(generation);
+    MR_UNUSED(incarnation);
+    MR_UNUSED(error);
     return MR_OK;
 #else
     for (uint32_t producer = 0; producer < DATA_PRODUCERS_COUNT; producer++) {
