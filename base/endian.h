@@ -51,6 +51,15 @@ static inline double mr_get_double_le(const uint8_t *bytes)
     memcpy(&value, &bits, sizeof(value));
     return value;
 }
+static inline void mr_put_u16be(uint8_t *bytes, uint16_t value)
+{
+    bytes[0] = (uint8_t)(value >> 8);
+    bytes[1] = (uint8_t)value;
+}
+static inline uint16_t mr_get_u16be(const uint8_t *bytes)
+{
+    return (uint16_t)((uint32_t)bytes[0] << 8 | bytes[1]);
+}
 static inline void mr_put_u32be(uint8_t *bytes, uint32_t value)
 {
     for (int index = 0; index < 4; index++)
@@ -74,6 +83,16 @@ static inline uint64_t mr_get_u64be(const uint8_t *bytes)
     for (int index = 0; index < 8; index++)
         value = (value << 8) | bytes[index];
     return value;
+}
+
+/* Signed times in ordered keys: the sign bit is flipped, so that earlier sorts first by memcmp. */
+static inline void mr_put_time_be(uint8_t *bytes, int64_t time_ms)
+{
+    mr_put_u64be(bytes, (uint64_t)time_ms ^ (UINT64_C(1) << 63));
+}
+static inline int64_t mr_get_time_be(const uint8_t *bytes)
+{
+    return (int64_t)(mr_get_u64be(bytes) ^ (UINT64_C(1) << 63));
 }
 
 /* Reads fields one after the other; `bad` stays set once a field does not fit. */

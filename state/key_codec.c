@@ -2,8 +2,8 @@
 #include "state/key_codec.h"
 
 #include "base/assert.h"
+#include "base/endian.h"
 #include "base/hash.h"
-#include "state/big_endian.h"
 
 uint32_t mr_key_table_id(const char *operator_name, const char *table_name)
 {
@@ -19,7 +19,7 @@ uint32_t mr_key_table_id(const char *operator_name, const char *table_name)
 
 size_t mr_key_write_plain(uint8_t *output, uint32_t table_id, enum mr_key_kind kind)
 {
-    mr_big_endian_put_u32(output, table_id);
+    mr_put_u32be(output, table_id);
     output[4] = (uint8_t)kind;
     return MR_KEY_HEAD_BYTES;
 }
@@ -41,14 +41,14 @@ size_t mr_key_write_slot(uint8_t *output, uint32_t table_id, struct mr_slice use
                          uint32_t slot_index)
 {
     size_t size = put_user(output, mr_key_write_plain(output, table_id, MR_KEY_SLOT), user);
-    mr_big_endian_put_u32(output + size, slot_index);
+    mr_put_u32be(output + size, slot_index);
     return size + MR_KEY_SLOT_BYTES;
 }
 
 size_t mr_key_write_order(uint8_t *output, uint32_t table_id, int64_t time_ms, struct mr_slice user)
 {
     size_t size = mr_key_write_plain(output, table_id, MR_KEY_ORDER);
-    mr_big_endian_put_time(output + size, time_ms);
+    mr_put_time_be(output + size, time_ms);
     return put_user(output, size + MR_KEY_TIME_BYTES, user);
 }
 
@@ -56,7 +56,7 @@ bool mr_key_parse(struct mr_slice stored, struct mr_key *key)
 {
     if (stored.size < MR_KEY_HEAD_BYTES || stored.size > MR_KEY_BYTES_MAX)
         return false;
-    *key = (struct mr_key){.table_id = mr_big_endian_u32(stored.data)};
+    *key = (struct mr_key){.table_id = mr_get_u32be(stored.data)};
     struct mr_slice rest =
         mr_slice_from(stored.data + MR_KEY_HEAD_BYTES, stored.size - MR_KEY_HEAD_BYTES);
     switch (stored.data[4]) {
@@ -76,13 +76,13 @@ bool mr_key_parse(struct mr_slice stored, struct mr_key *key)
             return false;
         key->kind = MR_KEY_SLOT;
         key->user = mr_slice_from(rest.data, rest.size - MR_KEY_SLOT_BYTES);
-        key->slot_index = mr_big_endian_u32(rest.data + key->user.size);
+        key->slot_index = mr_get_u32be(rest.data + key->user.size);
         break;
     case MR_KEY_ORDER:
         if (rest.size < MR_KEY_TIME_BYTES)
             return false;
         key->kind = MR_KEY_ORDER;
-        key->time_ms = mr_big_endian_time(rest.data);
+        key->time_ms = mr_get_time_be(rest.data);
         key->user = mr_slice_from(rest.data + MR_KEY_TIME_BYTES, rest.size - MR_KEY_TIME_BYTES);
         break;
     default:

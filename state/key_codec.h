@@ -16,7 +16,7 @@
  * Unambiguous: the kind fixes the sizes of all parts but one, the user key, which is what remains.
  * Slots lie apart from objects, so that a scan of objects does not read them. A kind with its high
  * bit set is local: derived from the rest, or about this copy of the state, hence never logged.
- * `order` lists the keys of a table with bounds, oldest first; times as in state/big_endian.h.
+ * `order` lists the keys of a table with bounds, oldest first; times as in base/endian.h.
  * Table ids: the first 4 bytes of XXH3("operator/table"); 0 is the state itself. */
 #ifndef MR_STATE_KEY_CODEC_H
 #define MR_STATE_KEY_CODEC_H

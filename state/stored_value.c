@@ -2,7 +2,7 @@
 #include "state/stored_value.h"
 
 #include "base/assert.h"
-#include "state/big_endian.h"
+#include "base/endian.h"
 #include "state/key_codec.h"
 
 enum { LAYOUT = 0x10, LAYOUT_MASK = 0xf0, FLAG_TIME = 1, FLAG_SLOTS = 2 };
@@ -12,15 +12,15 @@ size_t mr_stored_object_write_head(uint8_t *output, const struct mr_stored_objec
     MR_ASSERT(object->version <= MR_STORED_VERSION_MAX);
     size_t size = 3;
     output[0] = LAYOUT;
-    mr_big_endian_put_u16(output + 1, object->version);
+    mr_put_u16be(output + 1, (uint16_t)object->version);
     if (object->time_ms != MR_TIME_NONE) {
         output[0] |= FLAG_TIME;
-        mr_big_endian_put_time(output + size, object->time_ms);
+        mr_put_time_be(output + size, object->time_ms);
         size += 8;
     }
     if (object->slots_count > 0) {
         output[0] |= FLAG_SLOTS;
-        mr_big_endian_put_u32(output + size, object->slots_count);
+        mr_put_u32be(output + size, object->slots_count);
         size += 4;
     }
     return size;
@@ -36,10 +36,10 @@ bool mr_stored_object_parse(struct mr_slice value, struct mr_stored_object *obje
     size_t size = 3;
     if (value.size < size + (timed ? 8u : 0u) + (slots ? 4u : 0u))
         return false;
-    object->version = mr_big_endian_u16(value.data + 1);
-    object->time_ms = timed ? mr_big_endian_time(value.data + size) : MR_TIME_NONE;
+    object->version = mr_get_u16be(value.data + 1);
+    object->time_ms = timed ? mr_get_time_be(value.data + size) : MR_TIME_NONE;
     size += timed ? 8 : 0;
-    object->slots_count = slots ? mr_big_endian_u32(value.data + size) : 0;
+    object->slots_count = slots ? mr_get_u32be(value.data + size) : 0;
     size += slots ? 4 : 0;
     object->encoded = mr_slice_from(value.data + size, value.size - size);
     return true;
@@ -48,14 +48,14 @@ bool mr_stored_object_parse(struct mr_slice value, struct mr_stored_object *obje
 void mr_stored_slot_write_head(uint8_t *output, uint32_t version)
 {
     output[0] = LAYOUT;
-    mr_big_endian_put_u16(output + 1, version);
+    mr_put_u16be(output + 1, (uint16_t)version);
 }
 
 bool mr_stored_slot_parse(struct mr_slice value, uint32_t *version, struct mr_slice *bytes)
 {
     if (value.size < MR_STORED_SLOT_HEAD || value.data[0] != LAYOUT)
         return false;
-    *version = mr_big_endian_u16(value.data + 1);
+    *version = mr_get_u16be(value.data + 1);
     *bytes = mr_slice_from(value.data + MR_STORED_SLOT_HEAD, value.size - MR_STORED_SLOT_HEAD);
     return true;
 }
@@ -63,34 +63,34 @@ bool mr_stored_slot_parse(struct mr_slice value, uint32_t *version, struct mr_sl
 void mr_stored_table_write(uint8_t *output, const struct mr_stored_table *table)
 {
     output[0] = LAYOUT;
-    mr_big_endian_put_u64(output + 1, (uint64_t)table->keys);
-    mr_big_endian_put_u64(output + 9, (uint64_t)table->bytes);
-    mr_big_endian_put_time(output + 17, table->watermark_ms);
+    mr_put_u64be(output + 1, (uint64_t)table->keys);
+    mr_put_u64be(output + 9, (uint64_t)table->bytes);
+    mr_put_time_be(output + 17, table->watermark_ms);
 }
 
 bool mr_stored_table_parse(struct mr_slice value, struct mr_stored_table *table)
 {
     if (value.size != MR_STORED_TABLE_BYTES || value.data[0] != LAYOUT)
         return false;
-    table->keys = (int64_t)mr_big_endian_u64(value.data + 1);
-    table->bytes = (int64_t)mr_big_endian_u64(value.data + 9);
-    table->watermark_ms = mr_big_endian_time(value.data + 17);
+    table->keys = (int64_t)mr_get_u64be(value.data + 1);
+    table->bytes = (int64_t)mr_get_u64be(value.data + 9);
+    table->watermark_ms = mr_get_time_be(value.data + 17);
     return table->keys >= 0 && table->bytes >= 0;
 }
 
 void mr_stored_order_write(uint8_t *output, const struct mr_stored_order *order)
 {
     output[0] = LAYOUT;
-    mr_big_endian_put_u32(output + 1, order->slots_count);
-    mr_big_endian_put_u32(output + 5, order->bytes);
+    mr_put_u32be(output + 1, order->slots_count);
+    mr_put_u32be(output + 5, order->bytes);
 }
 
 bool mr_stored_order_parse(struct mr_slice value, struct mr_stored_order *order)
 {
     if (value.size != MR_STORED_ORDER_BYTES || value.data[0] != LAYOUT)
         return false;
-    order->slots_count = mr_big_endian_u32(value.data + 1);
-    order->bytes = mr_big_endian_u32(value.data + 5);
+    order->slots_count = mr_get_u32be(value.data + 1);
+    order->bytes = mr_get_u32be(value.data + 5);
     return true;
 }
 
@@ -127,9 +127,9 @@ size_t mr_stored_state_write(uint8_t *output, const struct mr_stored_state *stat
 {
     const struct mr_state_identity *identity = &state->identity;
     output[0] = LAYOUT;
-    mr_big_endian_put_u64(output + 1, (uint64_t)state->changelog_offset);
-    mr_big_endian_put_u64(output + 9, (uint64_t)state->wall_ms);
-    mr_big_endian_put_u64(output + 17, identity->generation);
+    mr_put_u64be(output + 1, (uint64_t)state->changelog_offset);
+    mr_put_u64be(output + 9, (uint64_t)state->wall_ms);
+    mr_put_u64be(output + 17, identity->generation);
     size_t size = 25;
     size += put_text(output + size, identity->cluster_id, sizeof identity->cluster_id - 1);
     size += put_text(output + size, identity->topic_id, sizeof identity->topic_id - 1);
@@ -140,9 +140,9 @@ bool mr_stored_state_parse(struct mr_slice value, struct mr_stored_state *state)
 {
     if (value.size < 25 || value.data[0] != LAYOUT)
         return false;
-    state->changelog_offset = (int64_t)mr_big_endian_u64(value.data + 1);
-    state->wall_ms = (int64_t)mr_big_endian_u64(value.data + 9);
-    state->identity.generation = mr_big_endian_u64(value.data + 17);
+    state->changelog_offset = (int64_t)mr_get_u64be(value.data + 1);
+    state->wall_ms = (int64_t)mr_get_u64be(value.data + 9);
+    state->identity.generation = mr_get_u64be(value.data + 17);
     struct mr_slice rest = mr_slice_from(value.data + 25, value.size - 25);
     return take_text(&rest, state->identity.cluster_id, sizeof state->identity.cluster_id) &&
            take_text(&rest, state->identity.topic_id, sizeof state->identity.topic_id) &&
