@@ -1,7 +1,8 @@
 /* worker/lane.c — the lane's loop on its task thread: a step machine over its phases.
  * Design: a step never waits for the log but in a bounded poll; what must wait is the keeper's or
  * the committer's. Every failure ends in one place, lane_fail; everything in memory is then dropped
- * together, and the arenas of transactions are reused only after both producers are destroyed. */
+ * together, tasks are closed and the arenas of transactions are reused only after both producers
+ * are destroyed. */
 #include "worker/internal.h"
 
 #include "base/assert.h"
@@ -154,9 +155,11 @@ static void forget_readers(struct mr_lane *lane)
                       "the broker was not told that a reader has gone: %s", error.message);
 }
 
-/* Both producers are gone: nothing refers to the arenas any more. */
+/* Both producers are gone: nothing refers to the arenas any more, nor to the overlays of states,
+ * whose bytes went to the changelogs without a copy. */
 static void retired(struct mr_lane *lane)
 {
+    close_tasks(lane);
     mr_transaction_reset(lane->open);
     mr_transaction_reset(lane->spare);
     if (lane->final) {
@@ -665,7 +668,6 @@ bool mr_lane_step(struct mr_lane *lane, uint32_t wait_ms)
     case MR_LANE_FAILING:
         if (lane->committing != NULL || lane->jobs_count > 0)
             return worked;
-        close_tasks(lane);
         retire_producers(lane);
         return true;
     case MR_LANE_STARTING:
