@@ -104,20 +104,32 @@ static void lane_fail(struct mr_lane *lane, const struct mr_error *error)
     lane->phase = MR_LANE_FAILING;
 }
 
-static void remove_inputs(struct mr_lane *lane, struct mr_task *task)
+/* What the task has on disk cannot be used: its next preparation wipes it. */
+static void note_damage(struct mr_task *task, const struct mr_error *error)
+{
+    if (error->recovery == MR_RECOVERY_RESTORE)
+        task->state_damaged = true;
+}
+
+static void remove_input(struct mr_lane *lane, uint32_t index)
 {
     struct mr_error error;
-    for (uint32_t index = 0; index < lane->inputs_count; index++) {
-        struct mr_task_input *input = lane->inputs[index];
-        struct mr_log_assignment assignment = {
-            .topic = input->topic, .partition = input->partition, .tag = index};
-        if (lane->input_tasks[index] != task || !input->assigned)
-            continue;
-        input->assigned = false;
-        if (lane->log->ops->consumer_remove(lane->consumer, &assignment, 1, &error) != MR_OK)
-            MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("topic", input->topic),
-                      "a partition was not removed: %s", error.message);
-    }
+    struct mr_task_input *input = lane->inputs[index];
+    struct mr_log_assignment assignment = {
+        .topic = input->topic, .partition = input->partition, .tag = index};
+    if (!input->assigned)
+        return;
+    input->assigned = false;
+    if (lane->log->ops->consumer_remove(lane->consumer, &assignment, 1, &error) != MR_OK)
+        MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("topic", input->topic),
+                  "a partition was not removed: %s", error.message);
+}
+
+static void remove_inputs(struct mr_lane *lane, const struct mr_task *task)
+{
+    for (uint32_t index = 0; index < lane->inputs_count; index++)
+        if (lane->input_tasks[index] == task)
+            remove_input(lane, index);
 }
 
 static void close_tasks(struct mr_lane *lane)
@@ -356,6 +368,8 @@ static bool take_commit(struct mr_lane *lane, int64_t wait_ms)
     if (lane->phase == MR_LANE_FAILING)
         return true;
     if (transaction->status != MR_OK) {
+        for (uint32_t index = 0; index < transaction->seals_count; index++)
+            note_damage(transaction->seals[index].task, &transaction->error);
         lane_fail(lane, &transaction->error);
         return true;
     }
@@ -374,6 +388,7 @@ static void seal(struct mr_lane *lane)
         if (task->phase != MR_TASK_RUNNING || !task->touched)
             continue;
         if (mr_task_seal(task, transaction, &error) != MR_OK) {
+            note_damage(task, &error);
             lane_fail(lane, &error);
             return;
         }
@@ -390,6 +405,19 @@ static void seal(struct mr_lane *lane)
     MR_ASSERT(status == MR_OK);
 }
 
+/* The open transaction takes no more: its records, or the state that they changed, which goes to
+ * the changelog and which a restore must hold until it has read the progress behind it. */
+static bool is_full(const struct mr_lane *lane)
+{
+    uint64_t bytes = lane->open->arena.used_bytes;
+    for (uint32_t index = 0; index < lane->tasks_count; index++) {
+        const struct mr_task *task = lane->tasks[index];
+        if (task->phase == MR_TASK_RUNNING && task->touched && task->state != NULL)
+            bytes += mr_state_dirty_bytes(task->state);
+    }
+    return bytes >= MR_LIMIT_TRANSACTION_BYTES || mr_transaction_full(lane->open);
+}
+
 /* At low load commit as soon as the last commit has ended; else fill the interval. */
 static bool seal_is_due(const struct mr_lane *lane)
 {
@@ -399,8 +427,7 @@ static bool seal_is_due(const struct mr_lane *lane)
     uint64_t age_ms = (mr_clock_monotonic_ns() - transaction->opened_ns) / 1000000;
     if (lane->poll_was_small && age_ms >= MR_COMMIT_AGE_MS_MIN)
         return true;
-    return mr_transaction_full(transaction) ||
-           age_ms >= (uint64_t)lane->deployment->plan->commit_interval_ms;
+    return is_full(lane) || age_ms >= (uint64_t)lane->deployment->plan->commit_interval_ms;
 }
 
 /* ---- Polling ---- */
@@ -456,11 +483,22 @@ static enum mr_status take_fetch(struct mr_lane *lane, const struct mr_log_fetch
                 count++;
             status = mr_task_feed(task, lane->inputs[message->tag], message, count, error);
         }
-        if (status != MR_OK)
+        if (status != MR_OK) {
+            note_damage(task, error);
             return status;
+        }
         first += count;
     }
     return MR_OK;
+}
+
+/* until_end: what is read to its end is read no more, or records that keep coming would hold the
+ * end up. */
+static void remove_ended(struct mr_lane *lane)
+{
+    for (uint32_t index = 0; index < lane->inputs_count; index++)
+        if (lane->inputs[index]->ended)
+            remove_input(lane, index);
 }
 
 static bool poll_log(struct mr_lane *lane, uint32_t wait_ms)
@@ -485,6 +523,8 @@ static bool poll_log(struct mr_lane *lane, uint32_t wait_ms)
         lane->writer.now_wall_ms = mr_clock_wall_ms();
         status = take_fetch(lane, &fetch, &error);
         lane->log->ops->fetch_release(lane->consumer, &fetch);
+        if (lane->worker->open.until_end)
+            remove_ended(lane);
     }
     if (status != MR_OK)
         lane_fail(lane, &error);
@@ -514,6 +554,7 @@ static bool poll_tasks(struct mr_lane *lane)
             continue;
         enum mr_status status = mr_task_poll(task, now_wall_ms, &error);
         if (status != MR_OK && status != MR_AGAIN) {
+            note_damage(task, &error);
             lane_fail(lane, &error);
             return true;
         }
@@ -531,6 +572,7 @@ static void advance_tasks(struct mr_lane *lane)
     for (uint32_t index = 0; index < lane->tasks_count; index++) {
         struct mr_task *task = lane->tasks[index];
         if (task->phase == MR_TASK_RUNNING && mr_task_advance(task, &error) != MR_OK) {
+            note_damage(task, &error);
             lane_fail(lane, &error);
             return;
         }
@@ -586,7 +628,7 @@ static bool run(struct mr_lane *lane, uint32_t wait_ms)
         lane->phase = MR_LANE_DRAINING;
         return true;
     }
-    if (mr_transaction_full(lane->open) && lane->committing != NULL)
+    if (lane->committing != NULL && is_full(lane))
         return take_commit(lane, wait_ms); /* back-pressure */
     keep_house(lane);
     if (!log_is_full(lane))

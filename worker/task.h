@@ -64,6 +64,7 @@ struct mr_task {
     uint64_t epoch;       /* of the claim; 0: never claimed */
     uint64_t incarnation; /* that prepared it */
     struct mr_claim_own claim_own;
+    bool state_damaged; /* found while it ran: wiped before it is opened again */
     struct mr_state *state;
     struct mr_pipeline *pipeline;
     struct mr_task_input *inputs;

@@ -27,11 +27,11 @@ static enum mr_status progress_visit(void *argument, const struct mr_log_message
     struct progress_search *search = argument;
     struct mr_task *task = search->task;
     if (!message->key_null && mr_slice_equal(message->key, MR_STATE_PROGRESS_KEY)) {
-        search->found = true;
-        struct mr_slice bytes = mr_arena_copy(&task->arena, message->value);
-        enum mr_status status = mr_progress_decode(bytes, &task->arena, &search->progress, error);
-        if (status != MR_OK || search->state == NULL)
-            return status;
+        if (search->state == NULL) {
+            search->found = true;
+            struct mr_slice bytes = mr_arena_copy(&task->arena, message->value);
+            return mr_progress_decode(bytes, &task->arena, &search->progress, error);
+        }
         mr_failpoint("restore_commit");
         return mr_state_restore_commit(search->state, message->offset + 1, mr_clock_wall_ms(),
                                        error);
@@ -97,6 +97,20 @@ static void describe_state(const struct mr_task *task, char path[STATE_PATH_SIZE
                    deployment->cluster_id);
     (void)snprintf(open->identity.topic_id, sizeof(open->identity.topic_id), "%s", topic->topic_id);
     open->identity.generation = deployment->generation;
+}
+
+static enum mr_status wipe_damaged(struct mr_task *task, struct mr_error *error)
+{
+    char path[STATE_PATH_SIZE];
+    struct mr_state_open open;
+    describe_state(task, path, &open);
+    enum mr_status status = mr_state_wipe(&open, error);
+    if (status != MR_OK)
+        return status;
+    task->state_damaged = false;
+    MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("state", path),
+              "local state was damaged; it was wiped and is restored in full");
+    return MR_OK;
 }
 
 /* Open the local state; wipe it when its offset lies outside the changelog. */
@@ -273,7 +287,9 @@ static enum mr_status restore(struct mr_task *task, struct progress_search *sear
     uint64_t start_ms = mr_clock_monotonic_ms();
     const struct mr_deployment *deployment = task->lane->deployment;
     if (deployment->plan->subtopologies[task->subtopology].stateful) {
-        enum mr_status status = open_state(task, &offset, error);
+        enum mr_status status = task->state_damaged ? wipe_damaged(task, error) : MR_OK;
+        if (status == MR_OK)
+            status = open_state(task, &offset, error);
         if (status != MR_OK)
             return status;
     }
@@ -371,16 +387,7 @@ void mr_task_prepare(struct mr_task *task, uint64_t incarnation)
         return;
     }
     mr_task_close(task);
-    if (task->error.recovery != MR_RECOVERY_RESTORE)
-        return;
-    char path[STATE_PATH_SIZE];
-    struct mr_state_open open;
-    struct mr_error wipe_error;
-    describe_state(task, path, &open);
-    if (mr_state_wipe(&open, &wipe_error) == MR_OK)
-        task->error.recovery = MR_RECOVERY_RETRY;
-    else
-        task->error = wipe_error;
+    task->state_damaged = task->state_damaged || task->error.recovery == MR_RECOVERY_RESTORE;
 }
 
 void mr_task_release(struct mr_task *task)
