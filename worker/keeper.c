@@ -46,9 +46,9 @@ static void start(struct mr_lane *lane, struct mr_keeper_job *job)
 static void prepare(struct mr_lane *lane, struct mr_keeper_job *job)
 {
     struct mr_task *task = job->task;
-    if (atomic_load(&lane->abandoned))
+    if (mr_lane_given_up(lane))
         task->status = MR_FAIL(&task->error, MR_CLOSED, MR_RECOVERY_RETRY,
-                               "The incarnation failed before the task was prepared.");
+                               "The lane fails or stops before the task was prepared.");
     else
         mr_task_prepare(task, job->incarnation);
     job->status = task->status;
@@ -62,33 +62,49 @@ static void retire(struct mr_lane *lane, struct mr_keeper_job *job)
     job->status = MR_OK;
 }
 
+/* The end of one input, and its purge. False: the log does not answer. */
+static bool look_after(struct mr_lane *lane, struct mr_keeper_job *job, uint32_t index)
+{
+    const struct mr_log_ops *ops = lane->log->ops;
+    const struct mr_log_assignment *offset = &job->offsets[index];
+    struct mr_error error;
+    enum mr_status status = ops->offset_find(lane->log, offset->topic, offset->partition,
+                                             MR_LOG_OFFSET_LATEST, &job->ends[index], &error);
+    if (status != MR_OK)
+        job->ends[index] = -1;
+    if (status == MR_TIMEOUT || !job->repartitions[index])
+        return status != MR_TIMEOUT;
+    status =
+        ops->records_delete(lane->log, offset->topic, offset->partition, offset->offset, &error);
+    if (status != MR_OK)
+        MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("topic", offset->topic),
+                  "processed repartition records were not purged: %s", error.message);
+    return status != MR_TIMEOUT;
+}
+
 /* Ends for the lag metric, group offsets for tools, and repartition records that everybody has
- * passed. */
+ * passed. None of it is worth a wait: a lane that fails or stops wants its keeper back. */
 static void housekeeping(struct mr_lane *lane, struct mr_keeper_job *job)
 {
     const struct mr_log_ops *ops = lane->log->ops;
     struct mr_error error;
+    bool answers = true;
     char group[256];
     (void)snprintf(group, sizeof(group), "%s.%s", lane->deployment->cluster,
                    lane->deployment->plan->name);
-    for (uint32_t index = 0; index < job->offsets_count; index++) {
-        const struct mr_log_assignment *offset = &job->offsets[index];
+    for (uint32_t index = 0; index < job->offsets_count; index++)
         job->ends[index] = -1;
-        if (ops->offset_find(lane->log, offset->topic, offset->partition, MR_LOG_OFFSET_LATEST,
-                             &job->ends[index], &error) != MR_OK)
-            job->ends[index] = -1;
-        if (job->repartitions[index] &&
-            ops->records_delete(lane->log, offset->topic, offset->partition, offset->offset,
-                                &error) != MR_OK)
-            MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("topic", offset->topic),
-                      "processed repartition records were not purged: %s", error.message);
-    }
+    for (uint32_t index = 0; index < job->offsets_count && answers && !mr_lane_given_up(lane);
+         index++)
+        answers = look_after(lane, job, index);
+    job->status = MR_OK;
+    if (!answers || mr_lane_given_up(lane))
+        return;
     const char *named = lane->running->group == NULL ? group : lane->running->group;
     if (job->offsets_count > 0 &&
         ops->offsets_mirror(lane->log, named, job->offsets, job->offsets_count, &error) != MR_OK)
         MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("group", named),
                   "offsets were not mirrored for lag tools: %s", error.message);
-    job->status = MR_OK;
 }
 
 void *mr_keeper_main(void *argument)

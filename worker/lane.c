@@ -192,6 +192,8 @@ static void task_prepared(struct mr_lane *lane, struct mr_task *task)
 {
     struct mr_error error;
     task->phase = MR_TASK_WAITING;
+    if (task->status == MR_CLOSED && atomic_load(&lane->stop_wanted))
+        return; /* given up by the keeper: what the other tasks did is committed all the same */
     if (task->status != MR_OK) {
         lane_fail(lane, &task->error);
         return;

@@ -128,6 +128,12 @@ enum mr_status mr_lane_tell_passed(struct mr_lane *lane, const struct mr_task_in
 /* Ends its threads and frees it. Pre: phase STOPPED. */
 void mr_lane_destroy(struct mr_lane *lane);
 
+/* Keeper: the incarnation has failed, or the lane stops; what was asked of the keeper is void. */
+static inline bool mr_lane_given_up(const struct mr_lane *lane)
+{
+    return atomic_load(&lane->abandoned) || atomic_load(&lane->stop_wanted);
+}
+
 /* worker/committer.c */
 void *mr_committer_main(void *lane);
 /* worker/keeper.c */

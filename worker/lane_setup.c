@@ -9,7 +9,7 @@
 enum {
     READER_NAME_SIZE = 160,
     RING_COMMITS = 2,
-    RING_JOBS = 4096,
+    RING_JOBS_EXTRA = 16, /* beside one per task: start, retire, housekeeping */
     BATCH_ARENA_CHUNK_BYTES = 1 << 20
 };
 
@@ -35,8 +35,6 @@ struct mr_lane *mr_lane_create(struct mr_worker *worker, struct mr_running *runn
     mr_arena_init(&lane->batch_arena, BATCH_ARENA_CHUNK_BYTES);
     lane->commits = mr_ring_create(RING_COMMITS);
     lane->commits_done = mr_ring_create(RING_COMMITS);
-    lane->jobs = mr_ring_create(RING_JOBS);
-    lane->jobs_done = mr_ring_create(RING_JOBS);
     atomic_store(&lane->lag, -1);
     return lane;
 }
@@ -194,6 +192,8 @@ enum mr_status mr_lane_start(struct mr_lane *lane, struct mr_error *error)
         return status;
     lane->writer.transaction = lane->open;
     set_batching(lane);
+    lane->jobs = mr_ring_create(lane->tasks_count + RING_JOBS_EXTRA);
+    lane->jobs_done = mr_ring_create(lane->tasks_count + RING_JOBS_EXTRA);
     int failed = pthread_create(&lane->committer, NULL, mr_committer_main, lane);
     if (failed != 0)
         return MR_FAIL_ERRNO(error, failed, MR_RECOVERY_EXIT, "A committer thread");
@@ -213,9 +213,9 @@ void mr_lane_destroy(struct mr_lane *lane)
     if (lane == NULL)
         return;
     MR_ASSERT(lane->phase == MR_LANE_STOPPED);
-    mr_ring_close(lane->commits);
-    mr_ring_close(lane->jobs);
     if (lane->threads_started) {
+        mr_ring_close(lane->commits);
+        mr_ring_close(lane->jobs);
         (void)pthread_join(lane->committer, NULL);
         (void)pthread_join(lane->keeper, NULL);
     }

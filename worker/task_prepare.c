@@ -38,6 +38,9 @@ static enum mr_status progress_visit(void *argument, const struct mr_log_message
     }
     if (search->state == NULL)
         return MR_OK;
+    if (mr_lane_given_up(task->lane)) /* a long restore holds neither a stop nor a failure up */
+        return MR_FAIL(error, MR_CLOSED, MR_RECOVERY_RETRY,
+                       "The lane fails or stops before the task was restored.");
     task->statistics.restored_records++;
     task->statistics.restored_bytes += message->key.size + message->value.size;
     return mr_state_restore_record(search->state, message->key, message->value, message->value_null,

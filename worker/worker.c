@@ -89,10 +89,13 @@ static bool lanes_stopped(const struct mr_task_thread *thread)
 static void *task_thread_main(void *argument)
 {
     struct mr_task_thread *thread = argument;
-    uint32_t wait_ms = thread->lanes_count > 1 ? IDLE_SLEEP_MS : LANE_WAIT_MS;
+    bool alone = thread->lanes_count == 1;
+    bool worked = false;
     while (!lanes_stopped(thread)) {
-        bool worked = false;
+        /* An idle lane does not make a busy one wait. */
+        uint32_t wait_ms = alone ? LANE_WAIT_MS : worked ? 0 : IDLE_SLEEP_MS;
         bool polls = false;
+        worked = false;
         for (uint32_t index = 0; index < thread->lanes_count; index++) {
             struct mr_lane *lane = thread->lanes[index];
             worked = mr_lane_step(lane, wait_ms) || worked;
@@ -122,9 +125,8 @@ static enum mr_status register_readers(const struct mr_running *running, struct 
     return MR_OK;
 }
 
-enum mr_status mr_worker_start(struct mr_worker *worker, struct mr_error *error)
+static enum mr_status start_all(struct mr_worker *worker, struct mr_error *error)
 {
-    MR_ASSERT(!worker->started);
     for (uint32_t index = 0; index < worker->runnings_count; index++) {
         enum mr_status status = register_readers(worker->runnings[index], error);
         if (status != MR_OK)
@@ -143,8 +145,23 @@ enum mr_status mr_worker_start(struct mr_worker *worker, struct mr_error *error)
             return MR_FAIL_ERRNO(error, failed, MR_RECOVERY_EXIT, "A task thread");
         worker->threads[index].started = true;
     }
-    worker->started = true;
     return MR_OK;
+}
+
+enum mr_status mr_worker_start(struct mr_worker *worker, struct mr_error *error)
+{
+    MR_ASSERT(!worker->started);
+    enum mr_status status = start_all(worker, error);
+    worker->started = true;
+    if (status == MR_OK)
+        return MR_OK;
+    /* A part of it runs: that part is stopped, so that the worker can be destroyed. */
+    while (!mr_worker_stop(worker, MR_LOG_WAIT_MS))
+        ;
+    for (uint32_t index = 0; index < worker->open.threads_count; index++)
+        for (uint32_t lane = 0; lane < worker->threads[index].lanes_count; lane++)
+            worker->threads[index].lanes[lane]->phase = MR_LANE_STOPPED;
+    return status;
 }
 
 void mr_worker_fail(struct mr_running *running, const struct mr_error *error)
