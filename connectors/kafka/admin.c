@@ -1,7 +1,10 @@
 /* connectors/kafka/admin.c — topics: describe, create, grow, delete, list; and the cluster's id.
  * Design: one librdkafka producer handle serves all admin requests of a log; it is thread-safe,
  * each request waits on a queue of its own. A request waits at most KAFKA_ADMIN_WAIT_MS and fails
- * early when the broker refuses the login. */
+ * early when the broker refuses the login. A handle that knew its brokers and has lost all of them
+ * is replaced: while such a broker is away, librdkafka 2.8 wakes its own threads in a circle for as
+ * long as a request to that broker waits, which costs a core; a new handle waits quietly for any
+ * broker that it was told of. */
 #include "connectors/kafka/internal.h"
 
 #include <inttypes.h>
@@ -10,77 +13,152 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/memory.h"
 
-/* ---- Requests ---- */
+/* ---- The handle ---- */
 
-enum mr_status mr_kafka_admin_handle(struct kafka_log *log, rd_kafka_t **handle,
-                                     struct mr_error *error)
+static void destroy_admin(struct kafka_admin *admin)
 {
-    enum mr_status status = MR_OK;
-    pthread_mutex_lock(&log->lock);
-    if (log->admin == NULL) {
-        rd_kafka_conf_t *conf = NULL;
-        char text[KAFKA_TEXT_SIZE];
-        status =
-            mr_kafka_conf_create(log, KAFKA_ADMIN, NULL, NULL, &log->admin_client, &conf, error);
-        if (status == MR_OK) {
-            log->admin = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
-            if (log->admin == NULL) {
-                rd_kafka_conf_destroy(conf);
-                status = MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
-                                 "The Kafka client cannot be made: %s.", text);
-            }
+    if (admin == NULL)
+        return;
+    if (admin->handle != NULL)
+        rd_kafka_destroy(admin->handle);
+    mr_kafka_client_deinit(&admin->client);
+    mr_memory_free(admin);
+}
+
+static enum mr_status make_admin(struct kafka_log *log, struct kafka_admin **made,
+                                 struct mr_error *error)
+{
+    struct kafka_admin *admin = mr_memory_new(1, sizeof(*admin));
+    rd_kafka_conf_t *conf = NULL;
+    char text[KAFKA_TEXT_SIZE];
+    mr_kafka_client_init(&admin->client);
+    enum mr_status status =
+        mr_kafka_conf_create(log, KAFKA_ADMIN, NULL, NULL, &admin->client, &conf, error);
+    if (status == MR_OK) {
+        admin->handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
+        if (admin->handle == NULL) {
+            rd_kafka_conf_destroy(conf);
+            status = MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                             "The Kafka client cannot be made: %s.", text);
         }
     }
-    *handle = log->admin;
-    pthread_mutex_unlock(&log->lock);
+    if (status == MR_OK)
+        *made = admin;
+    else
+        destroy_admin(admin);
     return status;
 }
 
-/* Poll queue until an event comes. NULL: none in time. */
-static rd_kafka_event_t *wait_event(struct kafka_log *log, rd_kafka_t *handle,
-                                    rd_kafka_queue_t *queue)
+/* A handle that knew brokers and has lost all of them. */
+static bool is_lost(struct kafka_admin *admin)
+{
+    return atomic_load(&admin->answered) && atomic_load(&admin->client.unreachable);
+}
+
+static enum mr_status take_admin(struct kafka_log *log, struct kafka_admin **taken,
+                                 struct mr_error *error)
+{
+    struct kafka_admin *lost = NULL;
+    enum mr_status status = MR_OK;
+    pthread_mutex_lock(&log->lock);
+    if (log->admin != NULL)
+        rd_kafka_poll(log->admin->handle, 0); /* serves the error callback */
+    if (log->admin != NULL && is_lost(log->admin)) {
+        if (log->admin->users_count == 0)
+            lost = log->admin;
+        log->admin = NULL; /* otherwise its last user destroys it */
+    }
+    if (log->admin == NULL)
+        status = make_admin(log, &log->admin, error);
+    if (status == MR_OK) {
+        log->admin->users_count++;
+        *taken = log->admin;
+    }
+    pthread_mutex_unlock(&log->lock);
+    destroy_admin(lost);
+    return status;
+}
+
+/* An event is memory of its own: it may outlive the handle, and is read after this. */
+static void give_admin(struct kafka_log *log, struct kafka_admin *admin)
+{
+    pthread_mutex_lock(&log->lock);
+    admin->users_count--;
+    bool last = admin->users_count == 0 && log->admin != admin;
+    pthread_mutex_unlock(&log->lock);
+    if (last)
+        destroy_admin(admin);
+}
+
+void mr_kafka_admin_close(struct kafka_log *log)
+{
+    destroy_admin(log->admin);
+    log->admin = NULL;
+}
+
+/* ---- Requests ---- */
+
+/* Poll queue until an event comes. NULL: none in time, or none will come. */
+static rd_kafka_event_t *wait_event(struct kafka_admin *admin, rd_kafka_queue_t *queue)
 {
     uint64_t deadline_ms = mr_clock_monotonic_ms() + KAFKA_ADMIN_WAIT_MS;
     for (;;) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(queue, KAFKA_WAIT_SLICE_MS);
         if (event != NULL)
             return event;
-        rd_kafka_poll(handle, 0); /* serves the error callback */
-        if (atomic_load(&log->admin_client.refused) || mr_clock_monotonic_ms() >= deadline_ms)
+        rd_kafka_poll(admin->handle, 0); /* serves the error callback */
+        if (atomic_load(&admin->client.refused) || is_lost(admin) ||
+            mr_clock_monotonic_ms() >= deadline_ms)
             return NULL;
     }
+}
+
+/* The answer, or why there is none. */
+static enum mr_status check_event(struct kafka_admin *admin, rd_kafka_event_t *got,
+                                  const char *what, rd_kafka_event_t **event,
+                                  struct mr_error *error)
+{
+    rd_kafka_resp_err_t code =
+        got == NULL ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_event_error(got);
+    enum mr_status status;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        atomic_store(&admin->client.unreachable, false);
+        atomic_store(&admin->answered, true);
+        *event = got;
+        return MR_OK;
+    }
+    if (got == NULL && atomic_load(&admin->client.refused))
+        return mr_kafka_fail_refused(error, &admin->client, what);
+    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__DESTROY)
+        status = mr_kafka_fail(error, RD_KAFKA_RESP_ERR__TIMED_OUT, "no Kafka broker answered",
+                               "%s", what);
+    else
+        status = mr_kafka_fail(error, code, rd_kafka_event_error_string(got), "%s", what);
+    if (got != NULL)
+        rd_kafka_event_destroy(got);
+    return status;
 }
 
 enum mr_status mr_kafka_admin_request(struct kafka_log *log, rd_kafka_admin_op_t operation,
                                       kafka_admin_send send, void *argument, const char *what,
                                       rd_kafka_event_t **event, struct mr_error *error)
 {
-    rd_kafka_t *handle = NULL;
-    enum mr_status status = mr_kafka_admin_handle(log, &handle, error);
+    struct kafka_admin *admin = NULL;
+    enum mr_status status = take_admin(log, &admin, error);
     if (status != MR_OK)
         return status;
     char text[KAFKA_TEXT_SIZE];
-    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(handle, operation);
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(admin->handle, operation);
     rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_ADMIN_WAIT_MS, text, sizeof(text));
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(handle);
-    atomic_store(&log->admin_client.refused, false);
-    send(handle, options, queue, argument);
-    rd_kafka_event_t *got = wait_event(log, handle, queue);
-    if (got == NULL && atomic_load(&log->admin_client.refused)) {
-        status = mr_kafka_fail_refused(error, &log->admin_client, what);
-    } else if (got == NULL) {
-        status = mr_kafka_fail(error, RD_KAFKA_RESP_ERR__TIMED_OUT,
-                               "no Kafka broker answered in time", "%s", what);
-    } else if (rd_kafka_event_error(got) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        status = mr_kafka_fail(error, rd_kafka_event_error(got), rd_kafka_event_error_string(got),
-                               "%s", what);
-        rd_kafka_event_destroy(got);
-    } else {
-        *event = got;
-    }
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->handle);
+    atomic_store(&admin->client.refused, false);
+    send(admin->handle, options, queue, argument);
+    status = check_event(admin, wait_event(admin, queue), what, event, error);
     rd_kafka_queue_destroy(queue);
     rd_kafka_AdminOptions_destroy(options);
+    give_admin(log, admin);
     return status;
 }
 
@@ -387,22 +465,27 @@ enum mr_status mr_kafka_topics_list(struct mr_log *log,
                                     struct mr_error *error)
 {
     struct kafka_log *kafka = (struct kafka_log *)log;
-    rd_kafka_t *handle = NULL;
-    enum mr_status status = mr_kafka_admin_handle(kafka, &handle, error);
+    struct kafka_admin *admin = NULL;
+    enum mr_status status = take_admin(kafka, &admin, error);
     if (status != MR_OK)
         return status;
     const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_resp_err_t code = rd_kafka_metadata(handle, 1, NULL, &metadata, KAFKA_ADMIN_WAIT_MS);
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(admin->handle, 1, NULL, &metadata, KAFKA_ADMIN_WAIT_MS);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        rd_kafka_poll(handle, 0);
-        if (atomic_load(&kafka->admin_client.refused))
-            return mr_kafka_fail_refused(error, &kafka->admin_client, "Listing the topics");
-        return mr_kafka_fail(error, code, NULL, "Listing the topics");
+        rd_kafka_poll(admin->handle, 0);
+        if (atomic_load(&admin->client.refused))
+            status = mr_kafka_fail_refused(error, &admin->client, "Listing the topics");
+        else
+            status = mr_kafka_fail(error, code, NULL, "Listing the topics");
+        give_admin(kafka, admin);
+        return status;
     }
     for (int index = 0; index < metadata->topic_cnt; index++) {
         if (metadata->topics[index].err == RD_KAFKA_RESP_ERR_NO_ERROR)
             visit(argument, metadata->topics[index].topic);
     }
     rd_kafka_metadata_destroy(metadata);
+    give_admin(kafka, admin);
     return MR_OK;
 }

@@ -77,6 +77,8 @@ static void error_callback(rd_kafka_t *handle, int code, const char *reason, voi
         atomic_store(&client->topic_error, code);
         return;
     }
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        atomic_store(&client->unreachable, true);
     MR_LOG_AT(MR_LOG_WARNING, "kafka",
               MR_LOG_FIELDS("client", rd_kafka_name(handle), "event",
                             rd_kafka_err2name((rd_kafka_resp_err_t)code)),
@@ -86,6 +88,7 @@ static void error_callback(rd_kafka_t *handle, int code, const char *reason, voi
 void mr_kafka_client_init(struct kafka_client *client)
 {
     atomic_init(&client->refused, false);
+    atomic_init(&client->unreachable, false);
     atomic_init(&client->topic_changed, false);
     atomic_init(&client->topic_error, RD_KAFKA_RESP_ERR_NO_ERROR);
     pthread_mutex_init(&client->lock, NULL);

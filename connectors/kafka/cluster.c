@@ -8,9 +8,7 @@
 static void close_log(struct mr_log *base)
 {
     struct kafka_log *log = (struct kafka_log *)base;
-    if (log->admin != NULL)
-        rd_kafka_destroy(log->admin);
-    mr_kafka_client_deinit(&log->admin_client);
+    mr_kafka_admin_close(log);
     pthread_mutex_destroy(&log->lock);
     for (size_t index = 0; log->settings[index] != NULL; index++)
         mr_memory_free(log->settings[index]);
@@ -77,7 +75,6 @@ enum mr_status mr_kafka_log_create(const struct mr_kafka_log_open *open, struct 
     made->queued_bytes_max =
         open->queued_bytes_max != 0 ? open->queued_bytes_max : KAFKA_QUEUED_BYTES;
     pthread_mutex_init(&made->lock, NULL);
-    mr_kafka_client_init(&made->admin_client);
     *log = &made->base;
     return MR_OK;
 }

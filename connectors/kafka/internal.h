@@ -25,6 +25,7 @@ enum {
 
 struct kafka_client {
     atomic_bool refused;       /* the broker refused the login; text says what it said */
+    atomic_bool unreachable;   /* no broker could be reached when this was last told */
     atomic_bool topic_changed; /* a topic has another id than before; changed_topic names it */
     atomic_int topic_error;    /* code of an error about one topic; topic_text is "NAME [N]: why" */
     pthread_mutex_t lock;
@@ -39,9 +40,16 @@ struct kafka_log {
     char *client_id;
     char **settings; /* pairs, ended by NULL */
     uint64_t queued_bytes_max;
-    pthread_mutex_t lock; /* guards the creation of admin */
-    rd_kafka_t *admin;
-    struct kafka_client admin_client;
+    pthread_mutex_t lock; /* guards admin and its users */
+    struct kafka_admin *admin;
+};
+
+/* The handle of admin requests; admin.c says why it is replaced. */
+struct kafka_admin {
+    rd_kafka_t *handle;
+    struct kafka_client client;
+    uint32_t users_count;
+    atomic_bool answered; /* it knows brokers by their numbers */
 };
 
 /* ---- error.c: the one place that translates librdkafka's codes ---- */
@@ -109,8 +117,8 @@ enum mr_status mr_kafka_await_leaders(struct kafka_log *log, const char *topic,
                                       int32_t partitions_count,
                                       struct mr_error *error) MR_NODISCARD;
 
-enum mr_status mr_kafka_admin_handle(struct kafka_log *log, rd_kafka_t **handle,
-                                     struct mr_error *error) MR_NODISCARD;
+/* Give back what the log keeps for admin requests: when it is closed. */
+void mr_kafka_admin_close(struct kafka_log *log);
 /* Send an admin request and wait for its result event. send gets the handle, options and queue. */
 typedef void (*kafka_admin_send)(rd_kafka_t *handle, rd_kafka_AdminOptions_t *options,
                                  rd_kafka_queue_t *queue, void *argument);
