@@ -5,10 +5,8 @@
 
 static const char *const operator_labels[] = {"topology", "operator", NULL};
 static const char *const source_labels[] = {"topology", "source", "partition", NULL};
-static const char *const sink_labels[] = {"topology", "sink", NULL};
 static const char *const store_labels[] = {"topology", "subtopology", "partition", NULL};
 static const char *const topology_labels[] = {"topology", NULL};
-static const char *const topic_labels[] = {"topic", NULL};
 
 #define COUNTER .kind = MR_METRIC_COUNTER
 #define GAUGE .kind = MR_METRIC_GAUGE
@@ -65,14 +63,6 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
                                     GAUGE,
                                     .labels = source_labels,
                                     .help = "Event time that the source has reached."},
-    [MR_ENGINE_SINK_RECORDS] = {.name = "millrace_sink_records_total",
-                                COUNTER,
-                                .labels = sink_labels,
-                                .help = "Records of committed transactions."},
-    [MR_ENGINE_SINK_BYTES] = {.name = "millrace_sink_bytes_total",
-                              COUNTER,
-                              .labels = sink_labels,
-                              .help = "Bytes of keys and values of committed transactions."},
     [MR_ENGINE_STORE_BYTES] = {.name = "millrace_store_bytes",
                                GAUGE,
                                .labels = store_labels,
@@ -89,10 +79,6 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
                                       COUNTER,
                                       .labels = store_labels,
                                       .help = "Reads of state that went to the overlay or disk."},
-    [MR_ENGINE_STORE_FLUSHES] = {.name = "millrace_store_flushes_total",
-                                 COUNTER,
-                                 .labels = store_labels,
-                                 .help = "Times that a task's database was flushed to disk."},
     [MR_ENGINE_TRANSACTION_DURATION] = {.name = "millrace_transaction_duration_microseconds",
                                         HISTOGRAM,
                                         .labels = topology_labels,
@@ -123,10 +109,6 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
                           COUNTER,
                           .labels = topology_labels,
                           .help = "Tasks claimed."},
-    [MR_ENGINE_CLAIM_DURATION] = {.name = "millrace_claim_duration_microseconds",
-                                  HISTOGRAM,
-                                  .labels = topology_labels,
-                                  .help = "Time to claim a task, without its restore."},
     [MR_ENGINE_FENCES] = {.name = "millrace_fences_total",
                           COUNTER,
                           .labels = topology_labels,
@@ -148,15 +130,6 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
                                        .labels = topology_labels,
                                        .help = "Output records whose event time lay further ahead "
                                                "than brokers accept."},
-    [MR_ENGINE_MEMORY_LOG_BYTES] = {.name = "millrace_memory_log_bytes",
-                                    GAUGE,
-                                    .labels = topic_labels,
-                                    .help = "Memory that a topic of the memory log holds."},
-    [MR_ENGINE_MEMORY_LOG_DROPPED] = {.name = "millrace_memory_log_dropped_records",
-                                      GAUGE,
-                                      .labels = topic_labels,
-                                      .help = "Oldest records that left a topic of the memory log "
-                                              "that nobody reads."},
 };
 
 const struct mr_metric_spec *mr_engine_metric(enum mr_engine_metric metric)
