@@ -2,6 +2,7 @@
 #include "worker/egress.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/endian.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -15,7 +16,10 @@
 enum {
     EVENT_TIME_AHEAD_MS_MAX = 50 * 60 * 1000, /* Kafka 4's default bound is an hour */
     RECORD_OVERHEAD_BYTES = 128,              /* batch header, lengths, key and header framing */
-    SINK_RUN_MAX = 256
+    HEADER_OVERHEAD_BYTES = 10,               /* two lengths of at most 5 bytes */
+    TOPIC_NAME_MAX = 249,                     /* Kafka's */
+    SINK_RUN_MAX = 256,
+    MISSING_MS = 5000 /* a topic that is created meanwhile is found after this */
 };
 
 struct mr_egress {
@@ -237,43 +241,82 @@ static bool row_passes(struct mr_egress *egress, const struct mr_batch *batch, u
     return false;
 }
 
-/* The topic that topic_from names for this row; describes it when it is new. */
-static struct mr_target *row_topic(struct mr_egress *egress, const struct mr_batch *batch,
-                                   uint32_t row, const struct mr_row_fault *fault)
+static bool is_missing(const struct mr_writer *writer, const char *topic)
 {
-    if (egress->topics == NULL)
-        return egress->target;
-    struct mr_value name = egress->topics[row];
-    if (name.kind != MR_KIND_STRING || name.size == 0 || name.size > 249) {
-        report(fault, egress, batch, row, "topic_from gave no topic name.");
-        return NULL;
-    }
+    uint64_t now_ms = mr_clock_monotonic_ms();
+    for (uint32_t index = 0; index < MR_MISSING_TOPICS_MAX; index++)
+        if (writer->missing[index].until_ms > now_ms &&
+            strcmp(writer->missing[index].name, topic) == 0)
+            return true;
+    return false;
+}
+
+/* Add a topic that topic_from has named for the first time. *target stays NULL when the row was
+ * reported; a log that does not answer is no fault of the row. */
+static enum mr_status add_dynamic(struct mr_egress *egress, const char *topic,
+                                  const struct mr_batch *batch, uint32_t row,
+                                  const struct mr_row_fault *fault, struct mr_target **target,
+                                  struct mr_error *error)
+{
     struct mr_writer *writer = egress->writer;
-    struct mr_target *target = mr_targets_find(&writer->targets, mr_value_text(name));
-    if (target == NULL)
-        target = mr_targets_find(&writer->dynamic_targets, mr_value_text(name));
-    if (target != NULL)
-        return target;
-    char topic[256];
-    memcpy(topic, name.text, name.size);
-    topic[name.size] = '\0';
-    if (!mr_topic_allowed(egress->node, topic)) {
-        report(fault, egress, batch, row,
-               "topic_from gave a topic that topic_allow does not list.");
-        return NULL;
-    }
     struct mr_log_topic described;
-    struct mr_error error;
-    if (writer->log->ops->topic_describe(writer->log, topic, &described, &error) != MR_OK) {
-        report(fault, egress, batch, row, error.message);
-        return NULL;
+    char message[320];
+    enum mr_status status = MR_NOT_FOUND;
+    if (!is_missing(writer, topic)) {
+        status = writer->log->ops->topic_describe(writer->log, topic, &described, error);
+        if (status == MR_NOT_FOUND) {
+            struct mr_missing_topic *missing =
+                &writer->missing[writer->missing_next++ % MR_MISSING_TOPICS_MAX];
+            (void)snprintf(missing->name, sizeof(missing->name), "%s", topic);
+            missing->until_ms = mr_clock_monotonic_ms() + MISSING_MS;
+        } else if (status != MR_OK && error->recovery != MR_RECOVERY_FAIL_TOPOLOGY) {
+            return status;
+        } else if (status != MR_OK) {
+            report(fault, egress, batch, row, error->message);
+            return MR_OK;
+        }
     }
-    target = mr_targets_add(&writer->dynamic_targets, topic, described.partitions_count,
-                            described.message_bytes_max);
-    if (target == NULL)
+    if (status == MR_NOT_FOUND) {
+        (void)snprintf(message, sizeof(message),
+                       "topic_from gave \"%s\", which does not exist. Create the topic.", topic);
+        report(fault, egress, batch, row, message);
+        return MR_OK;
+    }
+    *target = mr_targets_add(&writer->dynamic_targets, topic, described.partitions_count,
+                             described.message_bytes_max);
+    if (*target == NULL)
         report(fault, egress, batch, row,
                "topic_from names more topics than a topology can write.");
-    return target;
+    return MR_OK;
+}
+
+/* The topic of this row; NULL when the row was reported. */
+static enum mr_status row_topic(struct mr_egress *egress, const struct mr_batch *batch,
+                                uint32_t row, const struct mr_row_fault *fault,
+                                struct mr_target **target, struct mr_error *error)
+{
+    *target = egress->target;
+    if (egress->topics == NULL)
+        return MR_OK;
+    struct mr_value name = egress->topics[row];
+    *target = NULL;
+    if (name.kind != MR_KIND_STRING || name.size == 0 || name.size > TOPIC_NAME_MAX) {
+        report(fault, egress, batch, row, "topic_from gave no topic name.");
+        return MR_OK;
+    }
+    struct mr_writer *writer = egress->writer;
+    *target = mr_targets_find(&writer->targets, mr_value_text(name));
+    if (*target == NULL)
+        *target = mr_targets_find(&writer->dynamic_targets, mr_value_text(name));
+    if (*target != NULL)
+        return MR_OK;
+    char topic[TOPIC_NAME_MAX + 1];
+    memcpy(topic, name.text, name.size);
+    topic[name.size] = '\0';
+    if (mr_topic_allowed(egress->node, topic))
+        return add_dynamic(egress, topic, batch, row, fault, target, error);
+    report(fault, egress, batch, row, "topic_from gave a topic that topic_allow does not list.");
+    return MR_OK;
 }
 
 /* Headers of one row. Returns false when the row has no room for them; NULL headers: none. */
@@ -335,35 +378,48 @@ static bool row_key(struct mr_egress *egress, struct mr_batch *batch, uint32_t r
     return false;
 }
 
-static void write_log_row(struct mr_egress *egress, struct mr_batch *batch, uint32_t row,
-                          const struct mr_row_fault *fault, uint32_t *written_count)
+static size_t headers_bytes(const struct mr_headers *headers)
+{
+    size_t bytes = 0;
+    for (uint32_t index = 0; headers != NULL && index < headers->count; index++)
+        bytes += strlen(headers->items[index].name) + headers->items[index].value.size +
+                 HEADER_OVERHEAD_BYTES;
+    return bytes;
+}
+
+/* Append one row to its target, or report it. Fails only for what is not the row's fault. */
+static enum mr_status write_log_row(struct mr_egress *egress, struct mr_batch *batch, uint32_t row,
+                                    const struct mr_row_fault *fault, uint32_t *written_count,
+                                    struct mr_error *error)
 {
     struct mr_writer *writer = egress->writer;
-    struct mr_target *target = row_topic(egress, batch, row, fault);
+    struct mr_target *target;
     struct mr_slice key = {0};
     struct mr_slice payload;
     bool key_null;
     bool value_null;
-    struct mr_error error;
-    if (target == NULL || !row_key(egress, batch, row, &key, &key_null, fault))
-        return;
-    if (encode_row(egress, batch, row, &payload, &value_null, &error) != MR_OK) {
-        report(fault, egress, batch, row, error.message);
-        return;
+    enum mr_status status = row_topic(egress, batch, row, fault, &target, error);
+    if (status != MR_OK || target == NULL)
+        return status;
+    if (!row_key(egress, batch, row, &key, &key_null, fault))
+        return MR_OK;
+    if (encode_row(egress, batch, row, &payload, &value_null, error) != MR_OK) {
+        report(fault, egress, batch, row, error->message);
+        return MR_OK;
     }
-    if (payload.size + key.size + RECORD_OVERHEAD_BYTES > (size_t)target->message_bytes_max) {
-        char message[256];
+    const struct mr_headers *headers = row_headers(egress, row);
+    size_t bytes = payload.size + key.size + headers_bytes(headers) + RECORD_OVERHEAD_BYTES;
+    if (bytes > (size_t)target->message_bytes_max) {
+        char message[320]; /* a topic's name has 249 bytes at most */
         (void)snprintf(message, sizeof(message),
                        "The record is %zu bytes; topic %s takes at most %" PRId64
                        " (max.message.bytes).",
-                       payload.size + key.size + RECORD_OVERHEAD_BYTES, target->topic,
-                       target->message_bytes_max);
+                       bytes, target->topic, target->message_bytes_max);
         report(fault, egress, batch, row, message);
-        return;
+        return MR_OK;
     }
     int32_t partition = key_null ? batch->origin.partition % target->partitions_count
                                  : mr_hash_partition(key, target->partitions_count);
-    const struct mr_headers *headers = row_headers(egress, row);
     struct mr_log_record *record = mr_transaction_append(writer->transaction, target, partition);
     record->key_null = key_null;
     record->key = mr_arena_copy(&writer->transaction->arena, key);
@@ -372,6 +428,7 @@ static void write_log_row(struct mr_egress *egress, struct mr_batch *batch, uint
     record->headers = headers;
     record->timestamp_ms = clamp_event_time(writer, batch->event_times_ms[row]);
     (*written_count)++;
+    return MR_OK;
 }
 
 static enum mr_status write_connector_rows(struct mr_egress *egress, struct mr_view view,
@@ -424,8 +481,11 @@ enum mr_status mr_egress_write(struct mr_egress *egress, struct mr_view view,
         return write_connector_rows(egress, view, fault, written_count, error);
     for (uint32_t index = 0; index < view.rows_count; index++) {
         uint32_t row = view.rows[index];
-        if (row_passes(egress, view.batch, row, fault))
-            write_log_row(egress, view.batch, row, fault, written_count);
+        if (!row_passes(egress, view.batch, row, fault))
+            continue;
+        enum mr_status status = write_log_row(egress, view.batch, row, fault, written_count, error);
+        if (status != MR_OK)
+            return status;
     }
     return MR_OK;
 }

@@ -12,6 +12,13 @@
 #include "topology/deployment.h"
 #include "worker/transaction.h"
 
+/* A topic that topic_from named and that was not there: not asked for again for a moment. */
+enum { MR_MISSING_TOPICS_MAX = 16 };
+struct mr_missing_topic {
+    char name[256];
+    uint64_t until_ms; /* monotonic */
+};
+
 struct mr_writer {
     struct mr_log *log;
     const struct mr_deployment *deployment;
@@ -21,7 +28,9 @@ struct mr_writer {
     struct mr_target *dead_letters;
     uint64_t batch_bytes_max; /* the smallest max.message.bytes of the targets */
     struct mr_evaluator *evaluator;
-    int64_t now_wall_ms;      /* of the current batch */
+    int64_t now_wall_ms; /* of the current batch */
+    struct mr_missing_topic missing[MR_MISSING_TOPICS_MAX];
+    uint32_t missing_next;    /* where the next one goes: the oldest */
     uint64_t clamped_count;   /* event times that were too far ahead */
     uint64_t truncated_count; /* dead letters that were cut */
 };
