@@ -287,6 +287,12 @@ static enum mr_status add_dynamic(struct mr_egress *egress, const char *topic,
     if (*target == NULL)
         report(fault, egress, batch, row,
                "topic_from names more topics than a topology can write.");
+    if (*target != NULL && (uint64_t)described.message_bytes_max < writer->batch_bytes_max) {
+        writer->batch_bytes_max = (uint64_t)described.message_bytes_max;
+        return MR_FAIL(
+            error, MR_IO, MR_RECOVERY_REINCARNATE,
+            "Topic %s takes smaller batches than the producers make: they are made anew.", topic);
+    }
     return MR_OK;
 }
 
