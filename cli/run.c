@@ -157,11 +157,16 @@ static enum mr_status deploy_one(struct session *session, uint32_t index, struct
     }
 }
 
-static enum mr_exit failure(const char *what, const struct mr_error *error)
+static enum mr_exit failure(const struct session *session, const char *what,
+                            const struct mr_error *error)
 {
-    (void)fprintf(stderr, "millrace: %s: %s\n", what, error->message);
-    return error->recovery == MR_RECOVERY_RETRY || error->status == MR_TIMEOUT ? MR_EXIT_UNREACHED
-                                                                               : MR_EXIT_WRONG;
+    (void)fprintf(stderr, "millrace: %s: %s", what, error->message);
+    bool unreached = error->recovery == MR_RECOVERY_RETRY || error->status == MR_TIMEOUT;
+    if (unreached && session->options->brokers != NULL)
+        (void)fprintf(stderr, " Check that Kafka runs and is reached at --brokers %s.",
+                      session->options->brokers);
+    (void)fputc('\n', stderr);
+    return unreached ? MR_EXIT_UNREACHED : MR_EXIT_WRONG;
 }
 
 static enum mr_exit start_worker(struct session *session)
@@ -170,7 +175,7 @@ static enum mr_exit start_worker(struct session *session)
     struct mr_error error;
     for (uint32_t index = 0; index < session->count; index++)
         if (deploy_one(session, index, &error) != MR_OK)
-            return failure(session->plans[index]->name, &error);
+            return failure(session, session->plans[index]->name, &error);
     struct mr_worker_open open = {.log = session->log,
                                   .metrics = session->metrics,
                                   .name = session->name,
@@ -180,13 +185,13 @@ static enum mr_exit start_worker(struct session *session)
                                   .until_end = options->until_end,
                                   .outlives_process = options->brokers != NULL};
     if (mr_worker_create(&open, &session->worker, &error) != MR_OK)
-        return failure("the worker does not start", &error);
+        return failure(session, "the worker does not start", &error);
     for (uint32_t index = 0; index < session->count; index++)
         if (mr_worker_add(session->worker, session->deployments[index], &session->runnings[index],
                           &error) != MR_OK)
-            return failure(session->plans[index]->name, &error);
+            return failure(session, session->plans[index]->name, &error);
     if (mr_worker_start(session->worker, &error) != MR_OK)
-        return failure("the worker does not start", &error);
+        return failure(session, "the worker does not start", &error);
     return MR_EXIT_FINE;
 }
 
@@ -321,7 +326,7 @@ static enum mr_exit run_session(const struct run_options *options)
     catch_signals();
     enum mr_exit code = load_plans(&session);
     if (code == MR_EXIT_FINE && open_log(&session, &error) != MR_OK)
-        code = failure("the log cannot be opened", &error);
+        code = failure(&session, "the log cannot be opened", &error);
     if (code == MR_EXIT_FINE)
         code = run_rounds(&session);
     mr_worker_destroy(session.worker);

@@ -24,8 +24,8 @@ struct translation {
 #define FAIL MR_RECOVERY_FAIL_TOPOLOGY
 
 static const char remedy_topic[] =
-    "Check the name, or create the topic; a topic that was deleted while the topology ran must be "
-    "dealt with by `millrace reset`.";
+    "Check the name, or create the topic. A topic that was deleted while the topology ran is not "
+    "gone on with, even when it is created anew: start the topology under a new name.";
 static const char remedy_login[] = "Check the credentials and the mechanism of the connection.";
 static const char remedy_rights[] =
     "Give the connection's user the rights that `millrace doctor` lists.";
