@@ -86,7 +86,7 @@ class Kafka:
         """records: (key bytes or None, value bytes or None[, timestamp ms]) in order per key."""
         producer = Producer({"bootstrap.servers": self.brokers, "partitioner": "murmur2_random",
                              "linger.ms": 20, "queue.buffering.max.messages": 1000000,
-                             "enable.idempotence": True})
+                             "enable.idempotence": True, "message.max.bytes": 8_000_000})
         failures = []
 
         def delivered(error, _message):
