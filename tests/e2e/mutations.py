@@ -1,0 +1,62 @@
+"""Builds of the program with one guard of the protocol switched off.
+
+A guard is one source file's #ifdef, so a mutated program is the normal build's link with that file compiled
+again and put before the libraries: a second or two instead of a whole build. What decides is the same compiler
+definition that `cmake -DMR_MUTATION=NAME` sets.
+"""
+
+import json
+import shlex
+import subprocess
+
+from millrace import BUILD, ROOT
+
+FOLDER = ROOT / "build"
+
+
+def sources_of(definition):
+    """The files whose text depends on the definition."""
+    found = subprocess.run(["grep", "-rlw", "--include=*.[ch]", definition, *source_folders()], cwd=ROOT,
+                           stdout=subprocess.PIPE, text=True, check=False).stdout.split()
+    headers = [name for name in found if name.endswith(".h")]
+    assert found, f"no file knows {definition}"
+    assert not headers, f"{headers}: a header depends on {definition}; such a mutation needs a whole build"
+    return found
+
+
+def source_folders():
+    return sorted(path.parent.name for path in ROOT.glob("*/CMakeLists.txt")
+                  if path.parent.name not in ("tests", "bench", "build"))
+
+
+def link_command():
+    commands = subprocess.run(["ninja", "-C", str(BUILD), "-t", "commands", "bin/millrace"], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    commands = [line for line in commands if " -o bin/millrace " in line]
+    assert len(commands) == 1, commands
+    return [word for word in shlex.split(commands[0]) if word not in (":", "&&")]
+
+
+def build(name):
+    """The program without the guard NAME, as a path."""
+    # The new object and the old libraries must come from the same sources: layouts of structs may have changed.
+    subprocess.run(["ninja", "-C", str(BUILD), "bin/millrace"], check=True, stdout=subprocess.DEVNULL)
+    definition = f"MR_MUTATION_{name.upper()}"
+    folder = FOLDER / f"mutation-{name.replace('_', '-')}"
+    folder.mkdir(parents=True, exist_ok=True)
+    compiles = {entry["file"]: entry for entry in json.loads((BUILD / "compile_commands.json").read_text())
+                if "header-check" not in entry["file"]}
+    objects = []
+    for source in sources_of(definition):
+        words = shlex.split(compiles[str(ROOT / source)]["command"])
+        target = folder / (source.replace("/", "-") + ".o")
+        words[words.index("-o") + 1] = str(target)
+        subprocess.run([*words, f"-D{definition}=1"], cwd=BUILD, check=True)
+        objects.append(str(target))
+    words = link_command()
+    program = folder / "millrace"
+    words[words.index("-o") + 1] = str(program)
+    main_object = next(index for index, word in enumerate(words) if word.endswith("main.c.o"))
+    words[main_object + 1:main_object + 1] = objects
+    subprocess.run(words, cwd=BUILD, check=True)
+    return program
