@@ -288,6 +288,19 @@ static enum mr_status frozen_count(const struct mr_plan_subtopology *subtopology
                    subtopology->name, topic->partitions_count, wanted);
 }
 
+/* State that is fed by repartitions only keeps its number of tasks when a source behind them grows:
+ * who writes a repartition goes by that topic's partitions, so keys stay where their state is. */
+static enum mr_status keep_count(const struct deploying *deploying, const char *changelog,
+                                 int32_t *tasks_count, struct mr_error *error)
+{
+    struct mr_log_topic found;
+    enum mr_status status =
+        deploying->log->ops->topic_describe(deploying->log, changelog, &found, error);
+    if (status == MR_OK)
+        *tasks_count = found.partitions_count;
+    return status == MR_NOT_FOUND ? MR_OK : status;
+}
+
 static enum mr_status deploy_subtopology(struct deploying *deploying, uint32_t index,
                                          struct mr_error *error)
 {
@@ -305,6 +318,10 @@ static enum mr_status deploy_subtopology(struct deploying *deploying, uint32_t i
     char *name = mr_arena_format(deploying->arena, "%s.%s.%016" PRIx64 ".%s.%s",
                                  deployment->cluster, deploying->plan->name, deployment->generation,
                                  planned->name, planned->stateful ? "changelog" : "progress");
+    if (planned->stateful && planned->sources_count == 0)
+        status = keep_count(deploying, name, &deployed->tasks_count, error);
+    if (status != MR_OK)
+        return status;
     status = ensure_internal(deploying, name, deployed->tasks_count, MR_LOG_CLEANUP_COMPACT,
                              &deployed->log_topic, error);
     if (status == MR_OK && !planned->stateful &&
