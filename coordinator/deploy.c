@@ -326,6 +326,7 @@ static enum mr_status deploy_subtopology(struct deploying *deploying, uint32_t i
                              &deployed->log_topic, error);
     if (status == MR_OK && !planned->stateful &&
         deployed->log_topic.partitions_count < deployed->tasks_count) {
+        deployed->tasks_before = deployed->log_topic.partitions_count;
         status =
             deploying->log->ops->topic_grow(deploying->log, name, deployed->tasks_count, error);
         if (status == MR_OK)

@@ -25,6 +25,7 @@ struct mr_deployed_node {
 
 struct mr_deployed_subtopology {
     int32_t tasks_count;
+    int32_t tasks_before; /* of an earlier deployment, when its sources have grown since; else 0 */
     struct mr_deployed_topic log_topic; /* changelog or progress topic */
 };
 

@@ -228,6 +228,11 @@ static void task_prepared(struct mr_lane *lane, struct mr_task *task)
         }
         input->assigned = true;
     }
+    if (task->unsaved) { /* a crash before the first record must not move the start */
+        task->touched = true;
+        if (lane->open->opened_ns == 0)
+            lane->open->opened_ns = mr_clock_monotonic_ns();
+    }
 }
 
 static void measure_stores(struct mr_lane *lane)

@@ -73,6 +73,7 @@ struct mr_task {
     uint64_t sequence;
     int64_t watermark_ms;
     bool touched; /* has a share in the open transaction */
+    bool unsaved; /* it starts where nothing but its first progress record says: `start: latest` */
     struct mr_task_statistics statistics;
     struct mr_store_series series; /* while it has state */
     enum mr_status status;         /* of the last keeper job */

@@ -163,9 +163,29 @@ static const struct mr_progress_input *stored_input(const struct mr_progress *pr
     return NULL;
 }
 
+/* Did the input come while the topology ran: a partition that was added, a topic that matches the
+ * pattern since? What was written before it was found belongs to the stream: `start: latest` is
+ * about what was there when the topology began. */
+static bool came_later(const struct mr_task *task, const struct mr_task_input *input,
+                       const struct progress_search *search)
+{
+    const struct mr_deployment *deployment = task->lane->deployment;
+    int32_t tasks_before = deployment->subtopologies[task->subtopology].tasks_before;
+    if (tasks_before > 0 && task->partition >= tasks_before)
+        return true;
+    if (!search->found ||
+        mr_options_text(&deployment->plan->nodes[input->node].options, "pattern") == NULL)
+        return false;
+    for (uint32_t index = 0; index < task->inputs_count; index++)
+        if (task->inputs[index].node == input->node &&
+            stored_input(&search->progress, &task->inputs[index]) != NULL)
+            return true;
+    return false;
+}
+
 /* Where an input without progress starts. */
 static enum mr_status first_offset(struct mr_task *task, struct mr_task_input *input,
-                                   struct mr_error *error)
+                                   const struct progress_search *search, struct mr_error *error)
 {
     struct mr_log *log = task->lane->log;
     int64_t at = MR_LOG_OFFSET_EARLIEST;
@@ -174,13 +194,14 @@ static enum mr_status first_offset(struct mr_task *task, struct mr_task_input *i
         return MR_OK;
     }
     const struct mr_plan_node *node = &task->lane->deployment->plan->nodes[input->node];
-    if (!input->repartition) {
+    if (!input->repartition && !came_later(task, input, search)) {
         const char *start = mr_options_text(&node->options, "start");
         if (strcmp(start, "latest") == 0)
             at = MR_LOG_OFFSET_LATEST;
         else if (strcmp(start, "timestamp") == 0)
             at = mr_options_integer(&node->options, "start_timestamp");
     }
+    task->unsaved = task->unsaved || at != MR_LOG_OFFSET_EARLIEST;
     return log->ops->offset_find(log, input->topic, input->partition, at, &input->next_offset,
                                  error);
 }
@@ -241,7 +262,7 @@ static enum mr_status place_input(struct mr_task *task, struct mr_task_input *in
         input->idle = stored->idle;
         status = input->kind == MR_INPUT_LOG ? check_input(task, input, stored, error) : MR_OK;
     } else {
-        status = first_offset(task, input, error);
+        status = first_offset(task, input, search, error);
     }
     input->committed_offset = input->next_offset;
     if (status != MR_OK || input->kind != MR_INPUT_LOG || !task->lane->worker->open.until_end ||
@@ -360,6 +381,7 @@ static enum mr_status claim(struct mr_task *task, struct mr_error *error)
 static enum mr_status prepare(struct mr_task *task, struct mr_error *error)
 {
     struct progress_search search;
+    task->unsaved = false;
     enum mr_status status = claim(task, error);
     mr_failpoint("after_claim");
     if (status == MR_OK)
