@@ -148,8 +148,10 @@ static enum mr_status deploy_one(struct session *session, uint32_t index, struct
         if (status == MR_OK && changed)
             MR_LOG_AT(MR_LOG_INFO, "run", MR_LOG_FIELDS("topology", session->plans[index]->name),
                       "the topology differs from the one that ran last; its state is kept");
-        if (status == MR_OK || error->recovery != MR_RECOVERY_RETRY || stop_signals > 0 ||
-            mr_clock_monotonic_ms() >= until_ms)
+        /* REINCARNATE: another process wrote to the control topic at the same time. */
+        bool again =
+            error->recovery == MR_RECOVERY_RETRY || error->recovery == MR_RECOVERY_REINCARNATE;
+        if (status == MR_OK || !again || stop_signals > 0 || mr_clock_monotonic_ms() >= until_ms)
             return status;
         MR_LOG_AT(MR_LOG_WARNING, "run", MR_LOG_FIELDS("brokers", session->options->brokers),
                   "waiting for the cluster: %s", error->message);
@@ -229,7 +231,7 @@ enum watch_result { WATCH_STOP, WATCH_RESTART };
  */
 static bool sources_grew(struct session *session)
 {
-    for (uint32_t index = 0; index < session->count; index++) {
+    for (uint32_t index = 0; index < session->count && stop_signals == 0; index++) {
         struct mr_error error;
         bool grown = false;
         enum mr_status status =
@@ -283,14 +285,27 @@ static enum mr_exit report_failures(const struct session *session)
     return code;
 }
 
+/* What has failed is not started again when the others start over. */
+static void drop_failed(struct session *session)
+{
+    uint32_t kept_count = 0;
+    for (uint32_t index = 0; index < session->count; index++) {
+        struct mr_running_status status;
+        mr_worker_status(session->runnings[index], &status);
+        if (status.state != MR_RUNNING_FAILED)
+            session->plans[kept_count++] = session->plans[index];
+    }
+    session->count = kept_count;
+}
+
 static enum mr_exit run_rounds(struct session *session)
 {
     struct mr_progress_view view;
     enum watch_result result;
-    enum mr_exit code;
+    enum mr_exit worst = MR_EXIT_FINE;
     do {
         mr_arena_reset(&session->round);
-        code = start_worker(session);
+        enum mr_exit code = start_worker(session);
         if (code != MR_EXIT_FINE)
             return code;
         mr_progress_view_init(&view, session->metrics, session->options->quiet);
@@ -298,6 +313,7 @@ static enum mr_exit run_rounds(struct session *session)
         bool stopped = mr_worker_stop(session->worker, STOP_MS_MAX);
         mr_progress_view_finish(&view, session->runnings, session->count);
         code = report_failures(session);
+        worst = code == MR_EXIT_FINE ? worst : code;
         if (!stopped) {
             (void)fprintf(stderr,
                           "millrace: not everything was committed and released within "
@@ -307,11 +323,12 @@ static enum mr_exit run_rounds(struct session *session)
         }
         if (result == WATCH_RESTART) {
             MR_LOG_AT(MR_LOG_INFO, "run", NULL, "a source has more partitions: starting over");
+            drop_failed(session);
             mr_worker_destroy(session->worker);
             session->worker = NULL;
         }
-    } while (result == WATCH_RESTART && code == MR_EXIT_FINE && stop_signals == 0);
-    return code;
+    } while (result == WATCH_RESTART && session->count > 0 && stop_signals == 0);
+    return worst;
 }
 
 static enum mr_exit run_session(const struct run_options *options)
