@@ -1,0 +1,303 @@
+/* tests/unit/worker/test_lane.c — a whole lane, stepped here: outputs, dead letters, drain,
+ * restart, commits that fail at every call, and no heap memory per record. */
+#include "tests/support/faulty_log.h"
+#include "tests/support/lane_fixture.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+#include <malloc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum {
+    KEYS = 7,
+    RECORDS = 140,
+    FAULTS = 20,
+    FOR_EVER = 3,
+    PARTITIONS = 2,
+    WARM_RECORDS = 100000,
+    HOUSEKEEPING_ALLOCATIONS = 64 /* jobs of the keeper, by time and not by record */
+};
+
+static const char topology[] = "apiVersion: millrace.io/v1alpha1\n"
+                               "kind: Topology\n"
+                               "metadata:\n"
+                               "  name: lane-test\n"
+                               "spec:\n"
+                               "  commit_interval: 50ms\n"
+                               "  sources:\n"
+                               "    - name: readings\n"
+                               "      type: kafka\n"
+                               "      topic: in\n"
+                               "      format: json\n"
+                               "      key: [sensor]\n"
+                               "      on_error: dead_letter\n"
+                               "  operators:\n"
+                               "    - name: score\n"
+                               "      type: detect.zscore\n"
+                               "      from: readings\n"
+                               "      key: [sensor]\n"
+                               "      field: value\n"
+                               "      warmup: 3\n"
+                               "  sinks:\n"
+                               "    - name: results\n"
+                               "      type: kafka\n"
+                               "      from: score\n"
+                               "      topic: out\n"
+                               "      key: [sensor]\n";
+
+static const struct mr_lane_topic topics[] = {
+    {"in", PARTITIONS}, {"out", PARTITIONS}, {"lane-test.dead-letters", PARTITIONS}};
+
+static void open_fixture(struct mr_lane_fixture *fixture)
+{
+    mr_lane_fixture_open(fixture, topology, topics, sizeof(topics) / sizeof(topics[0]));
+}
+
+/* Records first .. last - 1; a key's records go to one partition. */
+static void write_readings(struct mr_lane_fixture *fixture, int first, int last)
+{
+    for (int id = first; id < last; id++) {
+        char key[16];
+        char value[96];
+        (void)snprintf(key, sizeof(key), "s%d", id % KEYS);
+        (void)snprintf(value, sizeof(value), "{\"sensor\":\"%s\",\"id\":%d,\"value\":%d.5}", key,
+                       id, (id * 37) % 100);
+        mr_lane_fixture_write(fixture, "in", id % KEYS % PARTITIONS, key, value);
+    }
+}
+
+/* The number behind "name": in a JSON text. */
+static double number_of(const char *json, const char *name)
+{
+    char quoted[32];
+    (void)snprintf(quoted, sizeof(quoted), "\"%s\":", name);
+    const char *at = strstr(json, quoted);
+    if (at == NULL)
+        fail_msg("no %s in %s", name, json);
+    return strtod(at == NULL ? "" : at + strlen(quoted), NULL);
+}
+
+/* The text behind "score": of the outputs by id; each id once, in order per key. */
+static void check_outputs(struct mr_lane_fixture *fixture, int expected, const char **scores)
+{
+    int seen[RECORDS * 2] = {0};
+    int total = 0;
+    int last_of_key[KEYS];
+    for (int key = 0; key < KEYS; key++)
+        last_of_key[key] = -1;
+    for (int32_t partition = 0; partition < PARTITIONS; partition++) {
+        uint32_t count;
+        struct mr_lane_record *records = mr_lane_fixture_read(fixture, "out", partition, &count);
+        for (uint32_t index = 0; index < count; index++) {
+            int id = (int)number_of(records[index].value, "id");
+            assert_in_range(id, 0, expected - 1);
+            assert_int_equal(seen[id]++, 0);
+            assert_true(last_of_key[id % KEYS] < id);
+            last_of_key[id % KEYS] = id;
+            if (scores != NULL) {
+                const char *score = strstr(records[index].value, "\"score\":");
+                assert_non_null(score);
+                if (scores[id] == NULL)
+                    scores[id] = strdup(score);
+                else
+                    assert_string_equal(scores[id], score);
+            }
+            total++;
+        }
+    }
+    assert_int_equal(total, expected);
+}
+
+static void test_outputs_and_dead_letters(void **state)
+{
+    struct mr_lane_fixture fixture;
+    (void)state;
+    open_fixture(&fixture);
+    write_readings(&fixture, 0, RECORDS);
+    mr_lane_fixture_write(&fixture, "in", 0, "s0", "{\"sensor\":");
+    mr_lane_fixture_start(&fixture);
+    mr_lane_fixture_settle(&fixture);
+    check_outputs(&fixture, RECORDS, NULL);
+    uint32_t count;
+    struct mr_lane_record *letters =
+        mr_lane_fixture_read(&fixture, "lane-test.dead-letters", 0, &count);
+    assert_int_equal(count, 1);
+    assert_string_equal(letters[0].value, "{\"sensor\":");
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
+/* What is open when the lane is told to stop is committed, and the claims are released. */
+static void test_drain_commits_and_releases(void **state)
+{
+    struct mr_lane_fixture fixture;
+    uint32_t count;
+    (void)state;
+    open_fixture(&fixture);
+    mr_lane_fixture_start(&fixture);
+    mr_lane_fixture_settle(&fixture);
+    write_readings(&fixture, 0, RECORDS);
+    while (mr_transaction_empty(fixture.lane->open))
+        (void)mr_lane_step(fixture.lane, 1);
+    mr_lane_fixture_stop(&fixture);
+    int32_t released = 0;
+    for (int32_t partition = 0; partition < fixture.deployment->claims.partitions_count;
+         partition++) {
+        struct mr_lane_record *claims =
+            mr_lane_fixture_read(&fixture, fixture.deployment->claims.name, partition, &count);
+        for (uint32_t index = 0; index < count; index++)
+            released += claims[index].value[1] == 1;
+    }
+    assert_int_equal(released, PARTITIONS);
+    mr_lane_fixture_start(&fixture);
+    mr_lane_fixture_settle(&fixture);
+    mr_lane_fixture_stop(&fixture);
+    check_outputs(&fixture, RECORDS, NULL);
+    mr_lane_fixture_close(&fixture);
+}
+
+/* Scores after a crash in the middle are those of an undisturbed run: progress and state agree. */
+static void test_restart_goes_on_from_progress(void **state)
+{
+    struct mr_lane_fixture fixture;
+    const char *scores[RECORDS] = {NULL};
+    (void)state;
+    open_fixture(&fixture);
+    write_readings(&fixture, 0, RECORDS);
+    mr_lane_fixture_start(&fixture);
+    mr_lane_fixture_settle(&fixture);
+    mr_lane_fixture_stop(&fixture);
+    check_outputs(&fixture, RECORDS, scores);
+    mr_lane_fixture_close(&fixture);
+
+    open_fixture(&fixture);
+    for (int first = 0; first < RECORDS; first += RECORDS / 4) {
+        mr_lane_fixture_start(&fixture);
+        write_readings(&fixture, first, first + RECORDS / 4);
+        if (first % 2 == 0)
+            mr_lane_fixture_settle(&fixture);
+        while (first % 2 != 0 && atomic_load(&fixture.lane->input_records) == 0)
+            (void)mr_lane_step(fixture.lane, 1);
+        mr_lane_fixture_crash(&fixture);
+    }
+    mr_lane_fixture_start(&fixture);
+    mr_lane_fixture_settle(&fixture);
+    mr_lane_fixture_stop(&fixture);
+    check_outputs(&fixture, RECORDS, scores);
+    mr_lane_fixture_close(&fixture);
+    for (int id = 0; id < RECORDS; id++)
+        free((void *)(uintptr_t)scores[id]);
+}
+
+static void run_with_fault(const struct mr_fault *fault, const char **scores)
+{
+    struct mr_lane_fixture fixture;
+    open_fixture(&fixture);
+    write_readings(&fixture, 0, RECORDS / 2);
+    mr_faulty_log_install(fixture.log, fault);
+    mr_lane_fixture_start(&fixture);
+    mr_lane_fixture_settle(&fixture);
+    /* One record at a time: each is a transaction, so that the failing call meets them all. */
+    for (int id = RECORDS / 2; id < RECORDS; id++) {
+        uint64_t commits = atomic_load(&fixture.lane->commits_count);
+        write_readings(&fixture, id, id + 1);
+        for (int step = 0; step < 20 && atomic_load(&fixture.lane->commits_count) == commits;
+             step++)
+            (void)mr_lane_step(fixture.lane, 1);
+    }
+    mr_lane_fixture_settle(&fixture);
+    uint64_t incarnations = atomic_load(&fixture.lane->incarnations_count);
+    mr_lane_fixture_stop(&fixture);
+    assert_true(mr_faulty_log_failures() > 0);
+    assert_true(incarnations >= 1 + (uint64_t)(mr_faulty_log_failures() > 0));
+    mr_faulty_log_remove(fixture.log);
+    check_outputs(&fixture, RECORDS, scores);
+    mr_lane_fixture_close(&fixture);
+}
+
+static void test_a_commit_that_fails_once(void **state)
+{
+    const char *scores[RECORDS] = {NULL};
+    (void)state;
+    for (uint32_t call = 1; call <= FAULTS; call++)
+        for (int kind = MR_FAULT_NOT_COMMITTED; kind <= MR_FAULT_ANSWER_LOST; kind++)
+            run_with_fault(&(struct mr_fault){(enum mr_fault_kind)kind, call, 1}, scores);
+    for (int id = 0; id < RECORDS; id++)
+        free((void *)(uintptr_t)scores[id]);
+}
+
+/* Commits fail until the lane is gone; what is on the log is still a part of the right answer, and
+ * the next lane completes it. */
+static void test_commits_that_fail_for_ever(void **state)
+{
+    const char *scores[RECORDS] = {NULL};
+    (void)state;
+    for (uint32_t call = 1; call <= PARTITIONS + 1; call++)
+        for (int kind = MR_FAULT_NOT_COMMITTED; kind <= MR_FAULT_ANSWER_LOST; kind++) {
+            struct mr_lane_fixture fixture;
+            struct mr_fault fault = {(enum mr_fault_kind)kind, call, UINT32_MAX};
+            open_fixture(&fixture);
+            write_readings(&fixture, 0, RECORDS);
+            mr_faulty_log_install(fixture.log, &fault);
+            mr_lane_fixture_start(&fixture);
+            while (mr_faulty_log_failures() < FOR_EVER)
+                if (!mr_lane_step(fixture.lane, 1))
+                    mr_clock_sleep_ms(1);
+            mr_lane_fixture_stop(&fixture);
+            mr_faulty_log_remove(fixture.log);
+            mr_lane_fixture_start(&fixture);
+            mr_lane_fixture_settle(&fixture);
+            mr_lane_fixture_stop(&fixture);
+            check_outputs(&fixture, RECORDS, scores);
+            mr_lane_fixture_close(&fixture);
+        }
+    for (int id = 0; id < RECORDS; id++)
+        free((void *)(uintptr_t)scores[id]);
+}
+
+/* The task thread's share of the work, which is this thread here. */
+static void test_no_heap_memory_per_record(void **state)
+{
+    struct mr_lane_fixture fixture;
+    (void)state;
+    open_fixture(&fixture);
+    mr_lane_fixture_start(&fixture);
+    write_readings(&fixture, 0, WARM_RECORDS);
+    mr_lane_fixture_settle(&fixture);
+    write_readings(&fixture, WARM_RECORDS, 3 * WARM_RECORDS);
+    struct mr_memory_counters before = mr_memory_counters();
+    struct mallinfo2 heap_before = mallinfo2();
+    mr_lane_fixture_settle(&fixture);
+    struct mr_memory_counters after = mr_memory_counters();
+    struct mallinfo2 heap_after = mallinfo2();
+    assert_int_equal(atomic_load(&fixture.lane->input_records), 3 * WARM_RECORDS);
+    uint64_t count = after.allocation_count - before.allocation_count;
+    print_message("%d records: %llu allocations of the task thread; the process's heap went from "
+                  "%zu to %zu bytes\n",
+                  2 * WARM_RECORDS, (unsigned long long)count, heap_before.uordblks,
+                  heap_after.uordblks);
+    assert_in_range(count, 0, HOUSEKEEPING_ALLOCATIONS);
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_outputs_and_dead_letters),
+        cmocka_unit_test(test_drain_commits_and_releases),
+        cmocka_unit_test(test_restart_goes_on_from_progress),
+        cmocka_unit_test(test_a_commit_that_fails_once),
+        cmocka_unit_test(test_commits_that_fail_for_ever),
+        cmocka_unit_test(test_no_heap_memory_per_record),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
