@@ -104,7 +104,15 @@ class Broker:
         name = f"bench-{self.count}"
         for future in self.admin.create_topics([NewTopic(name, 4, 1)]).values():
             future.result(30)
+        # Created is not yet known to every part of the broker.
+        while not all(part.leader >= 0 for part in self.partitions(name)):
+            time.sleep(0.05)
+        time.sleep(0.3)
         return name
+
+    def partitions(self, name):
+        topic = self.admin.list_topics(name, timeout=30).topics[name]
+        return list(topic.partitions.values()) if topic.error is None else [argparse.Namespace(leader=-1)]
 
     def delete(self, *names):
         for future in self.admin.delete_topics(list(names)).values():

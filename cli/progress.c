@@ -32,6 +32,31 @@ static struct mr_running_status sum(struct mr_running *const *runnings, uint32_t
     return all;
 }
 
+struct total {
+    const struct mr_metric_spec *spec;
+    uint64_t count;
+};
+
+static void add_series(void *argument, const struct mr_metric_view *view)
+{
+    struct total *total = argument;
+    if (view->spec == total->spec)
+        total->count += mr_metric_count(view->metric);
+}
+
+/* A run whose records all fail ends well and writes nothing: that must not pass unnoticed. */
+static void report_dead_letters(struct mr_metrics *metrics)
+{
+    struct total total = {.spec = mr_engine_metric(MR_ENGINE_OPERATOR_DEAD_LETTERS)};
+    mr_metrics_visit(metrics, add_series, &total);
+    if (total.count > 0)
+        (void)fprintf(stderr,
+                      "%" PRIu64 " records could not be processed and are in the topic "
+                      "<topology>.dead-letters, each with its cause in the header\n"
+                      "millrace.cause; `on_error: fail` stops at the first one instead\n",
+                      total.count);
+}
+
 void mr_progress_view_init(struct mr_progress_view *view, struct mr_metrics *metrics, bool quiet)
 {
     memset(view, 0, sizeof(*view));
@@ -82,4 +107,5 @@ void mr_progress_view_finish(struct mr_progress_view *view, struct mr_running *c
                   all.anomalies, all.commits_count,
                   mr_metrics_quantile(view->metrics, latency, 0.50) / 1000.0,
                   mr_metrics_quantile(view->metrics, latency, 0.99) / 1000.0, all.restored_records);
+    report_dead_letters(view->metrics);
 }

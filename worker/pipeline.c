@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -52,6 +53,12 @@ static void report_fault(void *argument, uint32_t node_index, const struct mr_ba
     if (node->on_error == MR_ON_ERROR_DEAD_LETTER) {
         struct mr_dead_letter letter = {.node = node->name, .cause = message};
         mr_writer_dead_letter(pipeline->open.writer, batch, row, &letter);
+        /* The first one only: a topology that is wrong for all its input shall say so at once. */
+        if (mr_metric_count(series->dead) == 0)
+            MR_LOG_AT(MR_LOG_WARNING, "worker",
+                      MR_LOG_FIELDS("topology", pipeline->plan->name, "operator", node->name),
+                      "a record went to the dead letters: %.*s; further ones are only counted",
+                      (int)message.size, (const char *)message.data);
         mr_metric_add(series->dead, 1);
         return;
     }

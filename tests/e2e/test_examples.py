@@ -113,3 +113,13 @@ def test_demo_on_few_records(tmp_path):
                             cwd=ROOT, capture_output=True, text=True)
     assert judged.returncode == 1 and "shall be 0.95" in judged.stderr, judged.stdout + judged.stderr
     assert "recall              " in judged.stdout and "latency" in judged.stdout
+
+
+def test_a_misspelt_field_does_not_pass_unnoticed(tmp_path):
+    topology = tmp_path / "typo.yaml"
+    topology.write_text((ROOT / "examples/quickstart/sensor-anomalies.yaml").read_text().replace("field: value", "field: vlaue"))
+    result = millrace("run", topology, "--until-end", environment={"ANOMALIES": str(tmp_path / "anomalies.jsonl")})
+    assert result.returncode == 0
+    assert "360 records could not be processed" in result.stderr
+    assert "field vlaue is missing" in result.stderr
+    assert 1 <= result.stderr.count("went to the dead letters") <= os.cpu_count()  # one a task thread
