@@ -44,11 +44,16 @@ struct mr_exchange {
 
 /* ---- Writer ---- */
 
-static bool add_target(struct mr_writer *writer, const struct mr_deployed_topic *topic)
+static void note_limit(struct mr_writer *writer, const struct mr_deployed_topic *topic)
 {
     uint64_t bytes_max = (uint64_t)topic->message_bytes_max;
     if (writer->batch_bytes_max == 0 || bytes_max < writer->batch_bytes_max)
         writer->batch_bytes_max = bytes_max;
+}
+
+static bool add_target(struct mr_writer *writer, const struct mr_deployed_topic *topic)
+{
+    note_limit(writer, topic);
     return mr_targets_add(&writer->targets, topic->name, topic->partitions_count,
                           topic->message_bytes_max) != NULL;
 }
@@ -69,6 +74,8 @@ enum mr_status mr_writer_init(struct mr_writer *writer, struct mr_log *log,
             added = added && add_target(writer, &deployment->nodes[index].topics[0]);
     for (uint32_t index = 0; index < plan->repartitions_count; index++)
         added = added && add_target(writer, &deployment->repartitions[index]);
+    for (uint32_t index = 0; index < plan->subtopologies_count; index++)
+        note_limit(writer, &deployment->subtopologies[index].log_topic);
     if (!added)
         return MR_FAIL(error, MR_LIMIT, MR_RECOVERY_FAIL_TOPOLOGY,
                        "A topology can write at most %d topics with %d partitions together.",

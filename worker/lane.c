@@ -18,10 +18,11 @@
 enum {
     BACK_OFF_MS_FIRST = 200,
     BACK_OFF_MS_MAX = 5000,
-    SMALL_POLL = 512,   /* fewer messages than this: the source is nearly drained */
-    PAUSE_SLICE_MS = 1, /* while records gather for a batch */
-    OPEN_WAIT_MS = 1,   /* poll at most this long while a transaction is open */
-    POISON_FAILURES = 3 /* the same records fail this often: the topology stops */
+    SMALL_POLL = 512,    /* fewer messages than this: the source is nearly drained */
+    PAUSE_SLICE_MS = 1,  /* while records gather for a batch */
+    OPEN_WAIT_MS = 1,    /* poll at most this long while a transaction is open */
+    POISON_FAILURES = 3, /* records are refused this often: the topology stops */
+    CALM_COMMITS = 100   /* after as many commits refused records count as passed */
 };
 
 /* ---- Keeper jobs ---- */
@@ -72,13 +73,18 @@ static void prepare_tasks(struct mr_lane *lane)
 
 /* ---- Failure ---- */
 
+/* Something in the records themselves is refused: it will be refused again. */
+static bool is_refusal(const struct mr_error *error)
+{
+    return error->status == MR_INVALID || error->status == MR_LIMIT;
+}
+
 static bool recovers(const struct mr_lane *lane, const struct mr_error *error)
 {
     if (error->recovery == MR_RECOVERY_FAIL_TOPOLOGY || error->recovery == MR_RECOVERY_EXIT ||
         error->recovery == MR_RECOVERY_NONE)
         return false;
-    bool data = error->status == MR_INVALID || error->status == MR_LIMIT;
-    return !data || lane->failures_count < POISON_FAILURES;
+    return !is_refusal(error) || lane->refusals_count < POISON_FAILURES;
 }
 
 /* Everything since the last commit is void: stop, drop it, and start over or end. */
@@ -88,6 +94,10 @@ static void lane_fail(struct mr_lane *lane, const struct mr_error *error)
         return;
     bool draining = lane->phase == MR_LANE_DRAINING || lane->phase == MR_LANE_RELEASING;
     lane->failures_count++;
+    if (is_refusal(error)) {
+        lane->refusals_count++;
+        lane->calm_commits = 0;
+    }
     mr_metric_add(lane->lane_series.transaction_failures, 1);
     if (error->status == MR_FENCED)
         mr_metric_add(lane->lane_series.fences, 1);
@@ -346,6 +356,8 @@ static void tell_passed(struct mr_lane *lane, const struct mr_task *task)
 static void commit_succeeded(struct mr_lane *lane, struct mr_transaction *transaction)
 {
     lane->failures_count = 0;
+    if (lane->refusals_count > 0 && ++lane->calm_commits == CALM_COMMITS)
+        lane->refusals_count = 0; /* commits of other tasks come between two refusals, too */
     measure_commit(lane, transaction);
     for (uint32_t index = 0; index < transaction->seals_count; index++) {
         struct mr_seal *seal = &transaction->seals[index];

@@ -65,6 +65,8 @@ struct mr_lane {
     uint64_t incarnation;
     uint64_t back_off_until_ms; /* monotonic */
     uint32_t failures_count;    /* in a row, without a commit between */
+    uint32_t refusals_count;    /* failures for the data's sake, without a calm time between */
+    uint32_t calm_commits;      /* since the last of these */
 
     struct mr_task **tasks;
     uint32_t tasks_count;
