@@ -1,6 +1,7 @@
-"""Compares what was injected with what was found, from the demo's result files, and reads the runs' last lines.
+"""Compares what was injected with what was found, from the demo's result files and final lines.
 
-Usage: evaluate.py RESULTS_FOLDER GENERATE_LOG DETECT_LOG RECORDS. Exit code 0: precision and recall are both 0.95 or more.
+Usage: evaluate.py RESULTS_FOLDER GENERATE_LOG DETECT_LOG RECORDS
+Exit code 0: precision and recall are both 0.95 or more.
 """
 
 import json
@@ -9,8 +10,10 @@ import sys
 from pathlib import Path
 
 WANTED = 0.95
-STOPPED = re.compile(r"stopped after ([\d.]+) s: (\d+) records in, (\d+) out, (\d+) anomalies, (\d+) commits, "
-                     r"latency p50 ([\d.]+) ms, p99 ([\d.]+) ms")
+STOPPED = re.compile(
+    r"stopped after ([\d.]+) s: (\d+) records in, (\d+) out, (\d+) anomalies, (\d+) commits, "
+    r"latency p50 ([\d.]+) ms, p99 ([\d.]+) ms"
+)
 
 
 def last_line(path):
@@ -49,12 +52,12 @@ def main():
     records = int(records)
     print(f"""
 records             {records:>10,}   of 1,000 sensors
-injected anomalies  {injected:>10,}   labelled by the generator; the detector does not read the label
+injected anomalies  {injected:>10,}   labelled by the generator, which the detector does not read
 found               {found:>10,}   {both:,} of them injected, {found - both:,} false
 precision           {precision:>10.4f}
-recall              {recall:>10.4f}   of the {injected - both:,} missed, {learning:,} came while their sensor was being learned
+recall              {recall:>10.4f}   {injected - both:,} missed, {learning:,} of them while learning
 throughput          {records / seconds:>10,.0f}   records/s generated, written, read and scored
-latency             {p50:>10.1f}   ms p50, {p99:.1f} ms p99, from a transaction's first record to its commit
+latency             {p50:>10.1f}   ms p50, {p99:.1f} ms p99, from first record to commit
 """)
     if precision < WANTED or recall < WANTED:
         print(f"demo: precision and recall shall be {WANTED} or more", file=sys.stderr)

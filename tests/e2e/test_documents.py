@@ -8,7 +8,9 @@ from millrace import PROGRAM, ROOT
 
 
 def run(*words):
-    result = subprocess.run([str(PROGRAM), *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    result = subprocess.run(
+        [str(PROGRAM), *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -19,7 +21,9 @@ def test_the_reference_is_current(tmp_path):
     kept = {path.name: path.read_text() for path in (ROOT / "docs" / "reference").iterdir()}
     assert sorted(made) == sorted(kept), "millrace docs --all docs/reference"
     for name, text in made.items():
-        assert kept[name] == text, f"docs/reference/{name}: run `millrace docs --all docs/reference`"
+        assert (
+            kept[name] == text
+        ), f"docs/reference/{name}: run `millrace docs --all docs/reference`"
 
 
 def test_the_list_of_metrics_is_current():
@@ -27,10 +31,17 @@ def test_the_list_of_metrics_is_current():
     assert kept == run("docs", "--metrics"), "run `millrace docs --metrics > docs/METRICS.md`"
 
 
-@pytest.mark.parametrize("words", [["--all", "folder", "map"], ["--metrics", "map"], ["--all", "folder", "--metrics"]])
+@pytest.mark.parametrize(
+    "words", [["--all", "folder", "map"], ["--metrics", "map"], ["--all", "folder", "--metrics"]]
+)
 def test_one_kind_of_page_at_a_time(words, tmp_path):
-    result = subprocess.run([str(PROGRAM), "docs", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                            cwd=tmp_path)
+    result = subprocess.run(
+        [str(PROGRAM), "docs", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
     assert result.returncode == 2
     assert "one of --all, --metrics and TYPE" in result.stderr
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Every file under examples/ is valid; those that need no Kafka are run to their end and do what they show."""
+"""Every file under examples/ is valid; those that need no Kafka run and do what they show."""
 
 import json
 import os
@@ -15,8 +15,15 @@ OPERATORS = ROOT / "examples" / "operators"
 
 
 def millrace(*words, environment=None):
-    return subprocess.run([str(PROGRAM), *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=60, cwd=ROOT, env=dict(os.environ, **(environment or {})))
+    return subprocess.run(
+        [str(PROGRAM), *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        env=dict(os.environ, **(environment or {})),
+    )
 
 
 def shown(name):
@@ -37,7 +44,9 @@ def test_valid_and_planned(path):
 
 
 def test_every_operator_and_generator_has_an_example():
-    types = {line.split()[0] for line in millrace("docs").stdout.splitlines() if line.startswith("  ")}
+    types = {
+        line.split()[0] for line in millrace("docs").stdout.splitlines() if line.startswith("  ")
+    }
     named = {path.stem for path in OPERATORS.glob("*.yaml")}
     assert types - named <= {"file", "kafka", "memory", "stdout", "bytes", "csv", "json", "string"}
 
@@ -49,20 +58,47 @@ def test_each_demand_of_the_operators_is_tested_below():
 
 EXPECTED = {
     "filter": lambda rows: [row["value"] for row in rows] == [20.5, 22.0],
-    "map": lambda rows: rows == [{"fahrenheit": 212.0, "celsius": 100, "hot": True, "sensor": "s1"},
-                                 {"fahrenheit": 32.0, "celsius": 0, "hot": False, "sensor": "s2"}],
-    "flat_map": lambda rows: rows == [{"sensor": "s1", "value": 1.5}, {"sensor": "s1", "value": 2.5},
-                                      {"sensor": "s1", "value": 3.5}, {"sensor": "s3", "value": 9}],
-    "branch": lambda rows: {row["sensor"]: row.get("level") for row in rows} == {"s1": "high", "s2": None, "s3": "low"},
+    "map": (
+        lambda rows: rows == [
+            {"fahrenheit": 212.0, "celsius": 100, "hot": True, "sensor": "s1"},
+            {"fahrenheit": 32.0, "celsius": 0, "hot": False, "sensor": "s2"},
+        ]
+    ),
+    "flat_map": (
+        lambda rows: rows == [
+            {"sensor": "s1", "value": 1.5},
+            {"sensor": "s1", "value": 2.5},
+            {"sensor": "s1", "value": 3.5},
+            {"sensor": "s3", "value": 9},
+        ]
+    ),
+    "branch": (
+        lambda rows: {row["sensor"]: row.get("level") for row in rows}
+        == {"s1": "high", "s2": None, "s3": "low"}
+    ),
     "merge": lambda rows: sorted(row["value"] for row in rows) == [1.0, 2.0, 10.0],
-    "key_by": lambda rows: sorted((row["order"], row["ts"]) for row in rows) == [("o1", 1000), ("o2", 2000)],
-    "deduplicate": lambda rows: sorted((row["id"], row["ts"]) for row in rows) == [("a", 1000), ("a", 61000), ("b", 2000)],
-    "detect.threshold": lambda rows: [(row["metric_value"], row["severity"]) for row in rows] == [(6.5, "critical"), (0.3, "critical")],
+    "key_by": (
+        lambda rows: sorted((row["order"], row["ts"]) for row in rows)
+        == [("o1", 1000), ("o2", 2000)]
+    ),
+    "deduplicate": (
+        lambda rows: sorted((row["id"], row["ts"]) for row in rows)
+        == [("a", 1000), ("a", 61000), ("b", 2000)]
+    ),
+    "detect.threshold": (
+        lambda rows: [(row["metric_value"], row["severity"]) for row in rows]
+        == [(6.5, "critical"), (0.3, "critical")]
+    ),
     "detect.zscore": lambda rows: [row["ts"] for row in rows] == [21000],
     "detect.robust_z": lambda rows: [row["ts"] for row in rows] == [7000, 22000],
-    "detect.ewma": lambda rows: rows and {row["value"] for row in rows} == {20.9} and rows[0]["ts"] > 21000,
+    "detect.ewma": (
+        lambda rows: rows and {row["value"] for row in rows} == {20.9} and rows[0]["ts"] > 21000
+    ),
     "generate.sequence": lambda rows: [row["seq"] for row in rows] == [100, 101, 102, 103, 104],
-    "file_csv": lambda rows: [row["anomaly"]["is_anomaly"] for row in rows] == [False, True, False] and rows[2]["sensor"] == "s, two",
+    "file_csv": (
+        lambda rows: [row["anomaly"]["is_anomaly"] for row in rows] == [False, True, False]
+        and rows[2]["sensor"] == "s, two"
+    ),
 }
 
 
@@ -79,8 +115,14 @@ def test_the_random_generator_makes_the_same_records_twice():
 
 
 def test_the_metrics_source_reports_until_it_is_stopped():
-    process = subprocess.Popen([str(PROGRAM), "run", str(OPERATORS / "metrics.yaml"), "--quiet"], cwd=ROOT,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [str(PROGRAM), "run", str(OPERATORS / "metrics.yaml"), "--quiet"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     time.sleep(4)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
@@ -92,10 +134,18 @@ def test_the_metrics_source_reports_until_it_is_stopped():
 
 
 def test_quickstart(tmp_path):
-    result = millrace("run", "examples/quickstart/sensor-anomalies.yaml", "--until-end",
-                      environment={"ANOMALIES": str(tmp_path / "anomalies.jsonl")})
+    result = millrace(
+        "run",
+        "examples/quickstart/sensor-anomalies.yaml",
+        "--until-end",
+        environment={"ANOMALIES": str(tmp_path / "anomalies.jsonl")},
+    )
     assert result.returncode == 0, result.stderr
-    rows = [json.loads(line) for path in tmp_path.glob("anomalies-*.jsonl") for line in path.read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for path in tmp_path.glob("anomalies-*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
     assert sorted((row["sensor"], row["value"]) for row in rows) == [("s1", 900.0), ("s3", 9.5)]
     assert "2 anomalies" in result.stderr
 
@@ -103,23 +153,45 @@ def test_quickstart(tmp_path):
 def test_demo_on_few_records(tmp_path):
     (tmp_path / "results").mkdir()
     log = tmp_path / "log"
-    result = millrace("run", "examples/demo/generate.yaml", "examples/demo/detect.yaml", "--until-end",
-                      environment={"DEMO_COUNT": "200000", "DEMO_RATE": "200000/s",
-                                   "DEMO_RESULTS": str(tmp_path / "results" / "results.jsonl")})
+    result = millrace(
+        "run",
+        "examples/demo/generate.yaml",
+        "examples/demo/detect.yaml",
+        "--until-end",
+        environment={
+            "DEMO_COUNT": "200000",
+            "DEMO_RATE": "200000/s",
+            "DEMO_RESULTS": str(tmp_path / "results" / "results.jsonl"),
+        },
+    )
     assert result.returncode == 0, result.stderr
     log.write_text(result.stderr)
-    # A third of the demo's records: learning takes a tenth of them, so recall stays under what the demo asks for.
-    judged = subprocess.run(["python3", "-B", "examples/demo/evaluate.py", tmp_path / "results", log, log, "200000"],
-                            cwd=ROOT, capture_output=True, text=True)
-    assert judged.returncode == 1 and "shall be 0.95" in judged.stderr, judged.stdout + judged.stderr
+    # A third of the demo's records: learning takes a tenth of them, so recall stays too low.
+    judged = subprocess.run(
+        ["python3", "-B", "examples/demo/evaluate.py", tmp_path / "results", log, log, "200000"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert judged.returncode == 1 and "shall be 0.95" in judged.stderr, (
+        judged.stdout + judged.stderr
+    )
     assert "recall              " in judged.stdout and "latency" in judged.stdout
 
 
 def test_a_misspelt_field_does_not_pass_unnoticed(tmp_path):
     topology = tmp_path / "typo.yaml"
-    topology.write_text((ROOT / "examples/quickstart/sensor-anomalies.yaml").read_text().replace("field: value", "field: vlaue"))
-    result = millrace("run", topology, "--until-end", environment={"ANOMALIES": str(tmp_path / "anomalies.jsonl")})
+    topology.write_text(
+        (ROOT / "examples/quickstart/sensor-anomalies.yaml")
+        .read_text()
+        .replace("field: value", "field: vlaue")
+    )
+    result = millrace(
+        "run", topology, "--until-end", environment={"ANOMALIES": str(tmp_path / "anomalies.jsonl")}
+    )
     assert result.returncode == 0
     assert "360 records could not be processed" in result.stderr
     assert "field vlaue is missing" in result.stderr
-    assert 1 <= result.stderr.count("went to the dead letters") <= os.cpu_count()  # one a task thread
+    assert (
+        1 <= result.stderr.count("went to the dead letters") <= os.cpu_count()
+    )  # one a task thread
