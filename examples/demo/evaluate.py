@@ -55,7 +55,7 @@ records             {records:>10,}   of 1,000 sensors
 injected anomalies  {injected:>10,}   labelled by the generator, which the detector does not read
 found               {found:>10,}   {both:,} of them injected, {found - both:,} false
 precision           {precision:>10.4f}
-recall              {recall:>10.4f}   {injected - both:,} missed, {learning:,} of them while learning
+recall              {recall:>10.4f}   {injected - both:,} missed, {learning:,} while learning
 throughput          {records / seconds:>10,.0f}   records/s generated, written, read and scored
 latency             {p50:>10.1f}   ms p50, {p99:.1f} ms p99, from first record to commit
 """)
