@@ -405,12 +405,16 @@ def users(arguments):
         latency = measure_latency(broker)
     speed = arguments.records / median(scored, lambda m: m.seconds)
     rows = arguments.records / median(generated, lambda m: m.seconds)
-    per_batch = median(scored, lambda m: float(LATENCY.findall(m.output)[-1][1]))
+    batch_p50, batch_p99 = (
+        median(scored, lambda m, index=index: float(LATENCY.findall(m.output)[-1][index]))
+        for index in (0, 1)
+    )
     rss = median(scored, lambda m: m.rss_mib)
     # Document, what it asks for, its figure, ours, whether more is better.
     table = [
         ("B", "messages/s", 1000, speed, True),
-        ("B", "ms a batch (p99, to its commit, at full speed)", 100, per_batch, False),
+        ("B", "ms a batch, to its commit, at full speed (p50)", 100, batch_p50, False),
+        ("B", "ms a batch, to its commit, at full speed (p99)", 100, batch_p99, False),
         ("B", "MB of memory", 500, rss * 1.048576, False),
         ("D", "records/s", 10000, speed, True),
         ("D", "ms end to end at 10,000 records/s (p50)", 100, latency["p50"], False),
