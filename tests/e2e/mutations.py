@@ -1,8 +1,8 @@
 """Builds of the program with one guard of the protocol switched off.
 
-A guard is one source file's #ifdef, so a mutated program is the normal build's link with that file compiled
-again and put before the libraries: a second or two instead of a whole build. What decides is the same compiler
-definition that `cmake -DMR_MUTATION=NAME` sets.
+A guard is one source file's #ifdef, so a mutated program is the normal build's link with that file
+compiled again and put before the libraries: half a second instead of a whole build. What decides is
+the same compiler definition that `cmake -DMR_MUTATION=NAME` sets.
 """
 
 import json
@@ -16,11 +16,12 @@ FOLDER = ROOT / "build"
 
 def sources_of(definition):
     """The files whose text depends on the definition."""
-    found = subprocess.run(["grep", "-rlw", "--include=*.[ch]", definition, *source_folders()], cwd=ROOT,
-                           stdout=subprocess.PIPE, text=True, check=False).stdout.split()
+    words = ["grep", "-rlw", "--include=*.[ch]", definition, *source_folders()]
+    found = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True,
+                           check=False).stdout.split()
     headers = [name for name in found if name.endswith(".h")]
     assert found, f"no file knows {definition}"
-    assert not headers, f"{headers}: a header depends on {definition}; such a mutation needs a whole build"
+    assert not headers, f"{headers}: a header depends on {definition}: that needs a whole build"
     return found
 
 
@@ -30,8 +31,9 @@ def source_folders():
 
 
 def link_command():
-    commands = subprocess.run(["ninja", "-C", str(BUILD), "-t", "commands", "bin/millrace"], check=True,
-                              stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    words = ["ninja", "-C", str(BUILD), "-t", "commands", "bin/millrace"]
+    commands = subprocess.run(words, check=True, stdout=subprocess.PIPE,
+                              text=True).stdout.splitlines()
     commands = [line for line in commands if " -o bin/millrace " in line]
     assert len(commands) == 1, commands
     return [word for word in shlex.split(commands[0]) if word not in (":", "&&")]
@@ -39,13 +41,14 @@ def link_command():
 
 def build(name):
     """The program without the guard NAME, as a path."""
-    # The new object and the old libraries must come from the same sources: layouts of structs may have changed.
-    subprocess.run(["ninja", "-C", str(BUILD), "bin/millrace"], check=True, stdout=subprocess.DEVNULL)
+    # The new object and the libraries must come from the same sources: structs may have changed.
+    subprocess.run(["ninja", "-C", str(BUILD), "bin/millrace"], check=True,
+                   stdout=subprocess.DEVNULL)
     definition = f"MR_MUTATION_{name.upper()}"
     folder = FOLDER / f"mutation-{name.replace('_', '-')}"
     folder.mkdir(parents=True, exist_ok=True)
-    compiles = {entry["file"]: entry for entry in json.loads((BUILD / "compile_commands.json").read_text())
-                if "header-check" not in entry["file"]}
+    compiles = {entry["file"]: entry
+                for entry in json.loads((BUILD / "compile_commands.json").read_text())}
     objects = []
     for source in sources_of(definition):
         words = shlex.split(compiles[str(ROOT / source)]["command"])

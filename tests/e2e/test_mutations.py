@@ -1,7 +1,8 @@
-"""Each guard of the exactly-once protocol, switched off, must be noticed (docs/EXACTLY_ONCE.md, last table).
+"""Each guard of the exactly-once protocol, switched off, must be noticed (docs/EXACTLY_ONCE.md).
 
-Every scenario runs twice: the program as built passes it, the program without the guard breaks the promise.
-A scenario raises Broken for a broken promise only; whatever else goes wrong fails the test in both builds.
+Every scenario runs twice: the program as built passes it, the program without the guard breaks the
+promise. A scenario raises Broken for a broken promise only; whatever else goes wrong fails the test
+in both builds.
 """
 
 import shutil
@@ -30,7 +31,8 @@ class Stage:
     """One topic of one partition in, one out, a topology over them, and runs of one program."""
 
     def __init__(self, kafka, name, folder, program, runs):
-        self.kafka, self.name, self.folder, self.program, self.runs = kafka, name, folder, program, runs
+        self.kafka, self.name, self.folder = kafka, name, folder
+        self.program, self.runs = program, runs
         self.source = kafka.create(name + "-in", 1)
         self.sink = kafka.create(name + "-out", 1)
         self.topology = zscore_topology(folder / "scores.yaml", self.source, self.sink, name=name)
@@ -57,7 +59,7 @@ class Stage:
     def stopped(self, run):
         """Wait until the process has stopped itself at its crash point."""
         deadline = time.time() + 60
-        while f"State:\tT" not in Path(f"/proc/{run.process.pid}/status").read_text():
+        while "State:\tT" not in Path(f"/proc/{run.process.pid}/status").read_text():
             assert time.time() < deadline and run.alive()
             time.sleep(0.02)
 
@@ -100,7 +102,7 @@ def fence(stage):
 
 
 def write_after_commit(stage):
-    """A transaction is refused by Kafka; its keys are new, so no changelog record repairs them."""
+    """Kafka refuses a transaction of new keys, so that no changelog record repairs them."""
     stage.feed(10_000)
     stage.run_to_end()
     stage.feed(10_000, first_sensor=1000)
@@ -109,7 +111,8 @@ def write_after_commit(stage):
     for generation, incarnation in stage.claims():
         for turn in range(2):
             identity = f"{stage.name}.data.{generation}.{incarnation:016x}.{turn}"
-            Producer({"bootstrap.servers": stage.kafka.brokers, "transactional.id": identity}).init_transactions(30)
+            Producer({"bootstrap.servers": stage.kafka.brokers,
+                      "transactional.id": identity}).init_transactions(30)
     run.resume()
     run.wait_for("task restored", 2)
     code, _, _ = run.stop()
@@ -119,11 +122,12 @@ def write_after_commit(stage):
 
 
 def read_to_end(stage):
-    """The owner's claim lies behind somebody's open transaction when the next owner looks for it."""
+    """An owner's claim lies behind somebody's open transaction as the next owner looks."""
     stage.feed(10_000)
     first = stage.run("first", log="first.log", failpoint="claim_before_write:1:stop")
     stage.stopped(first)
-    other = Producer({"bootstrap.servers": stage.kafka.brokers, "transactional.id": stage.name + "-other"})
+    other = Producer({"bootstrap.servers": stage.kafka.brokers,
+                      "transactional.id": stage.name + "-other"})
     other.init_transactions(30)
     other.begin_transaction()
     for partition in stage.kafka.ends(stage.name + ".claims"):
@@ -133,7 +137,8 @@ def read_to_end(stage):
     first.wait_for("task restored")
     second = stage.run("second", log="second.log")
     deadline = time.time() + 5
-    while time.time() < deadline and "task restored" not in (stage.folder / "second.log").read_text():
+    log = stage.folder / "second.log"
+    while time.time() < deadline and "task restored" not in log.read_text():
         time.sleep(0.1)
     other.commit_transaction(30)
     second.wait_for("task restored")
@@ -158,7 +163,7 @@ def offset_filter(stage):
 
 
 def clean_commit(stage):
-    """An EndTxn is delayed on the way, repeated by the client, and arrives inside a later transaction."""
+    """A delayed EndTxn, repeated by the client, arrives in a later transaction (KAFKA-17754)."""
     proxy = stage.kafka.proxy
     proxy.hold_end_txn(after=0)
     run = stage.run(log="log", failpoint="after_outputs:3:sleep=20000")
@@ -181,7 +186,8 @@ def proxied_kafka():
     def start():
         directory = tempfile.mkdtemp(prefix="millrace-e2e-proxied-")
         port = millrace.free_port()
-        kafka = millrace.Kafka(directory, "--property", f"advertised.listeners=BROKER://127.0.0.1:{port}")
+        kafka = millrace.Kafka(directory, "--property",
+                               f"advertised.listeners=BROKER://127.0.0.1:{port}")
         kafka.proxy = Proxy(port, kafka.port)
         started.append((kafka, directory))
         return kafka.start()
@@ -194,8 +200,9 @@ def proxied_kafka():
 
 
 @pytest.mark.parametrize("mutated", [False, True], ids=["as built", "mutated"])
-@pytest.mark.parametrize("scenario", [fence, write_after_commit, read_to_end, offset_filter, clean_commit],
-                         ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize(
+    "scenario", [fence, write_after_commit, read_to_end, offset_filter, clean_commit],
+    ids=lambda scenario: scenario.__name__)
 def test_guard(scenario, mutated, kafka, proxied_kafka, unique, runs, tmp_path):
     program = mutations.build(scenario.__name__) if mutated else PROGRAM
     broker = proxied_kafka() if scenario is clean_commit else kafka

@@ -1,4 +1,4 @@
-"""One topology, three logs: a file, the embedded broker and Kafka give the same outputs, as text."""
+"""A file, the embedded broker and Kafka give the same outputs, as text."""
 
 import json
 import re
@@ -11,21 +11,39 @@ RECORDS, KEYS = 20_000, 300
 
 
 def write(path, name, source, sink, operators=""):
-    head = f"apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata:\n  name: {name}\nspec:\n  commit_interval: 100ms\n"
-    Path(path).write_text(f"{head}  sources:\n    - name: readings\n      {source}\n      format: json\n"
-                          f"{operators}  sinks:\n    - name: results\n      {sink}\n")
+    Path(path).write_text(f"""apiVersion: millrace.io/v1alpha1
+kind: Topology
+metadata:
+  name: {name}
+spec:
+  commit_interval: 100ms
+  sources:
+    - name: readings
+      {source}
+      format: json
+{operators}  sinks:
+    - name: results
+      {sink}
+""")
     return path
 
 
 def scores(path, name, source, sink):
-    return write(path, name, source, f"from: score\n      {sink}",
-                 "  operators:\n    - name: score\n      type: detect.zscore\n      from: readings\n"
-                 "      key: [sensor]\n      field: value\n      threshold: 4.0\n")
+    operators = """  operators:
+    - name: score
+      type: detect.zscore
+      from: readings
+      key: [sensor]
+      field: value
+      threshold: 4.0
+"""
+    return write(path, name, source, f"from: score\n      {sink}", operators)
 
 
 def written(folder):
     """Lines of a file sink's files."""
-    return [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_bytes().splitlines()]
+    return [line for path in sorted(folder.glob("*.jsonl"))
+            for line in path.read_bytes().splitlines()]
 
 
 def outputs(lines):
@@ -46,8 +64,10 @@ def test_three_logs_give_the_same_outputs(kafka, unique, runs, tmp_path):
 
     out = tmp_path / "file"
     out.mkdir()
+    keyed = "type: kafka\n      topic: {}\n      key: [sensor]"
     sink = "type: file\n      path: {}/out.jsonl"
-    topology = scores(tmp_path / "file.yaml", unique + "-f", f"type: file\n      path: {given}", sink.format(out))
+    topology = scores(tmp_path / "file.yaml", unique + "-f", f"type: file\n      path: {given}",
+                      sink.format(out))
     code, _, err = runs(topology, until_end=True).wait(120)
     assert code == 0, err
     found["file"] = outputs(written(out))
@@ -55,8 +75,8 @@ def test_three_logs_give_the_same_outputs(kafka, unique, runs, tmp_path):
     out = tmp_path / "embedded"
     out.mkdir()
     feed = write(tmp_path / "feed.yaml", unique + "-e-feed", f"type: file\n      path: {given}",
-                 f"from: readings\n      type: kafka\n      topic: {unique}-e\n      key: [sensor]")
-    topology = scores(tmp_path / "embedded.yaml", unique + "-e", f"type: kafka\n      topic: {unique}-e\n      key: [sensor]",
+                 "from: readings\n      " + keyed.format(unique + "-e"))
+    topology = scores(tmp_path / "embedded.yaml", unique + "-e", keyed.format(unique + "-e"),
                       sink.format(out))
     code, _, err = runs(feed, topology, until_end=True).wait(120)
     assert code == 0, err
@@ -64,8 +84,8 @@ def test_three_logs_give_the_same_outputs(kafka, unique, runs, tmp_path):
 
     source, target = kafka.create(unique + "-in"), kafka.create(unique + "-out")
     kafka.produce(source, records)
-    topology = scores(tmp_path / "kafka.yaml", unique + "-k", f"type: kafka\n      topic: {source}\n      key: [sensor]",
-                      f"type: kafka\n      topic: {target}\n      key: [sensor]")
+    topology = scores(tmp_path / "kafka.yaml", unique + "-k", keyed.format(source),
+                      keyed.format(target))
     code, _, err = runs(topology, brokers=kafka.brokers, cluster=unique, state=tmp_path / "state",
                         until_end=True).wait(120)
     assert code == 0, err

@@ -27,14 +27,15 @@ def fold(messages):
 
 
 def dump(directory):
-    lines = subprocess.run([str(BUILD / "bin" / "state_dump"), str(directory)], check=True, text=True,
+    program = BUILD / "bin" / "state_dump"
+    lines = subprocess.run([str(program), str(directory)], check=True, text=True,
                            stdout=subprocess.PIPE).stdout.splitlines()
     pairs = [line.split(" ") for line in lines if not line.startswith("#")]
     return {bytes.fromhex(key): bytes.fromhex(value) for key, value in pairs}
 
 
 def moments(stored):
-    """Count, mean and sum of squares of detect.zscore's object; its head has no time and no slots here."""
+    """Count, mean and sum of squares of detect.zscore's object (no time, no slots in its head)."""
     layout, version = struct.unpack(">BH", stored[:3])
     assert (layout, version) == (0x10, 1), stored.hex()
     mode, count, mean, squares = struct.unpack("<BQdd", stored[3:])
@@ -54,11 +55,13 @@ def test_state_equals_changelog_equals_recomputation(kafka, unique, runs, tmp_pa
         kafka.produce(source, readings(MORE, KEYS, start=start, seed=start))
         time.sleep(chance.uniform(0.2, 1.5))
         run.kill()
-    code, _, _ = runs(topology, brokers=kafka.brokers, cluster=unique, state=state, until_end=True, log=log).wait(200)
+    code, _, _ = runs(topology, brokers=kafka.brokers, cluster=unique, state=state, until_end=True,
+                      log=log).wait(200)
     assert code == 0, log.read_text()[-3000:]
     assert check_outputs(kafka, source, sink) == RECORDS + KILLS * MORE
 
-    changelog, = [name for name in kafka.topics() if name.startswith(unique + ".") and name.endswith(".changelog")]
+    changelog, = [name for name in kafka.topics()
+                  if name.startswith(unique + ".") and name.endswith(".changelog")]
     logged, inputs = kafka.read(changelog), kafka.read(source)
     folders = sorted(path for path in state.glob("*/*/*") if path.is_dir())
     assert [path.name for path in folders] == ["0", "1", "2", "3"]

@@ -1,10 +1,10 @@
 """A TCP proxy before a broker that can hold one EndTxn request back, as a slow network may.
 
-Kafka's request is a size, then a header (api key, version, correlation id, client id) and a body; the body of
-Produce, AddPartitionsToTxn and EndTxn begins with the transactional id, so that is all the proxy reads. The broker
-must advertise the proxy's address. A held request's connection to the client is closed, so that the client
-repeats it; the request itself is kept, with its connection to the broker, until it is let go: before the broker
-it then looks like one that was delayed on the way (KAFKA-17754).
+Kafka's request is a size, then a header (api key, version, correlation id, client id) and a body;
+the bodies of Produce and EndTxn begin with the transactional id, so that is all the proxy reads.
+The broker must advertise the proxy's address. A held request's connection to the client is closed,
+so that the client repeats it; the request itself is kept, with its connection to the broker, until
+it is let go: to the broker it then looks like one that was delayed on the way (KAFKA-17754).
 """
 
 import select
@@ -43,7 +43,7 @@ def transactional_id(frame):
         return api_key, None
     at = 14 + max(client_size, 0)
     if version >= FLEXIBLE_FROM[api_key]:
-        size = frame[at + 1] - 1  # behind the header's empty tags; ids of tests are shorter than 127
+        size = frame[at + 1] - 1  # behind the header's empty tags; ids here are short
         at += 2
     else:
         size = struct.unpack(">h", frame[at:at + 2])[0]
@@ -75,7 +75,8 @@ class Proxy:
         broker.sendall(request)
         answer = read_frame(broker)
         version = struct.unpack(">h", request[6:8])[0]
-        at = 4 + 4 + (1 if version >= FLEXIBLE_FROM[END_TXN] else 0) + 4  # size, correlation, tags, throttle
+        tags = 1 if version >= FLEXIBLE_FROM[END_TXN] else 0
+        at = 4 + 4 + tags + 4  # behind size, correlation id, tags, throttle time
         return struct.unpack(">h", answer[at:at + 2])[0]
 
     def close(self):
@@ -98,8 +99,8 @@ class Proxy:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.sockets += [client, broker]
             state = {"held": False, "produces": set()}
-            threading.Thread(target=self._forward, args=(client, broker, state), daemon=True).start()
-            threading.Thread(target=self._answer, args=(client, broker, state), daemon=True).start()
+            for work in (self._forward, self._answer):
+                threading.Thread(target=work, args=(client, broker, state), daemon=True).start()
 
     def _holds(self, api_key, identity):
         if api_key != END_TXN or identity is None or ".data." not in identity:

@@ -3,7 +3,7 @@
 #include "coordinator/deploy.h"
 
 #include "connectors/connector.h"
-#include "tests/support/lane_fixture.h"
+#include "tests/unit/worker/lane_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* tests/unit/worker/test_lane.c — a whole lane, stepped here: outputs, dead letters, drain,
  * restart, commits that fail at every call, and no heap memory per record. */
 #include "tests/support/faulty_log.h"
-#include "tests/support/lane_fixture.h"
+#include "tests/unit/worker/lane_fixture.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -106,7 +106,7 @@ static void check_outputs(struct mr_lane_fixture *fixture, int expected, const c
                 const char *score = strstr(records[index].value, "\"score\":");
                 assert_non_null(score);
                 if (scores[id] == NULL)
-                    scores[id] = strdup(score);
+                    scores[id] = mr_memory_copy_text(score);
                 else
                     assert_string_equal(scores[id], score);
             }
@@ -194,7 +194,7 @@ static void test_restart_goes_on_from_progress(void **state)
     check_outputs(&fixture, RECORDS, scores);
     mr_lane_fixture_close(&fixture);
     for (int id = 0; id < RECORDS; id++)
-        free((void *)(uintptr_t)scores[id]);
+        mr_memory_free((void *)(uintptr_t)scores[id]);
 }
 
 static void run_with_fault(const struct mr_fault *fault, const char **scores)
@@ -231,7 +231,7 @@ static void test_a_commit_that_fails_once(void **state)
         for (int kind = MR_FAULT_NOT_COMMITTED; kind <= MR_FAULT_ANSWER_LOST; kind++)
             run_with_fault(&(struct mr_fault){(enum mr_fault_kind)kind, call, 1}, scores);
     for (int id = 0; id < RECORDS; id++)
-        free((void *)(uintptr_t)scores[id]);
+        mr_memory_free((void *)(uintptr_t)scores[id]);
 }
 
 /* Commits fail until the lane is gone; what is on the log is still a part of the right answer, and
@@ -260,7 +260,7 @@ static void test_commits_that_fail_for_ever(void **state)
             mr_lane_fixture_close(&fixture);
         }
     for (int id = 0; id < RECORDS; id++)
-        free((void *)(uintptr_t)scores[id]);
+        mr_memory_free((void *)(uintptr_t)scores[id]);
 }
 
 /* The task thread's share of the work, which is this thread here. */

@@ -1,4 +1,4 @@
-/* tests/support/lane_fixture.h — a topology as text, running in one lane that the test steps
+/* tests/unit/worker/lane_fixture.h — a topology as text, running in one lane that the test steps
  * itself, over the memory log. Why: the lane's whole path (claims, restore, operators, commits,
  * release) without a broker and without a task thread, so that a test decides when it advances and
  * when it stops. Model: the log lives as long as the fixture; lanes come and go on it, as processes

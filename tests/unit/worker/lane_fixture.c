@@ -1,5 +1,5 @@
-/* tests/support/lane_fixture.c — a lane that a test steps by itself. */
-#include "tests/support/lane_fixture.h"
+/* tests/unit/worker/lane_fixture.c — a lane that a test steps by itself. */
+#include "tests/unit/worker/lane_fixture.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
