@@ -11,8 +11,12 @@ static enum mr_status key_integer(struct mr_value cell, size_t size, struct mr_a
 {
     double number = 0;
     int64_t integer = cell.integer;
-    if (cell.kind != MR_KIND_INT) {
-        if (!mr_value_as_double(cell, &number) || number != (double)(int64_t)number)
+    if (cell.kind == MR_KIND_UINT && cell.unsigned_integer <= INT64_MAX) {
+        integer = (int64_t)cell.unsigned_integer; /* not by way of a double: all digits count */
+    } else if (cell.kind != MR_KIND_INT) {
+        bool fits = cell.kind != MR_KIND_UINT && mr_value_as_double(cell, &number) &&
+                    number >= -0x1p63 && number < 0x1p63;
+        if (!fits || number != (double)(int64_t)number)
             return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
                            "The key is a %s; key_format int%zu takes an integer.",
                            mr_kind_name(cell.kind), size * 8);
