@@ -9,6 +9,7 @@ import tempfile
 import pytest
 
 import millrace
+from stage import Stage
 
 counter = itertools.count()
 
@@ -50,3 +51,9 @@ def runs():
             run.kill()
         if run.log:
             run.log.close()
+
+
+@pytest.fixture
+def stage(kafka, unique, runs, tmp_path):
+    """Names, files and runs of one test."""
+    return Stage(kafka, unique, runs, tmp_path)
