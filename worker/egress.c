@@ -317,19 +317,23 @@ static enum mr_status row_topic(struct mr_egress *egress, const struct mr_batch 
         report(fault, egress, batch, row, "topic_from gave no topic name.");
         return MR_OK;
     }
+    char topic[TOPIC_NAME_MAX + 1];
+    memcpy(topic, name.text, name.size);
+    topic[name.size] = '\0';
+    /* Before any lookup: what other sinks and the engine itself write is not this sink's to name.
+     */
+    if (!mr_topic_allowed(egress->node, topic)) {
+        report(fault, egress, batch, row,
+               "topic_from gave a topic that topic_allow does not list.");
+        return MR_OK;
+    }
     struct mr_writer *writer = egress->writer;
     *target = mr_targets_find(&writer->targets, mr_value_text(name));
     if (*target == NULL)
         *target = mr_targets_find(&writer->dynamic_targets, mr_value_text(name));
     if (*target != NULL)
         return MR_OK;
-    char topic[TOPIC_NAME_MAX + 1];
-    memcpy(topic, name.text, name.size);
-    topic[name.size] = '\0';
-    if (mr_topic_allowed(egress->node, topic))
-        return add_dynamic(egress, topic, batch, row, fault, target, error);
-    report(fault, egress, batch, row, "topic_from gave a topic that topic_allow does not list.");
-    return MR_OK;
+    return add_dynamic(egress, topic, batch, row, fault, target, error);
 }
 
 /* Headers of one row. Returns false when the row has no room for them; NULL headers: none. */

@@ -131,7 +131,7 @@ bool mr_key_text(struct mr_value value, struct mr_arena *arena, struct mr_slice 
     return false;
 }
 
-/* Match with one kind of wildcard; linear by remembering the last star. */
+/* `*` stands for any characters, `?` for one; linear by remembering the last star. */
 static bool pattern_matches(const char *pattern, const char *text)
 {
     const char *star = NULL;
@@ -140,7 +140,7 @@ static bool pattern_matches(const char *pattern, const char *text)
         if (*pattern == '*') {
             star = pattern++;
             mark = text;
-        } else if (*pattern == *text) {
+        } else if (*pattern == *text || *pattern == '?') {
             pattern++;
             text++;
         } else if (star != NULL) {

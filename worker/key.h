@@ -15,7 +15,7 @@ enum mr_status mr_key_encode(struct mr_batch *batch, const uint32_t *slots, uint
  * for absent, null and error cells. */
 bool mr_key_text(struct mr_value value, struct mr_arena *arena, struct mr_slice *text);
 
-/* Does topic_allow of a sink list this topic? A pattern is a name with `*` for any characters. */
+/* Does topic_allow of a sink list this topic? In a pattern `*` is any characters and `?` is one. */
 bool mr_topic_allowed(const struct mr_plan_node *node, const char *topic);
 
 #endif

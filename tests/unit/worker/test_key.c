@@ -133,13 +133,13 @@ static void test_texts_of_cells(void **state)
 
 static void test_topic_patterns(void **state)
 {
-    static const char *const allowed[] = {"plain", "a*", "*-x-*", "p*q*r"};
+    static const char *const allowed[] = {"plain", "a*", "*-x-*", "p*q*r", "u?v"};
     struct mr_plan_node node = {0};
     node.topic_allow = allowed;
-    node.topic_allow_count = 4;
+    node.topic_allow_count = 5;
     (void)state;
-    static const char *const yes[] = {"plain", "a", "abc", "1-x-2", "-x-", "pqr", "p1q2q3r"};
-    static const char *const no[] = {"plain2", "b", "1-x", "pq", "qr", "prq", ""};
+    static const char *const yes[] = {"plain", "a", "abc", "1-x-2", "-x-", "pqr", "p1q2q3r", "u1v"};
+    static const char *const no[] = {"plain2", "b", "1-x", "pq", "qr", "prq", "uv", "u12v", ""};
     for (size_t index = 0; index < sizeof(yes) / sizeof(yes[0]); index++)
         assert_true(mr_topic_allowed(&node, yes[index]));
     for (size_t index = 0; index < sizeof(no) / sizeof(no[0]); index++)
