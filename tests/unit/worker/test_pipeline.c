@@ -1,0 +1,116 @@
+/* tests/unit/worker/test_pipeline.c — fused operators of a running lane: one output with several
+ * consumers, rows that fail in one branch only, and a repartition between two subtopologies. */
+#include "worker/pipeline.h"
+
+#include "tests/unit/worker/lane_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { RECORDS = 60, KEYS = 5, PARTITIONS = 3 };
+
+#define HEAD                                                                                       \
+    "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n"               \
+    "  commit_interval: 50ms\n"                                                                    \
+    "  sources:\n    - {name: a, type: kafka, topic: in, format: json}\n"
+
+static void write_numbers(struct mr_lane_fixture *fixture)
+{
+    for (int id = 0; id < RECORDS; id++) {
+        char value[64];
+        (void)snprintf(value, sizeof(value), "{\"id\":%d,\"k\":\"k%d\",\"v\":%d}", id, id % KEYS,
+                       id);
+        mr_lane_fixture_write(fixture, "in", id % PARTITIONS, NULL, value);
+    }
+}
+
+static void process(struct mr_lane_fixture *fixture)
+{
+    mr_lane_fixture_start(fixture);
+    mr_lane_fixture_settle(fixture);
+    mr_lane_fixture_stop(fixture);
+}
+
+/* Both branches see every row; what one drops or cannot evaluate is there in the other. */
+static void test_branches_do_not_touch_each_other(void **state)
+{
+    static const struct mr_lane_topic topics[] = {
+        {"in", PARTITIONS}, {"low", 1}, {"all", 1}, {"t.dead-letters", 1}};
+    static const char topology[] =
+        HEAD "  operators:\n"
+             "    - {name: small, type: filter, from: a, where: 'v < 10.0'}\n"
+             "    - {name: known, type: filter, from: a, where: 'id >= 0.0'}\n"
+             "  sinks:\n"
+             "    - {name: one, type: kafka, from: small, topic: low}\n"
+             "    - {name: two, type: kafka, from: known, topic: all}\n";
+    struct mr_lane_fixture fixture;
+    uint32_t low;
+    uint32_t all;
+    uint32_t letters;
+    (void)state;
+    mr_lane_fixture_open(&fixture, topology, topics, 4);
+    write_numbers(&fixture);
+    mr_lane_fixture_write(&fixture, "in", 0, NULL, "{\"id\":1000,\"v\":\"text\"}");
+    process(&fixture);
+    (void)mr_lane_fixture_read(&fixture, "low", 0, &low);
+    (void)mr_lane_fixture_read(&fixture, "all", 0, &all);
+    struct mr_lane_record *refused = mr_lane_fixture_read(&fixture, "t.dead-letters", 0, &letters);
+    assert_int_equal(low, 10);
+    assert_int_equal(all, RECORDS + 1);
+    assert_int_equal(letters, 1);
+    assert_non_null(strstr(refused[0].value, "1000"));
+    mr_lane_fixture_close(&fixture);
+}
+
+/* Records of a key come from every input partition and meet in one task, each once. */
+static void test_a_repartition_brings_keys_together(void **state)
+{
+    static const struct mr_lane_topic topics[] = {{"in", PARTITIONS}, {"out", 1}};
+    static const char topology[] = HEAD
+        "  operators:\n"
+        "    - {name: keyed, type: key_by, from: a, key: [k]}\n"
+        "    - {name: score, type: detect.zscore, from: keyed, key: [k], field: v, warmup: 2}\n"
+        "  sinks:\n"
+        "    - {name: results, type: kafka, from: score, topic: out, key: [k]}\n";
+    struct mr_lane_fixture fixture;
+    bool seen[RECORDS] = {false};
+    int learned[KEYS] = {0};
+    uint32_t count;
+    (void)state;
+    mr_lane_fixture_open(&fixture, topology, topics, 2);
+    assert_int_equal(fixture.plan->subtopologies_count, 2);
+    write_numbers(&fixture);
+    process(&fixture);
+    struct mr_lane_record *records = mr_lane_fixture_read(&fixture, "out", 0, &count);
+    assert_int_equal(count, RECORDS);
+    for (uint32_t index = 0; index < count; index++) {
+        const char *at = strstr(records[index].value, "\"id\":");
+        assert_non_null(at);
+        long id = strtol(at == NULL ? "0" : at + 5, NULL, 10);
+        assert_in_range(id, 0, RECORDS - 1);
+        assert_false(seen[id]);
+        seen[id] = true;
+        /* A key's state is in one place when each record finds all earlier ones counted. */
+        at = strstr(records[index].value, "\"count\":");
+        if (at == NULL)
+            fail_msg("no count in %s", records[index].value);
+        assert_int_equal(strtol(at == NULL ? "0" : at + 8, NULL, 10), learned[id % KEYS]);
+        learned[id % KEYS]++;
+    }
+    mr_lane_fixture_close(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_branches_do_not_touch_each_other),
+        cmocka_unit_test(test_a_repartition_brings_keys_together),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
