@@ -14,7 +14,9 @@ enum {
     PATTERN_TOPICS_MAX = 1000,
     TOPIC_NAME_MAX = 249,
     DESCRIBE_TRIES = 40,
-    DESCRIBE_PAUSE_MS = 50
+    DESCRIBE_PAUSE_MS = 50,
+    PATIENT_TRIES = 3,
+    PATIENT_PAUSE_MS = 300
 };
 
 struct deploying {
@@ -40,6 +42,19 @@ static enum mr_status describe(struct deploying *deploying, const char *name,
                                    .message_bytes_max = found.message_bytes_max,
                                    .delete_retention_ms = found.delete_retention_ms};
     return MR_OK;
+}
+
+/* Describe a topic that somebody else makes: one that was made a moment ago may not be known to the
+ * broker that is asked. */
+static enum mr_status describe_patiently(struct deploying *deploying, const char *name,
+                                         struct mr_deployed_topic *topic, struct mr_error *error)
+{
+    enum mr_status status = describe(deploying, name, topic, error);
+    for (int tries = 0; status == MR_NOT_FOUND && tries < PATIENT_TRIES; tries++) {
+        mr_clock_sleep_ms(PATIENT_PAUSE_MS);
+        status = describe(deploying, name, topic, error);
+    }
+    return status;
 }
 
 /* Describe a topic, creating it when it is missing. */
@@ -101,7 +116,7 @@ static enum mr_status add_source_topic(struct deploying *deploying, const struct
                                          .replication_factor = -1};
     if (deploying->options->embedded)
         return ensure(deploying, &create, topic, error);
-    enum mr_status status = describe(deploying, name, topic, error);
+    enum mr_status status = describe_patiently(deploying, name, topic, error);
     return status == MR_NOT_FOUND ? source_missing(node, name, error) : status;
 }
 
@@ -211,7 +226,7 @@ static enum mr_status deploy_sink(struct deploying *deploying, const struct mr_p
     if (deploying->options->embedded || creation->given) {
         status = ensure(deploying, &create, topic, error);
     } else {
-        status = describe(deploying, name, topic, error);
+        status = describe_patiently(deploying, name, topic, error);
         if (status == MR_NOT_FOUND)
             status = MR_FAIL(error, MR_NOT_FOUND, MR_RECOVERY_FAIL_TOPOLOGY,
                              "Sink \"%s\" writes topic \"%s\", which does not exist. Create it, or "
@@ -406,6 +421,62 @@ static enum mr_status deploy_cluster_topics(struct deploying *deploying, bool *c
     return status;
 }
 
+/* ---- Upgrades ---- */
+
+struct leftover_search {
+    const struct mr_plan *plan;
+    const char *prefix; /* of this topology's internal topics */
+    const char *name;   /* the first that the plan has no use for */
+    struct mr_arena *arena;
+};
+
+/* Is this the log or repartition topic of a part that the plan has? rest follows the prefix. */
+static bool plan_has_topic(const struct mr_plan *plan, const char *rest)
+{
+    for (uint32_t index = 0; index < plan->subtopologies_count; index++) {
+        const struct mr_plan_subtopology *subtopology = &plan->subtopologies[index];
+        size_t size = strlen(subtopology->name);
+        if (strncmp(rest, subtopology->name, size) == 0 &&
+            strcmp(rest + size, subtopology->stateful ? ".changelog" : ".progress") == 0)
+            return true;
+    }
+    for (uint32_t index = 0; index < plan->repartitions_count; index++)
+        if (strcmp(rest, plan->repartitions[index].name) == 0)
+            return true;
+    return false;
+}
+
+static void leftover_visit(void *argument, const char *name)
+{
+    struct leftover_search *search = argument;
+    size_t size = strlen(search->prefix);
+    if (search->name == NULL && strncmp(name, search->prefix, size) == 0 &&
+        !plan_has_topic(search->plan, name + size))
+        search->name = mr_arena_copy_text(search->arena, name);
+}
+
+/* State and progress belong to names. A new version that drops or renames what they belong to would
+ * start over there, and double its outputs. */
+static enum mr_status check_upgrade(struct deploying *deploying, struct mr_error *error)
+{
+    struct leftover_search search = {
+        .plan = deploying->plan,
+        .prefix = mr_arena_format(deploying->arena, "%s.%s.%016" PRIx64 ".",
+                                  deploying->deployment->cluster, deploying->plan->name,
+                                  deploying->deployment->generation),
+        .arena = deploying->arena};
+    enum mr_status status =
+        deploying->log->ops->topics_list(deploying->log, leftover_visit, &search, error);
+    if (status != MR_OK || search.name == NULL)
+        return status;
+    return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                   "The version of this topology that ran last kept state or progress in topic %s, "
+                   "for which the new version has no part: a source or stateful operator was "
+                   "renamed, removed, or moved. It would start over there and double its outputs. "
+                   "Keep the name, or start the new version under another topology name.",
+                   search.name);
+}
+
 enum mr_status mr_deploy(struct mr_log *log, const struct mr_plan *plan,
                          const struct mr_deploy_options *options, struct mr_arena *arena,
                          struct mr_deployment **deployment, bool *changed, struct mr_error *error)
@@ -423,6 +494,8 @@ enum mr_status mr_deploy(struct mr_log *log, const struct mr_plan *plan,
     enum mr_status status = deploy_nodes(&deploying, error);
     if (status == MR_OK)
         status = deploy_cluster_topics(&deploying, changed, error);
+    if (status == MR_OK && *changed)
+        status = check_upgrade(&deploying, error);
     for (uint32_t index = 0; index < plan->subtopologies_count && status == MR_OK; index++)
         status = deploy_subtopology(&deploying, index, error);
     for (uint32_t index = 0; index < plan->repartitions_count && status == MR_OK; index++)

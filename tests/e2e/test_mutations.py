@@ -63,7 +63,7 @@ class Stage:
             assert time.time() < deadline and run.alive()
             time.sleep(0.02)
 
-    def wait_for_outputs(self, count, timeout=30):
+    def wait_for_outputs(self, count, timeout=90):
         """Committed ones; a missing one is found by check."""
         deadline = time.time() + timeout
         while len(self.kafka.values(self.sink)) < count and time.time() < deadline:
