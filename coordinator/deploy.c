@@ -494,7 +494,7 @@ enum mr_status mr_deploy(struct mr_log *log, const struct mr_plan *plan,
     enum mr_status status = deploy_nodes(&deploying, error);
     if (status == MR_OK)
         status = deploy_cluster_topics(&deploying, changed, error);
-    if (status == MR_OK && *changed)
+    if (status == MR_OK)
         status = check_upgrade(&deploying, error);
     for (uint32_t index = 0; index < plan->subtopologies_count && status == MR_OK; index++)
         status = deploy_subtopology(&deploying, index, error);

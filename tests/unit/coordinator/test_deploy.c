@@ -107,6 +107,32 @@ static void test_embedded_creates_missing_topics(void **state)
     assert_int_equal(partitions_of(fixture, "out"), 3);
 }
 
+#define OTHER_NAME(from)                                                                           \
+    "  operators:\n    - {name: renamed, type: detect.zscore, from: " from                         \
+    ", key: [k], field: value}\n"
+#define OTHER_OPTION(from)                                                                         \
+    "  operators:\n    - {name: score, type: detect.zscore, from: " from                           \
+    ", key: [k], field: value, threshold: 9.0}\n"
+#define OTHER_SINK "  sinks:\n    - {name: results, type: kafka, from: renamed, topic: out}\n"
+
+static void test_a_version_that_would_start_over_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char tuned[] =
+        HEAD SOURCES(SOURCE("a", "topic: in, key: [k]")) OTHER_OPTION("a") SINK;
+    static const char renamed[] =
+        HEAD SOURCES(SOURCE("a", "topic: in, key: [k]")) OTHER_NAME("a") OTHER_SINK;
+    create(fixture, "in", 2);
+    create(fixture, "out", 2);
+    assert_int_equal(deploy(fixture, stateful), MR_OK);
+    assert_int_equal(deploy(fixture, tuned), MR_OK);
+    assert_true(fixture->changed);
+    for (int again = 0; again < 2; again++)
+        refused(fixture, deploy(fixture, renamed), ".score.changelog, for which the new version");
+    refused(fixture, deploy(fixture, stateless), "double its outputs");
+    assert_int_equal(deploy(fixture, stateful), MR_OK); /* the old one goes on */
+}
+
 static void test_internal_topics_and_generation(void **state)
 {
     struct fixture *fixture = *state;
@@ -219,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_missing_topics_are_named),
         CASE(test_embedded_creates_missing_topics),
+        CASE(test_a_version_that_would_start_over_is_refused),
         CASE(test_internal_topics_and_generation),
         CASE(test_sources_of_one_state_are_copartitioned),
         CASE(test_counts_are_frozen_under_state),
