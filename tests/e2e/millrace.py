@@ -1,6 +1,7 @@
-"""What the end-to-end tests share: a real Kafka, the program as a process, topologies, readers, references.
+"""What the end-to-end tests share: a real Kafka, the program as a process, readers, references.
 
-Every test starts what it uses on free loopback ports and in temporary folders, and ends what it started.
+Every test starts what it uses on free loopback ports and in temporary folders, and ends what it
+started.
 """
 
 import json
@@ -41,8 +42,20 @@ class Kafka:
 
     def _script(self, *words, check=True):
         return subprocess.run(
-            [str(ROOT / "script" / "kafka"), *words, "--port", str(self.port), "--dir", str(self.directory)],
-            check=check, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            [
+                str(ROOT / "script" / "kafka"),
+                *words,
+                "--port",
+                str(self.port),
+                "--dir",
+                str(self.directory),
+            ],
+            check=check,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def start(self):
         self._script("start", *self.options)
@@ -68,7 +81,9 @@ class Kafka:
         # Outputs carry event times; test data is old, and the broker would delete it by retention.
         settings = {"retention.ms": "-1"}
         settings |= {key.replace("_", "."): str(value) for key, value in config.items()}
-        for future in self.admin().create_topics([NewTopic(name, partitions, 1, config=settings)]).values():
+        for future in (
+            self.admin().create_topics([NewTopic(name, partitions, 1, config=settings)]).values()
+        ):
             future.result(30)
         return name
 
@@ -84,9 +99,16 @@ class Kafka:
 
     def produce(self, topic, records, partitions=4):
         """records: (key bytes or None, value bytes or None[, timestamp ms]) in order per key."""
-        producer = Producer({"bootstrap.servers": self.brokers, "partitioner": "murmur2_random",
-                             "linger.ms": 20, "queue.buffering.max.messages": 1000000,
-                             "enable.idempotence": True, "message.max.bytes": 8_000_000})
+        producer = Producer(
+            {
+                "bootstrap.servers": self.brokers,
+                "partitioner": "murmur2_random",
+                "linger.ms": 20,
+                "queue.buffering.max.messages": 1000000,
+                "enable.idempotence": True,
+                "message.max.bytes": 8_000_000,
+            }
+        )
         failures = []
 
         def delivered(error, _message):
@@ -110,17 +132,27 @@ class Kafka:
         """The end of each partition: last stable offset, or high watermark."""
         consumer = self._consumer("read_committed" if committed else "read_uncommitted")
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in partitions}
+        ends = {
+            p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1]
+            for p in partitions
+        }
         consumer.close()
         return ends
 
     def _consumer(self, isolation):
-        return Consumer({"bootstrap.servers": self.brokers, "group.id": "reader-" + uuid.uuid4().hex,
-                         "isolation.level": isolation, "enable.auto.commit": False,
-                         "auto.offset.reset": "earliest", "enable.partition.eof": True})
+        return Consumer(
+            {
+                "bootstrap.servers": self.brokers,
+                "group.id": "reader-" + uuid.uuid4().hex,
+                "isolation.level": isolation,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "enable.partition.eof": True,
+            }
+        )
 
     def read(self, topic, isolation="read_committed"):
-        """All committed messages, by partition in order. Reads to the end seen by each partition's eof."""
+        """All committed messages, by partition in order, to each partition's end."""
         consumer = self._consumer(isolation)
         partitions = sorted(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
         consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
@@ -146,9 +178,29 @@ class Kafka:
 class Run:
     """A `millrace run` process."""
 
-    def __init__(self, *files, brokers=None, cluster="millrace", state=None, until_end=False, threads=2,
-                 failpoint=None, program=PROGRAM, extra=(), log=None):
-        words = [str(program), "run", *map(str, files), "--cluster", cluster, "--threads", str(threads), "--quiet"]
+    def __init__(
+        self,
+        *files,
+        brokers=None,
+        cluster="millrace",
+        state=None,
+        until_end=False,
+        threads=2,
+        failpoint=None,
+        program=PROGRAM,
+        extra=(),
+        log=None,
+    ):
+        words = [
+            str(program),
+            "run",
+            *map(str, files),
+            "--cluster",
+            cluster,
+            "--threads",
+            str(threads),
+            "--quiet",
+        ]
         if brokers:
             words += ["--brokers", brokers]
         if state:
@@ -161,8 +213,14 @@ class Run:
         if failpoint:
             environment["MILLRACE_FAILPOINT"] = failpoint
         self.log = open(log, "a") if log else None
-        self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=self.log or subprocess.PIPE, text=True, env=environment)
+        self.process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self.log or subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
 
     def wait(self, timeout=120):
         try:
@@ -170,7 +228,9 @@ class Run:
         except subprocess.TimeoutExpired:
             self.process.kill()
             out, err = self.process.communicate()
-            raise AssertionError(f"the process did not end within {timeout} s:\n{(err or '')[-4000:]}")
+            raise AssertionError(
+                f"the process did not end within {timeout} s:\n{(err or '')[-4000:]}"
+            )
         return self.process.returncode, out, err or ""
 
     def kill(self):
@@ -207,12 +267,15 @@ def readings(count, keys, start=0, seed=1):
         value = 20.0 + (state >> 8) % 10000 / 1000.0
         if (state >> 4) % 997 == 0:
             value += 40.0
-        body = f'{{"sensor":"{sensor}","ts":{1767225600000 + index},"value":{value:.6f},"ok":true,"site":"plant-7","id":{index}}}'
+        body = (
+            f'{{"sensor":"{sensor}","ts":{1767225600000 + index},"value":{value:.6f},'
+            f'"ok":true,"site":"plant-7","id":{index}}}'
+        )
         yield sensor.encode(), body.encode()
 
 
 class Welford:
-    """detect.zscore's definition, written from the issue's sentence: earlier records only, sample deviation."""
+    """detect.zscore by its definition: earlier records only, sample deviation."""
 
     def __init__(self, warmup=30, floor=1e-9):
         self.warmup, self.floor, self.n, self.mean, self.m2 = warmup, floor, 0, 0.0, 0.0
@@ -274,7 +337,7 @@ spec:
 
 
 def check_outputs(kafka, source, sink, exactly=True):
-    """Every input's output exactly once (or at least once), in order per partition, with the right score."""
+    """Every input's output exactly (or at least) once, in order, with the right score."""
     inputs = kafka.read(source)
     expected = reference_scores(inputs)
     outputs = kafka.read(sink)
@@ -286,11 +349,16 @@ def check_outputs(kafka, source, sink, exactly=True):
             identity = record["id"]
             seen[identity] += 1
             if exactly:
-                assert last.get(record["sensor"], -1) < identity, \
-                    f"order broken in partition {partition} at id {identity}"
+                assert (
+                    last.get(record["sensor"], -1) < identity
+                ), f"order broken in partition {partition} at id {identity}"
                 score = record["anomaly"]["score"]
                 want = expected[identity]
-                assert math.isclose(score, want, rel_tol=1e-9, abs_tol=1e-9), (identity, score, want)
+                assert math.isclose(score, want, rel_tol=1e-9, abs_tol=1e-9), (
+                    identity,
+                    score,
+                    want,
+                )
                 assert record["anomaly"]["is_anomaly"] == (want > 4.0), record
             last[record["sensor"]] = identity
     missing = [i for i in expected if seen[i] == 0]
@@ -305,7 +373,7 @@ def check_outputs(kafka, source, sink, exactly=True):
 
 
 def assert_no_open_transaction(kafka, topic):
-    """Once every producer is gone, the last stable offset reaches the end (transaction time-outs included)."""
+    """Once every producer is gone, the last stable offset reaches the end."""
     deadline = time.time() + 60
     while time.time() < deadline:
         if kafka.ends(topic, committed=True) == kafka.ends(topic, committed=False):
