@@ -285,8 +285,8 @@ def collect_latencies(address, topic, count, ready, results):
     results.put(latencies)
 
 
-def measure_latency(broker, rate=10000, seconds=20):
-    """Latencies of the z-score at a steady rate, the first three seconds left out."""
+def measure_latency(broker, rate=10000, seconds=40, settling=20):
+    """Latencies of the z-score at a steady rate, once the broker's JVM has compiled what is hot."""
     source, target = broker.topic(), broker.topic()
     state = Path(broker.folder) / "state-latency"
     log = open(Path(broker.folder) / "latency.log", "w+")
@@ -318,7 +318,7 @@ def measure_latency(broker, rate=10000, seconds=20):
     log.close()
     if len(latencies) != rate * seconds:
         sys.exit(f"latency: {len(latencies)} of {rate * seconds} results came")
-    settled = sorted(latencies[3 * rate :])
+    settled = sorted(latencies[settling * rate :])
     return {
         "p50": settled[len(settled) // 2],
         "p99": settled[len(settled) * 99 // 100],
