@@ -35,5 +35,6 @@ function(mr_unit_test folder file)
   target_link_libraries(${target} PRIVATE mr_${folder} ${TEST_LINKS} PkgConfig::CMOCKA)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME unit.${folder}.${file} COMMAND ${target})
-  set_tests_properties(unit.${folder}.${file} PROPERTIES TIMEOUT 120 LABELS unit)
+  set_tests_properties(unit.${folder}.${file} PROPERTIES
+    TIMEOUT $<IF:$<BOOL:${MR_SANITIZE}>,600,120> LABELS unit)
 endfunction()
