@@ -11,6 +11,7 @@ struct mr_running {
     uint32_t lanes_count;
     uint32_t tasks_count;
     const char *group;                    /* of the mirrored offsets; NULL: <cluster>.<topology> */
+    uint64_t producer_queue_bytes;        /* the largest `buffer_memory` of the sinks */
     const char *const *producer_settings; /* pairs ended by NULL: the sinks' `producer:` options */
     const char *const *consumer_settings; /* the sources' `consumer:` options */
     struct mr_arena arena;                /* what the settings live in */

@@ -22,7 +22,7 @@ static enum mr_status create_producer(struct mr_lane *lane, uint64_t incarnation
         .transactional_id = plan->exactly_once ? id : NULL,
         .transaction_timeout_ms =
             timeout_ms > TRANSACTION_TIMEOUT_MS_MIN ? timeout_ms : TRANSACTION_TIMEOUT_MS_MIN,
-        .queued_bytes_max = MR_PRODUCER_QUEUE_BYTES,
+        .queued_bytes_max = lane->running->producer_queue_bytes,
         .batch_bytes_max = lane->writer.batch_bytes_max,
         .settings = lane->running->producer_settings};
     return lane->log->ops->producer_create(lane->log, &options, MR_LOG_WAIT_MS, producer, error);

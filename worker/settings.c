@@ -47,6 +47,12 @@ enum mr_status mr_running_settings(struct mr_running *running, struct mr_error *
             status = merge(consumer, &consumer_count,
                            mr_kafka_source_settings(&node->options, &running->arena), node, error);
         } else if (node->type == &mr_kafka_sink_spec) {
+            const struct mr_option_value *options = mr_options_get(&node->options, "producer");
+            uint64_t bytes = options->present
+                                 ? (uint64_t)mr_options_integer(options->objects, "buffer_memory")
+                                 : MR_PRODUCER_QUEUE_BYTES;
+            if (bytes > running->producer_queue_bytes)
+                running->producer_queue_bytes = bytes;
             status = merge(producer, &producer_count,
                            mr_kafka_sink_settings(&node->options, &running->arena), node, error);
         }
@@ -55,5 +61,7 @@ enum mr_status mr_running_settings(struct mr_running *running, struct mr_error *
     }
     running->consumer_settings = consumer;
     running->producer_settings = producer;
+    if (running->producer_queue_bytes == 0)
+        running->producer_queue_bytes = MR_PRODUCER_QUEUE_BYTES;
     return MR_OK;
 }

@@ -156,6 +156,8 @@ static enum mr_status poll_connector(struct mr_task *task, struct mr_task_input 
     }
     status = feed_run(task, input, messages, messages_count, error);
     input->next_offset = next_position;
+    if (input->end_offset >= 0 && next_position >= input->end_offset)
+        input->ended = true;
     return status;
 }
 

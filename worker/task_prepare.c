@@ -300,7 +300,11 @@ static enum mr_status open_input(struct mr_task *task, struct mr_task_input *inp
     void *source = mr_memory_new(1, input->connector->source->instance_size);
     status = input->connector->source->open(source, &connector, input->next_offset, error);
     input->source = source;
-    return status;
+    if (status != MR_OK || !lane->worker->open.until_end)
+        return status;
+    input->end_offset = input->connector->source->end_position(source);
+    input->ended = input->end_offset >= 0 && input->next_offset >= input->end_offset;
+    return MR_OK;
 }
 
 static enum mr_status restore(struct mr_task *task, struct progress_search *search,

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from millrace import PROGRAM, ROOT
+from millrace import PROGRAM, ROOT, Run
 
 EXAMPLES = sorted((ROOT / "examples").glob("*/*.yaml"))
 OPERATORS = ROOT / "examples" / "operators"
@@ -195,3 +195,21 @@ def test_a_misspelt_field_does_not_pass_unnoticed(tmp_path):
     assert (
         1 <= result.stderr.count("went to the dead letters") <= os.cpu_count()
     )  # one a task thread
+
+
+def test_a_followed_file_ends_where_it_ended_at_start(tmp_path):
+    """--until-end also ends a source that would wait for more lines."""
+    (tmp_path / "in.jsonl").write_text('{"v":1}\n{"v":2}\n')
+    topology = tmp_path / "follow.yaml"
+    topology.write_text(f"""apiVersion: millrace.io/v1alpha1
+kind: Topology
+metadata: {{name: follow}}
+spec:
+  sources:
+    - {{name: lines, type: file, path: {tmp_path}/in.jsonl, follow: true}}
+  sinks:
+    - {{name: out, type: stdout, from: lines}}
+""")
+    code, out, err = Run(topology, until_end=True).wait(30)
+    assert code == 0, err
+    assert out == '{"v":1}\n{"v":2}\n'
