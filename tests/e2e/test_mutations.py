@@ -70,7 +70,15 @@ class Stage:
             time.sleep(0.2)
 
     def claims(self):
-        """The live claims: (generation, incarnation) of each task."""
+        """The live claims: (generation, incarnation) of each task. There is one: its transaction
+        may be committed and its markers still on their way, so a reader waits for it."""
+        deadline = time.time() + 60
+        while not (found := self._claims()):
+            assert time.time() < deadline, "nobody claims a task"
+            time.sleep(0.05)
+        return found
+
+    def _claims(self):
         last = {}
         for messages in self.kafka.read(self.name + ".claims").values():
             for message in messages:
