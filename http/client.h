@@ -1,0 +1,48 @@
+/* http/client.h — HTTP requests to Millrace's own servers: the command line's, and a coordinator's
+ * that forwards a query to a worker. Behind it libcurl, in http/client.c only.
+ * Threads: a client belongs to one thread at a time; mr_http_client_global_init first, once. */
+#ifndef MR_HTTP_CLIENT_H
+#define MR_HTTP_CLIENT_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/slice.h"
+
+enum { MR_HTTP_REPLY_BYTES_MAX = 64 << 20 };
+
+struct mr_http_client;
+
+struct mr_http_client_options {
+    const char *token;            /* NULL: none; sent as a bearer token */
+    const char *authority_file;   /* NULL: the system's */
+    const char *certificate_file; /* with key_file: a client certificate; NULL: none */
+    const char *key_file;
+};
+
+struct mr_http_reply {
+    int code;
+    const char *content_type;
+    uint32_t retry_after_s; /* 0: not said */
+    struct mr_slice body;   /* ends with NUL behind its size */
+};
+
+enum mr_status mr_http_client_create(const struct mr_http_client_options *options,
+                                     struct mr_http_client **client,
+                                     struct mr_error *error) MR_NODISCARD;
+void mr_http_client_destroy(struct mr_http_client *client); /* accepts NULL */
+
+/* One request; redirects (307, 308) to http and https are followed, at most 3. content_type NULL:
+ * no body. Answers of any code are MR_OK. Errors: MR_INVALID: the URL; MR_IO, MR_TIMEOUT with
+ * recovery RETRY: nobody answered. */
+enum mr_status mr_http_client_send(struct mr_http_client *client, const char *method,
+                                   const char *url, const char *content_type, struct mr_slice body,
+                                   uint32_t wait_ms, struct mr_arena *arena,
+                                   struct mr_http_reply *reply,
+                                   struct mr_error *error) MR_NODISCARD;
+/* Read server-sent events until visit returns false or the connection ends. data borrows. */
+enum mr_status mr_http_client_listen(struct mr_http_client *client, const char *url,
+                                     bool (*visit)(void *argument, const char *event,
+                                                   struct mr_slice data),
+                                     void *argument, struct mr_error *error) MR_NODISCARD;
+
+#endif

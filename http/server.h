@@ -1,0 +1,95 @@
+/* http/server.h — an HTTP server for users: requests to handlers, answers, server-sent events.
+ * Why: coordinator and worker serve the same kind of API; libwebsockets stays in http/server*.c.
+ * Model: a table of routes; the server's own thread reads requests and calls the route's handler
+ * there. A handler either answers at once or keeps the exchange and answers later from any thread
+ * (mr_http_answer). Whoever keeps an exchange answers it exactly once; when the client has gone
+ * meanwhile the answer is dropped. Errors are RFC 9457 problem documents (mr_http_problem).
+ * Paths: "/v1/topologies/{name}/pause"; a {part} matches one segment, percent-decoded; "{rest*}" at
+ * the end matches the remainder.
+ * Limits: the options below; a request beyond one gets 413, 414, 431 or 503. */
+#ifndef MR_HTTP_SERVER_H
+#define MR_HTTP_SERVER_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/slice.h"
+
+enum {
+    MR_HTTP_BODY_BYTES_MAX = 5 << 20, /* a definition of 4 MiB with its envelope */
+    MR_HTTP_PATH_BYTES_MAX = 2048,
+    MR_HTTP_CONNECTIONS_MAX = 1024,
+    MR_HTTP_SUBSCRIBERS_MAX = 64,
+    MR_HTTP_PARTS_MAX = 8,
+    MR_HTTP_REQUEST_MS_MAX = 60000 /* a kept exchange is answered with 504 after this */
+};
+
+struct mr_http_server;
+struct mr_http_exchange; /* one request and its answer to be */
+
+enum mr_http_method { MR_HTTP_GET, MR_HTTP_POST, MR_HTTP_PUT, MR_HTTP_DELETE, MR_HTTP_PATCH };
+
+/* Valid until the exchange is answered. */
+struct mr_http_request {
+    enum mr_http_method method;
+    const char *path;
+    const char *parts[MR_HTTP_PARTS_MAX]; /* of the route's pattern, in order */
+    const char *content_type;             /* empty: none */
+    const char *accept;                   /* empty: none */
+    const char *authorization;            /* empty: none; never logged */
+    struct mr_slice body;
+};
+
+/* A query parameter's value, percent-decoded; NULL when it is not given. */
+const char *mr_http_query(const struct mr_http_exchange *exchange, const char *name);
+const struct mr_http_request *mr_http_request_of(const struct mr_http_exchange *exchange);
+/* Memory that lives as long as the exchange; for the one thread that has it. */
+struct mr_arena *mr_http_arena(struct mr_http_exchange *exchange);
+
+struct mr_http_route {
+    enum mr_http_method method;
+    const char *pattern;
+    void (*handle)(void *argument, struct mr_http_exchange *exchange);
+};
+
+struct mr_http_server_options {
+    const char *address;               /* HOST:PORT; port 0: any free one */
+    const char *certificate_file;      /* with key_file: TLS; both NULL: plain */
+    const char *key_file;
+    const char *client_authority_file; /* NULL: clients need no certificate */
+    const char *token;                 /* NULL: none; else `Authorization: Bearer TOKEN` is needed
+                                          everywhere but on /healthz, /readyz and /metrics */
+    const struct mr_http_route *routes; /* ended by a NULL pattern; static */
+    void *argument;                     /* of the handlers */
+};
+
+/* Listens when it returns. Errors: MR_INVALID, MR_IO with a sentence. */
+enum mr_status mr_http_server_start(const struct mr_http_server_options *options,
+                                    struct mr_http_server **server,
+                                    struct mr_error *error) MR_NODISCARD;
+/* Kept exchanges get 503; returns when the thread has ended. Accepts NULL. */
+void mr_http_server_stop(struct mr_http_server *server);
+/* The port that it listens on. */
+int mr_http_server_port(const struct mr_http_server *server);
+
+/* ---- Answers: any thread, once per exchange; everything is copied ---- */
+void mr_http_answer(struct mr_http_exchange *exchange, int code, const char *content_type,
+                    struct mr_slice body);
+/* application/problem+json: {type: "about:blank", title, status, detail}, and Retry-After when
+ * retry_after_s > 0. */
+void mr_http_problem(struct mr_http_exchange *exchange, int code, uint32_t retry_after_s,
+                     const char *detail, ...) MR_PRINTF(4, 5);
+/* 307 to an absolute URL. */
+void mr_http_redirect(struct mr_http_exchange *exchange, const char *url);
+
+/* ---- Server-sent events ---- */
+/* Turn the exchange into a subscription to channel ("events", "tap/NAME/OPERATOR"). It ends with
+ * the client. A subscriber that does not read loses the oldest events (at most 1,000 wait) and gets
+ * an event `lost` with their number. 503 beyond MR_HTTP_SUBSCRIBERS_MAX. */
+void mr_http_subscribe(struct mr_http_exchange *exchange, const char *channel);
+/* Send to all subscribers of channel; data has no newline. Any thread. */
+void mr_http_publish(struct mr_http_server *server, const char *channel, const char *event,
+                     uint64_t id, struct mr_slice data);
+/* How many listen to channel: a tap costs nothing when nobody does. Any thread. */
+uint32_t mr_http_subscribers(struct mr_http_server *server, const char *channel);
+
+#endif
