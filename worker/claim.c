@@ -119,10 +119,11 @@ static enum mr_status claim_fence(const struct mr_claimer *claimer, uint64_t gen
 #endif
 }
 
+/* extra: a record of the same transaction; NULL: none. Destroys the producer. */
 static enum mr_status claim_write(const struct mr_claimer *claimer,
                                   struct mr_log_producer *producer, const char *key,
                                   int32_t partition, const struct mr_claim *claim,
-                                  struct mr_error *error)
+                                  const struct mr_log_record *extra, struct mr_error *error)
 {
     struct mr_arena arena;
     mr_arena_init(&arena, 1024);
@@ -133,6 +134,8 @@ static enum mr_status claim_write(const struct mr_claimer *claimer,
                                    .timestamp_ms = -1};
     const struct mr_log_ops *ops = claimer->log->ops;
     enum mr_status status = ops->producer_begin(producer, error);
+    if (status == MR_OK && extra != NULL)
+        status = ops->producer_send(producer, extra, 1, error);
     if (status == MR_OK)
         status = ops->producer_send(producer, &record, 1, error);
     if (status == MR_OK)
@@ -215,7 +218,7 @@ enum mr_status mr_claim_take(const struct mr_claimer *claimer,
     mr_failpoint("claim_before_write");
     struct mr_claim claim = {.epoch = *epoch, .incarnation = request->incarnation};
     (void)snprintf(claim.worker, sizeof(claim.worker), "%s", claimer->worker);
-    return claim_write(claimer, producer, key, partition, &claim, error);
+    return claim_write(claimer, producer, key, partition, &claim, NULL, error);
 }
 
 enum mr_status mr_claim_release(const struct mr_claimer *claimer,
@@ -242,5 +245,40 @@ enum mr_status mr_claim_release(const struct mr_claimer *claimer,
     }
     struct mr_claim claim = {.epoch = epoch, .incarnation = request->incarnation, .released = true};
     (void)snprintf(claim.worker, sizeof(claim.worker), "%s", claimer->worker);
-    return claim_write(claimer, producer, key, partition, &claim, error);
+    return claim_write(claimer, producer, key, partition, &claim, NULL, error);
+}
+
+/* Nobody's claim is released and names no incarnation: the next owner has nobody to fence. */
+enum mr_status mr_claim_fence_task(const struct mr_claimer *claimer,
+                                   const struct mr_claim_request *request, mr_claim_extra_fn extra,
+                                   void *argument, uint64_t *epoch, struct mr_error *error)
+{
+    char key[MR_CLAIM_KEY_SIZE];
+    claim_key(request, key);
+    int32_t partition = mr_hash_partition(mr_slice_text(key), claimer->claims_partitions_count);
+    struct mr_log_producer *producer = NULL;
+    struct claim_search search;
+    struct mr_log_record record = {0};
+    bool wanted = false;
+    enum mr_status status = claim_producer(claimer, key, &producer, error);
+    if (status != MR_OK)
+        return status;
+    status = claim_read(claimer, key, partition, &search, error);
+    if (status == MR_OK && search.found && request->epoch != 0 &&
+        search.claim.epoch > request->epoch)
+        status = MR_FAIL(error, MR_FENCED, MR_RECOVERY_NONE,
+                         "Task %s/%d was claimed meanwhile (epoch %" PRIu64 " by %s).",
+                         request->subtopology, request->partition, search.claim.epoch,
+                         search.claim.worker);
+    if (status == MR_OK && search.found && !search.claim.released && request->transactional)
+        status = claim_fence(claimer, request->generation, search.claim.incarnation, error);
+    *epoch = search.found ? search.claim.epoch + 1 : 1;
+    if (status == MR_OK && extra != NULL)
+        status = extra(argument, *epoch, &record, &wanted, error);
+    if (status != MR_OK) {
+        claimer->log->ops->producer_destroy(producer);
+        return status;
+    }
+    struct mr_claim claim = {.epoch = *epoch, .released = true};
+    return claim_write(claimer, producer, key, partition, &claim, wanted ? &record : NULL, error);
 }

@@ -64,6 +64,20 @@ enum mr_status mr_claim_release(const struct mr_claimer *claimer,
                                 const struct mr_claim_request *request, uint64_t epoch,
                                 struct mr_error *error) MR_NODISCARD;
 
+/* Claim a task for nobody: whoever owns it can never commit again, and the claim that follows needs
+ * a higher epoch than *epoch. For delete, reset and seek. request: incarnation and own are not
+ * used; epoch is the highest that the task may have (MR_FENCED when it has a higher one: somebody
+ * else decides about it now), 0: any. extra (NULL: none) is asked, once the last owner can commit
+ * no more, for a record that belongs into the claim's transaction: it is written if and only if the
+ * claim is. It sets *wanted, and what the record borrows must live until this function returns. */
+typedef enum mr_status (*mr_claim_extra_fn)(void *argument, uint64_t epoch,
+                                            struct mr_log_record *record, bool *wanted,
+                                            struct mr_error *error);
+enum mr_status mr_claim_fence_task(const struct mr_claimer *claimer,
+                                   const struct mr_claim_request *request, mr_claim_extra_fn extra,
+                                   void *argument, uint64_t *epoch,
+                                   struct mr_error *error) MR_NODISCARD;
+
 /* Names of transactional ids. */
 void mr_claim_data_id(const char *cluster, uint64_t generation, uint64_t incarnation,
                       uint32_t producer, char id[MR_TRANSACTIONAL_ID_SIZE]);

@@ -196,6 +196,83 @@ static void test_only_the_owner_releases(void **state)
     assert_int_equal(mr_claim_release(&fixture->claimer, &second, epoch, &error), MR_OK);
 }
 
+static enum mr_status extra_record(void *argument, uint64_t epoch, struct mr_log_record *record,
+                                   bool *wanted, struct mr_error *error)
+{
+    uint64_t *seen = argument;
+    (void)error;
+    *seen = epoch;
+    *record = (struct mr_log_record){
+        .topic = "out", .key_null = true, .value = mr_slice_text("moved"), .timestamp_ms = -1};
+    *wanted = true;
+    return MR_OK;
+}
+
+static enum mr_status count_records(void *argument, const struct mr_log_message *message,
+                                    struct mr_error *error)
+{
+    int *count = argument;
+    (void)error;
+    (void)message;
+    ++*count;
+    return MR_OK;
+}
+
+static int records_of(struct fixture *fixture, const char *topic)
+{
+    struct mr_error error;
+    int64_t end;
+    int count = 0;
+    assert_int_equal(mr_log_read_to_end(fixture->log, topic, 0, MR_LOG_OFFSET_EARLIEST,
+                                        count_records, &count, 1000, &end, &error),
+                     MR_OK);
+    return count;
+}
+
+static void test_fencing_a_task_ends_its_owner(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mr_error error;
+    uint64_t epoch;
+    uint64_t seen = 0;
+    struct mr_log_producer *producer = data_producer(fixture, FIRST, 0);
+    struct mr_claim_request owner = request_of(FIRST, 0);
+    assert_int_equal(mr_claim_take(&fixture->claimer, &owner, &epoch, &error), MR_OK);
+    struct mr_claim_request nobody = request_of(0, 0);
+    assert_int_equal(
+        mr_claim_fence_task(&fixture->claimer, &nobody, extra_record, &seen, &epoch, &error),
+        MR_OK);
+    assert_int_equal(epoch, 2);
+    assert_int_equal(seen, 2);
+    assert_int_equal(records_of(fixture, "out"), 1);
+    assert_int_equal(try_commit(producer, &error), MR_FENCED);
+    fixture->log->ops->producer_destroy(producer);
+    owner.epoch = 1;
+    assert_int_equal(mr_claim_take(&fixture->claimer, &owner, &epoch, &error), MR_FENCED);
+    struct mr_claim_request next = request_of(SECOND, 3);
+    assert_int_equal(mr_claim_take(&fixture->claimer, &next, &epoch, &error), MR_OK);
+}
+
+/* A decision that comes late (its coordinator slept) does not touch the task's new owner. */
+static void test_a_late_fence_changes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mr_error error;
+    uint64_t epoch;
+    uint64_t seen = 0;
+    struct mr_log_producer *producer = data_producer(fixture, FIRST, 0);
+    struct mr_claim_request owner = request_of(FIRST, 5);
+    assert_int_equal(mr_claim_take(&fixture->claimer, &owner, &epoch, &error), MR_OK);
+    struct mr_claim_request late = request_of(0, 4);
+    assert_int_equal(
+        mr_claim_fence_task(&fixture->claimer, &late, extra_record, &seen, &epoch, &error),
+        MR_FENCED);
+    assert_int_equal(seen, 0);
+    assert_int_equal(records_of(fixture, "out"), 0);
+    assert_int_equal(try_commit(producer, &error), MR_OK);
+    fixture->log->ops->producer_destroy(producer);
+}
+
 static void test_golden_bytes(void **state)
 {
     struct mr_arena arena;
@@ -225,6 +302,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_own_errors_in_a_row_claim_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_released_claim_needs_no_fence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_the_owner_releases, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_fencing_a_task_ends_its_owner, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_late_fence_changes_nothing, set_up, tear_down),
         cmocka_unit_test(test_golden_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
