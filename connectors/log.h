@@ -49,7 +49,8 @@ struct mr_log_topic_create {
     int32_t partitions_count;
     int16_t replication_factor; /* -1: the cluster's default */
     enum mr_log_cleanup cleanup;
-    int64_t retention_ms; /* of DELETE: -1 unlimited, 0: the cluster's default */
+    int64_t retention_ms;      /* of DELETE: -1 unlimited, 0: the cluster's default */
+    int64_t message_bytes_max; /* max.message.bytes; 0: the cluster's default */
 };
 
 /* ---- Records ---- */

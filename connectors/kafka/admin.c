@@ -348,6 +348,11 @@ static rd_kafka_NewTopic_t *new_topic(const struct mr_log_topic_create *create, 
                                                        create->replication_factor, text, text_size);
     if (topic == NULL)
         return NULL;
+    if (create->message_bytes_max > 0) {
+        char bytes[32];
+        snprintf(bytes, sizeof(bytes), "%" PRId64, create->message_bytes_max);
+        rd_kafka_NewTopic_set_config(topic, "max.message.bytes", bytes);
+    }
     if (create->cleanup == MR_LOG_CLEANUP_COMPACT) {
         rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
         /* DESIGN section 4 rule 4: the tombstones' life bounds how old a local state may be. */

@@ -213,16 +213,21 @@ static const struct mr_option_spec producer_options[] = {
 static const struct mr_option_spec create_topic_options[] = {
     {.name = "partitions",
      .type = MR_OPTION_INTEGER,
-     .flags = MR_OPTION_REQUIRED,
      .minimum = 1,
      .maximum = MR_LIMIT_PARTITIONS,
-     .help = "Number of partitions."},
+     .help = "Number of partitions. Default: the cluster's."},
     {.name = "replication_factor",
      .type = MR_OPTION_INTEGER,
      .default_text = "-1",
      .minimum = -1,
      .maximum = 32767,
      .help = "Copies of each partition; -1 is the cluster's default."},
+    {.name = "retention",
+     .type = MR_OPTION_DURATION,
+     .minimum = 1000,
+     .maximum = 3153600000000.0,
+     .help = "How long records are kept, by their timestamps, which are event times. Default: the "
+             "cluster's."},
     {0}};
 
 static const struct mr_option_spec sink_options[] = {

@@ -1,0 +1,169 @@
+/* tests/unit/coordinator/test_difference.c — what a new version would keep, add, move and drop, and
+ * what of that is refused. */
+#include "coordinator/difference.h"
+
+#include "tests/unit/worker/lane_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define HEAD "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n"
+#define SOURCES "  sources:\n    - {name: a, type: kafka, format: json, topic: in, key: [k]}\n"
+#define TWO SOURCES "    - {name: b, type: kafka, format: json, topic: more, start: latest}\n"
+#define SCORE(name, more)                                                                          \
+    "  operators:\n    - {name: " name ", type: detect.zscore, from: a, field: value, " more "}\n"
+#define SINK(from) "  sinks:\n    - {name: results, type: kafka, from: " from ", topic: out}\n"
+
+static const char first[] = HEAD SOURCES SCORE("score", "key: [k]") SINK("score");
+static const char tuned[] = HEAD SOURCES SCORE("score", "key: [k], threshold: 9.0") SINK("score");
+static const char renamed[] = HEAD SOURCES SCORE("other", "key: [k]") SINK("other");
+static const char rekeyed[] = HEAD SOURCES SCORE("score", "key: [site]") SINK("score");
+static const char wider[] = HEAD TWO SCORE("score", "key: [k]")
+    SINK("score") "    - {name: copies, type: kafka, from: b, topic: out}\n";
+static const char retyped[] = HEAD SOURCES
+    "  operators:\n    - {name: score, type: detect.ewma, from: a, field: value, key: [k]}\n" SINK(
+        "score");
+
+struct compared {
+    struct mr_arena arena;
+    struct mr_difference difference;
+    struct mr_error error;
+};
+
+static void compare(struct compared *compared, const char *before, const char *after)
+{
+    mr_arena_init(&compared->arena, 1 << 16);
+    mr_difference_make(before == NULL ? NULL : mr_lane_fixture_plan(&compared->arena, before),
+                       mr_lane_fixture_plan(&compared->arena, after), &compared->arena,
+                       &compared->difference);
+}
+
+static enum mr_status check(struct compared *compared, const char *drop, const char *used)
+{
+    const struct mr_difference_permit permit = {
+        .used = &used, .used_count = used != NULL, .drop = &drop, .drop_count = drop != NULL};
+    return mr_difference_check(&compared->difference, &permit, &compared->error);
+}
+
+static void refused(struct compared *compared, const char *drop, const char *sentence)
+{
+    assert_int_equal(check(compared, drop, NULL), MR_INVALID);
+    assert_int_equal(compared->error.recovery, MR_RECOVERY_FAIL_TOPOLOGY);
+    if (strstr(compared->error.message, sentence) == NULL)
+        fail_msg("\"%s\" is not in: %s", sentence, compared->error.message);
+}
+
+static void test_the_first_version_adds_everything(void **state)
+{
+    struct compared compared;
+    (void)state;
+    compare(&compared, NULL, first);
+    assert_true(compared.difference.first);
+    assert_int_equal(compared.difference.parts_count, 1);
+    assert_int_equal(compared.difference.parts[0].change, MR_CHANGE_ADDED);
+    assert_true(compared.difference.parts[0].stateful);
+    assert_int_equal(compared.difference.states_count, 1);
+    assert_string_equal(compared.difference.states[0].name, "score");
+    assert_int_equal(compared.difference.sources[0].change, MR_CHANGE_ADDED);
+    assert_string_equal(compared.difference.sources[0].start, "earliest");
+    assert_string_equal(compared.difference.topics[0].suffix, "score.changelog");
+    assert_int_equal(check(&compared, NULL, NULL), MR_OK);
+    mr_arena_deinit(&compared.arena);
+}
+
+static void test_options_and_sources_may_change(void **state)
+{
+    struct compared compared;
+    (void)state;
+    compare(&compared, first, first);
+    assert_true(compared.difference.same);
+    mr_arena_deinit(&compared.arena);
+    compare(&compared, first, tuned);
+    assert_false(compared.difference.same);
+    assert_int_equal(compared.difference.states[0].change, MR_CHANGE_KEPT);
+    assert_int_equal(check(&compared, NULL, NULL), MR_OK);
+    mr_arena_deinit(&compared.arena);
+    compare(&compared, first, wider);
+    assert_int_equal(compared.difference.sources_count, 2);
+    assert_string_equal(compared.difference.sources[1].name, "b");
+    assert_int_equal(compared.difference.sources[1].change, MR_CHANGE_ADDED);
+    assert_string_equal(compared.difference.sources[1].start, "latest");
+    assert_int_equal(check(&compared, NULL, NULL), MR_OK);
+    mr_arena_deinit(&compared.arena);
+}
+
+static void test_a_renamed_part_is_refused_until_it_may_be_dropped(void **state)
+{
+    struct compared compared;
+    (void)state;
+    compare(&compared, first, renamed);
+    refused(&compared, NULL, "--drop-state score");
+    refused(&compared, "scroe", "drops no state of that name");
+    assert_int_equal(check(&compared, "score", NULL), MR_OK);
+    /* The way back: the name was dropped, what it left is still there. */
+    mr_arena_deinit(&compared.arena);
+    compare(&compared, renamed, first);
+    assert_int_equal(check(&compared, "other", "score"), MR_INVALID);
+    assert_non_null(strstr(compared.error.message, "not used again"));
+    mr_arena_deinit(&compared.arena);
+}
+
+/* A repartition goes in: the source is read by tasks of another name, without its position. */
+static void test_a_source_that_moves_is_refused(void **state)
+{
+    struct compared compared;
+    (void)state;
+    compare(&compared, first, rekeyed);
+    assert_int_equal(compared.difference.sources[0].change, MR_CHANGE_MOVED);
+    refused(&compared, NULL, "Source \"a\" would be read by other tasks than those of \"score\"");
+    assert_int_equal(check(&compared, "a", NULL), MR_OK);
+    bool repartition = false;
+    for (uint32_t index = 0; index < compared.difference.topics_count; index++)
+        repartition |= strcmp(compared.difference.topics[index].suffix, "score-repartition") == 0 &&
+                       compared.difference.topics[index].change == MR_CHANGE_ADDED;
+    assert_true(repartition);
+    mr_arena_deinit(&compared.arena);
+}
+
+static void test_another_type_under_the_same_name_is_refused(void **state)
+{
+    struct compared compared;
+    (void)state;
+    compare(&compared, first, retyped);
+    refused(&compared, NULL, "was a detect.zscore and keeps state");
+    refused(&compared, "score", "Give it another name");
+    mr_arena_deinit(&compared.arena);
+}
+
+static void test_names_alone(void **state)
+{
+    struct mr_arena arena;
+    struct mr_error error;
+    static const char *const used[] = {"score"};
+    (void)state;
+    mr_arena_init(&arena, 1 << 16);
+    assert_int_equal(
+        mr_difference_check_names(used, 1, mr_lane_fixture_plan(&arena, tuned), &error), MR_OK);
+    assert_int_equal(
+        mr_difference_check_names(used, 1, mr_lane_fixture_plan(&arena, renamed), &error),
+        MR_INVALID);
+    assert_non_null(strstr(error.message, "\"score\", for which the new version has no part"));
+    mr_arena_deinit(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_first_version_adds_everything),
+        cmocka_unit_test(test_options_and_sources_may_change),
+        cmocka_unit_test(test_a_renamed_part_is_refused_until_it_may_be_dropped),
+        cmocka_unit_test(test_a_source_that_moves_is_refused),
+        cmocka_unit_test(test_another_type_under_the_same_name_is_refused),
+        cmocka_unit_test(test_names_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
