@@ -1,6 +1,7 @@
 /* http/client.h — HTTP requests to Millrace's own servers: the command line's, and a coordinator's
  * that forwards a query to a worker. Behind it libcurl, in http/client.c only.
- * Threads: a client belongs to one thread at a time; mr_http_client_global_init first, once. */
+ * Proxies from the environment are not used; a token follows redirects, but not from https to http.
+ * Threads: a client belongs to one thread at a time. */
 #ifndef MR_HTTP_CLIENT_H
 #define MR_HTTP_CLIENT_H
 

@@ -5,7 +5,10 @@
  * (mr_http_answer). Whoever keeps an exchange answers it exactly once; when the client has gone
  * meanwhile the answer is dropped. Errors are RFC 9457 problem documents (mr_http_problem).
  * Paths: "/v1/topologies/{name}/pause"; a {part} matches one segment, percent-decoded; "{rest*}" at
- * the end matches the remainder.
+ * the end matches the remainder. The first route of the table that matches is taken. HEAD is GET
+ * without the body. Broken escapes, escaped NUL and bytes that are not UTF-8 are refused with 400.
+ * Patience: 10 s for a request's head, 30 s for its body and for an answer to be read (plus 1 s for
+ * each 64 KiB that moved), 75 s for the next request on a connection.
  * Limits: the options below; a request beyond one gets 413, 414, 431 or 503. */
 #ifndef MR_HTTP_SERVER_H
 #define MR_HTTP_SERVER_H
@@ -20,6 +23,11 @@ enum {
     MR_HTTP_CONNECTIONS_MAX = 1024,
     MR_HTTP_SUBSCRIBERS_MAX = 64,
     MR_HTTP_PARTS_MAX = 8,
+    MR_HTTP_BODIES_BYTES_MAX = 64 << 20,   /* of all requests together */
+    MR_HTTP_ANSWERS_BYTES_MAX = 256 << 20, /* of all answers that wait to be read, together */
+    MR_HTTP_EVENTS_MAX = 1000,             /* that wait for a subscriber */
+    MR_HTTP_EVENT_BYTES_MAX = 8 << 20,     /* of those, and of one */
+    MR_HTTP_CHANNEL_BYTES_MAX = 255,
     MR_HTTP_REQUEST_MS_MAX = 60000 /* a kept exchange is answered with 504 after this */
 };
 
@@ -31,8 +39,9 @@ enum mr_http_method { MR_HTTP_GET, MR_HTTP_POST, MR_HTTP_PUT, MR_HTTP_DELETE, MR
 /* Valid until the exchange is answered. */
 struct mr_http_request {
     enum mr_http_method method;
-    const char *path;
-    const char *parts[MR_HTTP_PARTS_MAX]; /* of the route's pattern, in order */
+    const char *path;                     /* as sent, still percent-encoded: fit to forward */
+    const char *query;                    /* as sent, without '?'; empty: none */
+    const char *parts[MR_HTTP_PARTS_MAX]; /* of the route's pattern, in order, decoded */
     const char *content_type;             /* empty: none */
     const char *accept;                   /* empty: none */
     const char *authorization;            /* empty: none; never logged */
@@ -52,12 +61,12 @@ struct mr_http_route {
 };
 
 struct mr_http_server_options {
-    const char *address;               /* HOST:PORT; port 0: any free one */
-    const char *certificate_file;      /* with key_file: TLS; both NULL: plain */
+    const char *address;          /* HOST:PORT; port 0: any free one */
+    const char *certificate_file; /* with key_file: TLS; both NULL: plain */
     const char *key_file;
-    const char *client_authority_file; /* NULL: clients need no certificate */
-    const char *token;                 /* NULL: none; else `Authorization: Bearer TOKEN` is needed
-                                          everywhere but on /healthz, /readyz and /metrics */
+    const char *client_authority_file;  /* NULL: clients need no certificate */
+    const char *token;                  /* NULL: none; else `Authorization: Bearer TOKEN` is needed
+                                           everywhere but on /healthz, /readyz and /metrics */
     const struct mr_http_route *routes; /* ended by a NULL pattern; static */
     void *argument;                     /* of the handlers */
 };
