@@ -190,7 +190,8 @@ static enum mr_exit start_worker(struct session *session)
         return failure(session, "the worker does not start", &error);
     for (uint32_t index = 0; index < session->count; index++)
         if (mr_worker_add(session->worker, session->deployments[index], &session->runnings[index],
-                          &error) != MR_OK)
+                          &error) != MR_OK ||
+            mr_worker_assign_all(session->runnings[index], &error) != MR_OK)
             return failure(session, session->plans[index]->name, &error);
     if (mr_worker_start(session->worker, &error) != MR_OK)
         return failure(session, "the worker does not start", &error);

@@ -97,17 +97,42 @@ static enum mr_status claim_read(const struct mr_claimer *claimer, const char *k
                               error);
 }
 
+static bool is_fenced(struct mr_fenced *fenced, uint64_t incarnation)
+{
+    bool found = false;
+    if (fenced == NULL)
+        return false;
+    (void)pthread_mutex_lock(&fenced->mutex);
+    for (uint32_t index = 0; index < MR_FENCED_MAX && !found; index++)
+        found = fenced->incarnations[index] == incarnation;
+    (void)pthread_mutex_unlock(&fenced->mutex);
+    return found;
+}
+
+static void remember_fenced(struct mr_fenced *fenced, uint64_t incarnation)
+{
+    if (fenced == NULL)
+        return;
+    (void)pthread_mutex_lock(&fenced->mutex);
+    fenced->incarnations[fenced->next++ % MR_FENCED_MAX] = incarnation;
+    (void)pthread_mutex_unlock(&fenced->mutex);
+}
+
 /* Fence both data producers of an incarnation: it can never commit again. */
 static enum mr_status claim_fence(const struct mr_claimer *claimer, uint64_t generation,
                                   uint64_t incarnation, struct mr_error *error)
 {
 #ifdef MR_MUTATION_FENCE
+    MR_UNUSED(is_fenced);
+    MR_UNUSED(remember_fenced);
     MR_UNUSED(claimer);
     MR_UNUSED(generation);
     MR_UNUSED(incarnation);
     MR_UNUSED(error);
     return MR_OK;
 #else
+    if (is_fenced(claimer->fenced, incarnation))
+        return MR_OK;
     for (uint32_t producer = 0; producer < DATA_PRODUCERS_COUNT; producer++) {
         char id[MR_TRANSACTIONAL_ID_SIZE];
         mr_claim_data_id(claimer->cluster, generation, incarnation, producer, id);
@@ -115,6 +140,7 @@ static enum mr_status claim_fence(const struct mr_claimer *claimer, uint64_t gen
         if (status != MR_OK)
             return status;
     }
+    remember_fenced(claimer->fenced, incarnation);
     return MR_OK;
 #endif
 }
@@ -178,6 +204,8 @@ static enum mr_status claim_check(const struct mr_claimer *claimer,
     *epoch = request->epoch != 0 ? request->epoch : 1;
     if (!search->found)
         return MR_OK;
+    if (request->own != NULL)
+        request->own->epoch_seen = last->epoch;
     bool ours = claim_is_own(request, last);
     if (ours && request->own != NULL)
         request->own->seen = last->incarnation;

@@ -12,6 +12,8 @@
 
 #include "connectors/log.h"
 
+#include <pthread.h>
+
 enum { MR_CLAIM_KEY_SIZE = 128, MR_TRANSACTIONAL_ID_SIZE = 256 };
 
 struct mr_claim {
@@ -21,21 +23,32 @@ struct mr_claim {
     char worker[64];
 };
 
+/* Incarnations that this process has fenced. A fence is for ever: takeovers of several tasks of one
+ * owner fence it once. The newest MR_FENCED_MAX are remembered. */
+enum { MR_FENCED_MAX = 256 };
+struct mr_fenced {
+    pthread_mutex_t mutex;
+    uint64_t incarnations[MR_FENCED_MAX];
+    uint32_t next;
+};
+
 struct mr_claimer {
     struct mr_log *log;
     const char *cluster;
     const char *worker; /* name of this process */
     const char *claims_topic;
     int32_t claims_partitions_count;
-    uint32_t wait_ms; /* per request to the log */
+    uint32_t wait_ms;         /* per request to the log */
+    struct mr_fenced *fenced; /* NULL: nothing is remembered */
 };
 
 /* Incarnations of one owner that its task's last claim may name. Several may fail in a row without
  * a claim, and of a claim that failed nobody knows whether it is in the log: two are enough, since
  * each attempt reads before it writes. Zeroed at first; mr_claim_take keeps it. */
 struct mr_claim_own {
-    uint64_t seen;  /* read from the log */
-    uint64_t tried; /* of the last claim that was begun */
+    uint64_t seen;       /* read from the log */
+    uint64_t tried;      /* of the last claim that was begun */
+    uint64_t epoch_seen; /* of the last claim in the log, whoever wrote it; 0: none */
 };
 
 /* Who asks: the live incarnation and the epoch of the assignment. */

@@ -4,12 +4,16 @@
 
 #include "worker/lane.h"
 
+enum { MR_KEEPERS_MAX = 16, MR_KEEPER_JOBS_MAX = 65536 };
+
 struct mr_running {
     struct mr_worker *worker;
     const struct mr_deployment *deployment;
-    struct mr_lane **lanes; /* one per task thread that has tasks */
+    struct mr_lane **lanes; /* one per task thread that has had tasks of it */
     uint32_t lanes_count;
+    struct mr_task **tasks; /* those that the controlling thread has assigned */
     uint32_t tasks_count;
+    atomic_bool *paused_nodes;            /* by node: its source is not read */
     const char *group;                    /* of the mirrored offsets; NULL: <cluster>.<topology> */
     uint64_t producer_queue_bytes;        /* the largest `buffer_memory` of the sinks */
     const char *const *producer_settings; /* pairs ended by NULL: the sinks' `producer:` options */
@@ -18,6 +22,7 @@ struct mr_running {
     pthread_mutex_t mutex;                /* guards error */
     struct mr_error error;
     atomic_bool failed;
+    bool closing; /* its lanes were told to stop */
     _Atomic uint64_t restored_records;
 };
 
@@ -27,8 +32,11 @@ struct mr_task_thread {
     atomic_bool finished; /* its loop has ended */
     bool started;
     bool joined;
+    struct mr_ring *arrivals; /* new lanes */
     struct mr_lane **lanes;
     uint32_t lanes_count;
+    uint32_t tasks_count; /* controlling thread: those assigned to it */
+    _Atomic uint64_t turned_ms;
 };
 
 struct mr_worker {
@@ -36,10 +44,17 @@ struct mr_worker {
     const struct mr_store_ops *store_ops;
     struct mr_store_resources *store_resources;
     struct mr_claimer claimer;
+    struct mr_fenced fenced;
     struct mr_running **runnings;
     uint32_t runnings_count;
     struct mr_task_thread *threads;
-    uint32_t tasks_count; /* of all topologies: divides the caches */
+    struct mr_ring *jobs; /* to the keepers */
+    pthread_t keepers[MR_KEEPERS_MAX];
+    uint32_t keepers_count;
+    _Atomic uint32_t tasks_count; /* of all topologies: divides the caches */
+    _Atomic uint64_t questions;   /* of lanes that were fenced */
+    _Atomic uint64_t answered_questions;
+    atomic_bool stopping;
     bool started;
 };
 
@@ -51,6 +66,10 @@ enum {
     MR_CONSUMER_QUEUE_BYTES = 16 << 20,
     MR_PRODUCER_QUEUE_BYTES = 64 << 20
 };
+
+/* The keepers alone: tests turn lanes themselves. */
+enum mr_status mr_worker_start_keepers(struct mr_worker *worker,
+                                       struct mr_error *error) MR_NODISCARD;
 
 /* Gather the clients' settings that sources and sinks of the topology ask for. MR_INVALID when two
  * of them disagree: a topology has one consumer and one pair of producers per task thread. */

@@ -1,7 +1,10 @@
-/* worker/keeper.c — the lane's thread for whatever waits on the log, so that the task thread never
- * does. */
+/* worker/keeper.c — the threads for whatever waits on the log, so that a task thread never does.
+ * Model: a worker has a few keepers, which take jobs of all its lanes; the answer goes to the job's
+ * lane. A task has at most one job under way; a lane's producers are made before any of its tasks
+ * is prepared and destroyed after the last job has ended, which the lane sees to. */
 #include "worker/internal.h"
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "worker/failpoint.h"
@@ -46,9 +49,10 @@ static void start(struct mr_lane *lane, struct mr_keeper_job *job)
 static void prepare(struct mr_lane *lane, struct mr_keeper_job *job)
 {
     struct mr_task *task = job->task;
-    if (mr_lane_given_up(lane))
+    MR_ASSERT(task->lane == lane);
+    if (mr_task_given_up(task))
         task->status = MR_FAIL(&task->error, MR_CLOSED, MR_RECOVERY_RETRY,
-                               "The lane fails or stops before the task was prepared.");
+                               "The task was given up before it was prepared.");
     else
         mr_task_prepare(task, job->incarnation);
     job->status = task->status;
@@ -82,6 +86,11 @@ static bool look_after(struct mr_lane *lane, struct mr_keeper_job *job, uint32_t
     return status != MR_TIMEOUT;
 }
 
+static bool is_leaving(const struct mr_lane *lane)
+{
+    return atomic_load(&lane->abandoned) || atomic_load(&lane->stop_wanted);
+}
+
 /* Ends for the lag metric, group offsets for tools, and repartition records that everybody has
  * passed. None of it is worth a wait: a lane that fails or stops wants its keeper back. */
 static void housekeeping(struct mr_lane *lane, struct mr_keeper_job *job)
@@ -94,11 +103,10 @@ static void housekeeping(struct mr_lane *lane, struct mr_keeper_job *job)
                    lane->deployment->plan->name);
     for (uint32_t index = 0; index < job->offsets_count; index++)
         job->ends[index] = -1;
-    for (uint32_t index = 0; index < job->offsets_count && answers && !mr_lane_given_up(lane);
-         index++)
+    for (uint32_t index = 0; index < job->offsets_count && answers && !is_leaving(lane); index++)
         answers = look_after(lane, job, index);
     job->status = MR_OK;
-    if (!answers || mr_lane_given_up(lane))
+    if (!answers || is_leaving(lane))
         return;
     const char *named = lane->running->group == NULL ? group : lane->running->group;
     if (job->offsets_count > 0 &&
@@ -107,32 +115,45 @@ static void housekeeping(struct mr_lane *lane, struct mr_keeper_job *job)
                   "offsets were not mirrored for lag tools: %s", error.message);
 }
 
+static void work(struct mr_lane *lane, struct mr_keeper_job *job)
+{
+    switch (job->kind) {
+    case MR_KEEPER_START:
+        start(lane, job);
+        break;
+    case MR_KEEPER_PREPARE:
+        prepare(lane, job);
+        break;
+    case MR_KEEPER_RELEASE:
+        mr_task_release(job->task);
+        job->status = job->task->status;
+        break;
+    case MR_KEEPER_RETIRE:
+        retire(lane, job);
+        break;
+    case MR_KEEPER_HOUSEKEEPING:
+        housekeeping(lane, job);
+        break;
+    case MR_KEEPER_DISPOSE:
+        mr_lane_dispose(lane);
+        break;
+    }
+}
+
 void *mr_keeper_main(void *argument)
 {
-    struct mr_lane *lane = argument;
+    struct mr_worker *worker = argument;
     void *item;
-    while (mr_ring_pop(lane->jobs, &item, -1) == MR_OK) {
+    while (mr_ring_pop(worker->jobs, &item, -1) == MR_OK) {
         struct mr_keeper_job *job = item;
-        switch (job->kind) {
-        case MR_JOB_START:
-            start(lane, job);
-            break;
-        case MR_JOB_PREPARE:
-            prepare(lane, job);
-            break;
-        case MR_JOB_RELEASE:
-            mr_task_release(job->task);
-            job->status = job->task->status;
-            break;
-        case MR_JOB_RETIRE:
-            retire(lane, job);
-            break;
-        case MR_JOB_HOUSEKEEPING:
-            housekeeping(lane, job);
+        struct mr_lane *lane = job->lane;
+        work(lane, job);
+        if (job->kind == MR_KEEPER_DISPOSE) {
+            mr_memory_free(job);
+            atomic_store(&lane->disposed, true); /* the last that is done with the lane */
+        } else if (mr_ring_push(lane->jobs_done, job, -1) != MR_OK) {
             break;
         }
-        if (mr_ring_push(lane->jobs_done, job, -1) != MR_OK)
-            break;
     }
     return NULL;
 }

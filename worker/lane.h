@@ -1,9 +1,10 @@
 /* worker/lane.h — a task thread's share of one topology: its tasks, clients, transactions,
- * incarnation. Model: three threads work for a lane. task thread  polls, runs operators, stages the
- * open transaction, seals it committer    writes a sealed transaction: begin, records, changelogs,
- * progress, commit, then RocksDB keeper       whatever waits on the log: producers, claims,
- * restore, release, housekeeping They share nothing but bounded rings; a transaction or task
- * belongs to one of them at a time.
+ * incarnation. Model: the task thread polls, runs operators, stages the open transaction and seals
+ * it; the lane's committer writes a sealed transaction (begin, records, changelogs, progress,
+ * commit, then RocksDB); the worker's keepers do whatever waits on the log (producers, claims,
+ * restore, release, housekeeping). They share nothing but bounded rings; a transaction or task
+ * belongs to one of them at a time. Tasks come by a ring; what is wanted of each is read from its
+ * shared part (worker/task.h).
  *
  *   open transaction --seal--> committer --done--> task thread (release, reuse)
  *
@@ -23,27 +24,35 @@
 #include <stdatomic.h>
 
 enum mr_lane_phase {
-    MR_LANE_STARTING,    /* the keeper creates producers */
-    MR_LANE_RUNNING,     /* tasks are prepared, then run */
-    MR_LANE_FAILING,     /* waiting for the committer and the keeper to come to an end */
-    MR_LANE_RETIRING,    /* the keeper destroys the producers */
+    MR_LANE_IDLE,        /* no task wants to run: no producers */
+    MR_LANE_STARTING,    /* a keeper creates producers */
+    MR_LANE_RUNNING,     /* tasks are prepared, run, and are released one by one */
+    MR_LANE_FAILING,     /* waiting for the committer and the keepers to come to an end */
+    MR_LANE_RETIRING,    /* a keeper destroys the producers */
+    MR_LANE_ASKING,      /* it was fenced: until the coordinator answers a question put since */
     MR_LANE_BACKING_OFF, /* until the next incarnation */
-    MR_LANE_DRAINING,    /* committing what is open */
-    MR_LANE_RELEASING,   /* the keeper releases the tasks */
     MR_LANE_STOPPED
 };
 
+enum {
+    MR_LANE_INPUTS_MAX = 16384, /* a tag is a slot below this and the slot's turn above it */
+    MR_LANE_SLOT_BITS = 14,
+    MR_LANE_TASKS_MAX = 4096
+};
+
 enum mr_keeper_job_kind {
-    MR_JOB_START,
-    MR_JOB_PREPARE,
-    MR_JOB_RELEASE,
-    MR_JOB_RETIRE,
-    MR_JOB_HOUSEKEEPING
+    MR_KEEPER_START,
+    MR_KEEPER_PREPARE,
+    MR_KEEPER_RELEASE,
+    MR_KEEPER_RETIRE,
+    MR_KEEPER_HOUSEKEEPING,
+    MR_KEEPER_DISPOSE /* of a stopped lane; nobody waits for the answer */
 };
 
 /* A job for the keeper; comes back as the answer. */
 struct mr_keeper_job {
     enum mr_keeper_job_kind kind;
+    struct mr_lane *lane;
     struct mr_task *task;
     struct mr_log_producer *producers[2];
     uint64_t incarnation;
@@ -53,6 +62,13 @@ struct mr_keeper_job {
     uint32_t offsets_count;
     enum mr_status status;
     struct mr_error error;
+};
+
+/* Where an input's messages find it. Slots are used again, tags are not. */
+struct mr_lane_slot {
+    struct mr_task_input *input; /* NULL: free */
+    struct mr_task *task;
+    uint32_t turn;
 };
 
 struct mr_lane {
@@ -70,9 +86,8 @@ struct mr_lane {
 
     struct mr_task **tasks;
     uint32_t tasks_count;
-    struct mr_task_input **inputs; /* by tag */
-    struct mr_task **input_tasks;  /* by tag */
-    uint32_t inputs_count;
+    struct mr_lane_slot *slots; /* inputs, by the low bits of their tags */
+    uint32_t slots_count;
 
     struct mr_log_consumer *consumer;
     struct mr_log_producer *producers[2];
@@ -84,29 +99,36 @@ struct mr_lane {
     struct mr_evaluator *evaluator;
     struct mr_series *series; /* by node */
     struct mr_lane_series lane_series;
+    struct mr_error condemnation; /* of the tasks that are condemned */
     struct mr_arena batch_arena;
     uint64_t last_housekeeping_ms;
     uint32_t poll_records_max; /* of the sources' `batch:` */
     uint32_t poll_pause_ms;    /* at most this long records gather before they are polled */
     uint64_t next_poll_ms;
     bool poll_was_small; /* the last poll found less than a batch: load is low */
+    uint64_t record_ns;  /* of work, smoothed: bounds a step where lanes share the thread */
+    bool shares_thread;  /* with other lanes */
     bool housekeeping;   /* a job is under way */
     bool final;          /* after RETIRING comes STOPPED */
-    uint32_t jobs_count; /* under way with the keeper */
+    bool fenced;         /* after RETIRING comes ASKING */
+    uint64_t question;   /* ASKING: the number of its question */
+    uint32_t wishes_seen;
+    uint32_t jobs_count; /* under way with the keepers */
 
     struct mr_ring *commits; /* to the committer */
     struct mr_ring *commits_done;
-    struct mr_ring *jobs; /* to the keeper */
-    struct mr_ring *jobs_done;
+    struct mr_ring *jobs_done; /* from the keepers */
+    struct mr_ring *arrivals;  /* new tasks, from the controlling thread */
     pthread_t committer;
-    pthread_t keeper;
-    bool threads_started;
+    bool committer_started;
 
     atomic_bool stop_wanted;
-    atomic_bool abandoned; /* the incarnation has failed: the keeper skips preparations */
+    atomic_bool abandoned;   /* the incarnation has failed: keepers skip preparations */
+    atomic_bool detached;    /* STOPPED, and its task thread has let go of it */
+    bool disposing;          /* controlling thread: a keeper was asked to take it apart */
+    atomic_bool disposed;    /* it is taken apart: only the struct is left */
+    _Atomic uint32_t wishes; /* rises with each wish for one of its tasks */
     atomic_bool at_end;
-    _Atomic uint64_t input_records;
-    _Atomic uint64_t output_records;
     _Atomic uint64_t anomalies;
     _Atomic uint64_t commits_count;
     _Atomic uint64_t incarnations_count;
@@ -117,9 +139,10 @@ struct mr_lane {
 
 struct mr_lane *mr_lane_create(struct mr_worker *worker, struct mr_running *running,
                                uint32_t thread_index);
-/* Add a task before mr_lane_start. */
-void mr_lane_add_task(struct mr_lane *lane, uint32_t subtopology, int32_t partition);
+/* Consumer, rings, committer. Before the task thread gets it. */
 enum mr_status mr_lane_start(struct mr_lane *lane, struct mr_error *error) MR_NODISCARD;
+/* Controlling thread: a new task with its inputs and series; the lane gets it by `arrivals`. */
+struct mr_task *mr_lane_make_task(struct mr_lane *lane, uint32_t subtopology, int32_t partition);
 /* One round: events, poll, process, seal. wait_ms bounds the wait for records. Returns true when it
  * did something. */
 bool mr_lane_step(struct mr_lane *lane, uint32_t wait_ms);
@@ -127,18 +150,51 @@ bool mr_lane_step(struct mr_lane *lane, uint32_t wait_ms);
  */
 enum mr_status mr_lane_tell_passed(struct mr_lane *lane, const struct mr_task_input *input,
                                    int64_t offset, struct mr_error *error) MR_NODISCARD;
-/* Ends its threads and frees it. Pre: phase STOPPED. */
-void mr_lane_destroy(struct mr_lane *lane);
+/* Ends its thread and takes it apart; the struct itself goes with its topology. Pre: STOPPED. */
+void mr_lane_dispose(struct mr_lane *lane);
 
-/* Keeper: the incarnation has failed, or the lane stops; what was asked of the keeper is void. */
-static inline bool mr_lane_given_up(const struct mr_lane *lane)
+/* Keeper: the incarnation has failed, or the task is not wanted any more: a preparation is void. */
+static inline bool mr_task_given_up(const struct mr_task *task)
 {
-    return atomic_load(&lane->abandoned) || atomic_load(&lane->stop_wanted);
+    return atomic_load(&task->lane->abandoned) || atomic_load(&task->lane->stop_wanted) ||
+           mr_task_wish(task) != MR_WISH_RUN;
 }
 
 /* worker/committer.c */
 void *mr_committer_main(void *lane);
-/* worker/keeper.c */
-void *mr_keeper_main(void *lane);
+/* worker/keeper.c: one of a worker's keepers */
+void *mr_keeper_main(void *worker);
+
+/* ---- Between the lane's files ---- */
+
+/* worker/lane.c: everything since the last commit is void: stop, drop it, start over or end.
+ * culprit: the task whose data or topology is wrong, NULL: not one of them alone. */
+void mr_lane_fail(struct mr_lane *lane, struct mr_task *culprit, const struct mr_error *error);
+struct mr_keeper_job *mr_lane_new_job(struct mr_lane *lane, enum mr_keeper_job_kind kind);
+void mr_lane_send_job(struct mr_lane *lane, struct mr_keeper_job *job);
+/* What the task has on disk cannot be used: its next preparation wipes it. */
+void mr_lane_note_damage(struct mr_task *task, const struct mr_error *error);
+
+/* worker/lane_tasks.c */
+void mr_lane_heed_wishes(struct mr_lane *lane);
+void mr_lane_task_prepared(struct mr_lane *lane, struct mr_task *task);
+void mr_lane_task_released(struct mr_lane *lane, struct mr_task *task, enum mr_status status);
+void mr_lane_close_tasks(struct mr_lane *lane);
+bool mr_lane_wants_incarnation(const struct mr_lane *lane);
+bool mr_lane_rests(const struct mr_lane *lane); /* no task needs the producers any more */
+void mr_lane_remove_input(struct mr_lane *lane, struct mr_task_input *input);
+/* The input and task of a tag; false: it belongs to one that has left. */
+bool mr_lane_find_input(const struct mr_lane *lane, uint32_t tag, struct mr_task_input **input,
+                        struct mr_task **task);
+void mr_lane_add_series(struct mr_lane *lane, const struct mr_keeper_job *job);
+
+/* worker/lane_poll.c */
+bool mr_lane_poll(struct mr_lane *lane, uint32_t wait_ms);
+
+/* worker/lane_commit.c */
+bool mr_lane_take_commit(struct mr_lane *lane, int64_t wait_ms);
+void mr_lane_seal(struct mr_lane *lane);
+bool mr_lane_seal_is_due(const struct mr_lane *lane);
+bool mr_lane_is_full(const struct mr_lane *lane);
 
 #endif

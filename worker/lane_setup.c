@@ -10,6 +10,7 @@ enum {
     READER_NAME_SIZE = 160,
     RING_COMMITS = 2,
     RING_JOBS_EXTRA = 16, /* beside one per task: start, retire, housekeeping */
+    RING_ARRIVALS = MR_LANE_TASKS_MAX,
     BATCH_ARENA_CHUNK_BYTES = 1 << 20
 };
 
@@ -35,6 +36,8 @@ struct mr_lane *mr_lane_create(struct mr_worker *worker, struct mr_running *runn
     mr_arena_init(&lane->batch_arena, BATCH_ARENA_CHUNK_BYTES);
     lane->commits = mr_ring_create(RING_COMMITS);
     lane->commits_done = mr_ring_create(RING_COMMITS);
+    lane->jobs_done = mr_ring_create(MR_LANE_TASKS_MAX + RING_JOBS_EXTRA);
+    lane->arrivals = mr_ring_create(RING_ARRIVALS);
     atomic_store(&lane->lag, -1);
     return lane;
 }
@@ -110,7 +113,7 @@ static const char *input_name(const struct mr_lane *lane, const struct mr_task_i
                               : plan->nodes[input->node].name;
 }
 
-void mr_lane_add_task(struct mr_lane *lane, uint32_t subtopology, int32_t partition)
+struct mr_task *mr_lane_make_task(struct mr_lane *lane, uint32_t subtopology, int32_t partition)
 {
     struct mr_task *task = mr_task_create(lane, subtopology, partition);
     add_inputs(task);
@@ -122,16 +125,7 @@ void mr_lane_add_task(struct mr_lane *lane, uint32_t subtopology, int32_t partit
         mr_store_series_open(lane->worker->open.metrics, lane->deployment->plan->name,
                              lane->deployment->plan->subtopologies[subtopology].name, partition,
                              &task->series);
-    lane->tasks = mr_memory_resize(lane->tasks, (lane->tasks_count + 1) * sizeof(*lane->tasks));
-    lane->tasks[lane->tasks_count++] = task;
-    uint32_t total = lane->inputs_count + task->inputs_count;
-    lane->inputs = mr_memory_resize(lane->inputs, (total + 1) * sizeof(*lane->inputs));
-    lane->input_tasks =
-        mr_memory_resize(lane->input_tasks, (total + 1) * sizeof(*lane->input_tasks));
-    for (uint32_t index = 0; index < task->inputs_count; index++) {
-        lane->inputs[lane->inputs_count] = &task->inputs[index];
-        lane->input_tasks[lane->inputs_count++] = task;
-    }
+    return task;
 }
 
 enum mr_status mr_lane_tell_passed(struct mr_lane *lane, const struct mr_task_input *input,
@@ -150,9 +144,11 @@ enum mr_status mr_lane_tell_passed(struct mr_lane *lane, const struct mr_task_in
 
 static enum mr_status create_consumer(struct mr_lane *lane, struct mr_error *error)
 {
-    bool reads_log = false;
-    for (uint32_t index = 0; index < lane->inputs_count; index++)
-        reads_log = reads_log || lane->inputs[index]->kind == MR_INPUT_LOG;
+    const struct mr_plan *plan = lane->deployment->plan;
+    bool reads_log = plan->repartitions_count > 0;
+    for (uint32_t index = 0; index < plan->nodes_count; index++)
+        reads_log = reads_log || (plan->nodes[index].type->role == MR_ROLE_SOURCE &&
+                                  (plan->nodes[index].type->flags & MR_TYPE_LOG) != 0);
     if (!reads_log)
         return MR_OK;
     struct mr_log_consumer_options options = {.end_of_partition = lane->worker->open.until_end,
@@ -192,35 +188,21 @@ enum mr_status mr_lane_start(struct mr_lane *lane, struct mr_error *error)
         return status;
     lane->writer.transaction = lane->open;
     set_batching(lane);
-    lane->jobs = mr_ring_create(lane->tasks_count + RING_JOBS_EXTRA);
-    lane->jobs_done = mr_ring_create(lane->tasks_count + RING_JOBS_EXTRA);
     int failed = pthread_create(&lane->committer, NULL, mr_committer_main, lane);
     if (failed != 0)
         return MR_FAIL_ERRNO(error, failed, MR_RECOVERY_EXIT, "A committer thread");
-    failed = pthread_create(&lane->keeper, NULL, mr_keeper_main, lane);
-    if (failed != 0) {
-        mr_ring_close(lane->commits);
-        (void)pthread_join(lane->committer, NULL);
-        return MR_FAIL_ERRNO(error, failed, MR_RECOVERY_EXIT, "A keeper thread");
-    }
-    lane->threads_started = true;
-    lane->phase = MR_LANE_BACKING_OFF; /* the first step begins the first incarnation */
+    lane->committer_started = true;
+    lane->phase = MR_LANE_IDLE; /* its first task begins the first incarnation */
     return MR_OK;
 }
 
-void mr_lane_destroy(struct mr_lane *lane)
+void mr_lane_dispose(struct mr_lane *lane)
 {
-    if (lane == NULL)
-        return;
     MR_ASSERT(lane->phase == MR_LANE_STOPPED);
-    if (lane->threads_started) {
+    if (lane->committer_started) {
         mr_ring_close(lane->commits);
-        mr_ring_close(lane->jobs);
         (void)pthread_join(lane->committer, NULL);
-        (void)pthread_join(lane->keeper, NULL);
     }
-    for (uint32_t index = 0; index < lane->tasks_count; index++)
-        mr_task_destroy(lane->tasks[index]);
     if (lane->consumer != NULL)
         lane->log->ops->consumer_destroy(lane->consumer);
     for (uint32_t index = 0; index < lane->deployment->plan->nodes_count; index++)
@@ -233,11 +215,9 @@ void mr_lane_destroy(struct mr_lane *lane)
     mr_arena_deinit(&lane->batch_arena);
     mr_ring_destroy(lane->commits);
     mr_ring_destroy(lane->commits_done);
-    mr_ring_destroy(lane->jobs);
     mr_ring_destroy(lane->jobs_done);
+    mr_ring_destroy(lane->arrivals);
     mr_memory_free(lane->series);
     mr_memory_free(lane->tasks);
-    mr_memory_free(lane->inputs);
-    mr_memory_free(lane->input_tasks);
-    mr_memory_free(lane);
+    mr_memory_free(lane->slots);
 }

@@ -27,7 +27,7 @@ struct mr_pipeline_open {
     struct mr_metrics *metrics;
     struct mr_series *series;           /* by node index, of the lane */
     const struct mr_progress *progress; /* sink positions, may be NULL */
-    _Atomic uint64_t *output_records;   /* of the lane: written by sinks */
+    _Atomic uint64_t *output_records;   /* of the task: written by sinks */
     _Atomic uint64_t *anomalies;        /* of the lane: rows that detectors flag */
 };
 

@@ -14,7 +14,33 @@ struct mr_task *mr_task_create(struct mr_lane *lane, uint32_t subtopology, int32
     task->partitions_count = lane->deployment->subtopologies[subtopology].tasks_count;
     task->watermark_ms = INT64_MIN;
     mr_arena_init(&task->arena, 4096);
+    (void)pthread_mutex_init(&task->shared.mutex, NULL);
+    atomic_store(&task->shared.lag, -1);
+    atomic_store(&task->shared.changelog_remaining, -1);
+    atomic_store(&task->shared.watermark_ms, INT64_MIN);
     return task;
+}
+
+static const enum mr_task_state states[] = {
+    [MR_TASK_WAITING] = MR_TASK_STATE_WAITING,     [MR_TASK_PREPARING] = MR_TASK_STATE_CLAIMING,
+    [MR_TASK_RUNNING] = MR_TASK_STATE_RUNNING,     [MR_TASK_DRAINING] = MR_TASK_STATE_RELEASING,
+    [MR_TASK_RELEASING] = MR_TASK_STATE_RELEASING, [MR_TASK_RELEASED] = MR_TASK_STATE_RELEASED,
+    [MR_TASK_FENCED] = MR_TASK_STATE_FENCED,       [MR_TASK_FAILED] = MR_TASK_STATE_FAILED};
+
+void mr_task_enter(struct mr_task *task, enum mr_task_phase phase)
+{
+    task->phase = phase;
+    atomic_store(&task->shared.epoch, task->assigned_epoch);
+    atomic_store(&task->shared.state, (int)states[phase]);
+}
+
+void mr_task_enter_error(struct mr_task *task, enum mr_task_phase phase,
+                         const struct mr_error *error)
+{
+    (void)pthread_mutex_lock(&task->shared.mutex);
+    memcpy(task->shared.error, error->message, sizeof(task->shared.error));
+    (void)pthread_mutex_unlock(&task->shared.mutex);
+    mr_task_enter(task, phase);
 }
 
 void mr_task_destroy(struct mr_task *task)
@@ -27,6 +53,7 @@ void mr_task_destroy(struct mr_task *task)
         mr_input_series_close(metrics, &task->inputs[index].series);
     mr_store_series_close(metrics, &task->series);
     mr_memory_free(task->inputs);
+    (void)pthread_mutex_destroy(&task->shared.mutex);
     mr_arena_deinit(&task->arena);
     mr_memory_free(task);
 }
@@ -75,7 +102,7 @@ static void note_rows(struct mr_task *task, struct mr_task_input *input, uint32_
     mr_metric_add(input->series.records, rows_count);
     input->last_record_ms = mr_clock_monotonic_ms();
     input->idle = false;
-    atomic_fetch_add_explicit(&task->lane->input_records, rows_count, memory_order_relaxed);
+    atomic_fetch_add_explicit(&task->shared.input_records, rows_count, memory_order_relaxed);
 }
 
 static enum mr_status push_view(struct mr_task *task, const struct mr_task_input *input,
@@ -118,6 +145,7 @@ enum mr_status mr_task_feed(struct mr_task *task, struct mr_task_input *input,
                             struct mr_error *error)
 {
     uint32_t first = skip_processed(input, messages, messages_count);
+    uint64_t begun_ns = mr_clock_monotonic_ns();
     /* until_end: what came after the end that was seen at start belongs to the next run. */
     while (messages_count > first && input->end_offset >= 0 &&
            messages[messages_count - 1].offset >= input->end_offset) {
@@ -134,7 +162,10 @@ enum mr_status mr_task_feed(struct mr_task *task, struct mr_task_input *input,
         first += count;
         input->next_offset = messages[first - 1].offset + 1;
     }
-    return mr_task_advance(task, error);
+    enum mr_status advanced = mr_task_advance(task, error);
+    atomic_fetch_add_explicit(&task->shared.busy_ns, mr_clock_monotonic_ns() - begun_ns,
+                              memory_order_relaxed);
+    return advanced;
 }
 
 static enum mr_status poll_connector(struct mr_task *task, struct mr_task_input *input,
@@ -192,7 +223,8 @@ enum mr_status mr_task_poll(struct mr_task *task, int64_t now_wall_ms, struct mr
     bool worked = false;
     for (uint32_t index = 0; index < task->inputs_count; index++) {
         struct mr_task_input *input = &task->inputs[index];
-        if (input->kind == MR_INPUT_LOG || input->ended || input->due_ms > now_wall_ms)
+        if (input->kind == MR_INPUT_LOG || input->ended || input->paused ||
+            input->due_ms > now_wall_ms)
             continue;
         enum mr_status status = input->kind == MR_INPUT_CONNECTOR
                                     ? poll_connector(task, input, now_wall_ms, error)
@@ -215,6 +247,11 @@ static int64_t input_watermark(const struct mr_task *task, struct mr_task_input 
     bool source = !input->repartition;
     if (input->ended)
         return INT64_MAX;
+    if (input->paused)
+        return input->idle ? INT64_MAX
+               : input->highest_event_ms == INT64_MIN
+                   ? INT64_MIN
+                   : input->highest_event_ms - node->max_delay_ms;
     if (source && node->idle_timeout_ms > 0 &&
         now_ms - input->last_record_ms >= (uint64_t)node->idle_timeout_ms)
         input->idle = true;

@@ -1,23 +1,56 @@
 /* worker/task.h — one task: a subtopology's partition, its inputs, state and operators.
- * Life: waiting -> (keeper: claimed, restored) -> running -> released, or back to waiting when its
- * lane takes a new incarnation. See worker/lane.h. Threads: the keeper's while it is being prepared
- * or released, else the task thread's. */
+ * Life: waiting -> (keeper: claimed, restored) -> running -> draining -> (keeper: released) ->
+ * released, and back to waiting when its lane takes a new incarnation; fenced and failed wait for a
+ * new wish. See worker/lane.h. Threads: the keeper's while it is being prepared or released, else
+ * the task thread's; mr_task_shared is everybody's. */
 #ifndef MR_WORKER_TASK_H
 #define MR_WORKER_TASK_H
 
+#include "proto/messages.h"
 #include "worker/claim.h"
 #include "worker/ingest.h"
 #include "worker/pipeline.h"
 #include "worker/progress.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 struct mr_lane;
 
 enum mr_task_phase {
-    MR_TASK_WAITING,   /* for its lane's incarnation */
+    MR_TASK_WAITING,   /* for its lane's incarnation, or for another try */
     MR_TASK_PREPARING, /* with the keeper */
     MR_TASK_RUNNING,
+    MR_TASK_DRAINING,  /* not read any more; a transaction still holds records of it */
     MR_TASK_RELEASING, /* with the keeper */
-    MR_TASK_RELEASED
+    MR_TASK_RELEASED,
+    MR_TASK_FENCED, /* a foreign claim was found: only a higher epoch starts it again */
+    MR_TASK_FAILED  /* for a reason that trying again does not mend */
+};
+
+/* What the controlling thread wants of a task. */
+enum mr_task_wish { MR_WISH_RUN, MR_WISH_RELEASE, MR_WISH_FORGET };
+
+/* What several threads read: wishes go to the lane, the rest comes from it. */
+struct mr_task_shared {
+    _Atomic int wish; /* enum mr_task_wish */
+    _Atomic uint64_t wanted_epoch;
+    _Atomic int state; /* enum mr_task_state */
+    _Atomic uint64_t epoch;
+    _Atomic uint64_t seen_epoch;
+    _Atomic uint64_t restored_records;
+    _Atomic uint64_t restored_bytes;
+    _Atomic int64_t changelog_remaining;
+    _Atomic int64_t lag;
+    _Atomic uint64_t input_records;
+    _Atomic uint64_t output_records;
+    _Atomic uint64_t busy_ns;
+    _Atomic uint64_t load_us;   /* per second */
+    _Atomic uint64_t commit_ms; /* monotonic: the last commit that held records; 0: none */
+    _Atomic int64_t watermark_ms;
+    atomic_bool gone;      /* the lane has let go of it */
+    pthread_mutex_t mutex; /* guards error */
+    char error[MR_ERROR_MESSAGE_SIZE];
 };
 
 enum mr_input_kind { MR_INPUT_LOG, MR_INPUT_CONNECTOR, MR_INPUT_GENERATOR };
@@ -42,7 +75,9 @@ struct mr_task_input {
     int64_t due_ms;           /* connector sources and generators: nothing before this wall time */
     uint64_t last_record_ms;  /* monotonic */
     struct mr_input_series series;
+    uint32_t tag;  /* of its messages, while the lane knows it */
     bool assigned; /* the consumer reads it */
+    bool paused;   /* its source is paused */
     bool idle;
     bool ended; /* nothing more will come: a bounded source, or until_end's offset is reached */
 };
@@ -61,9 +96,13 @@ struct mr_task {
     int32_t partition;
     int32_t partitions_count;
     enum mr_task_phase phase;
-    uint64_t epoch;       /* of the claim; 0: never claimed */
-    uint64_t incarnation; /* that prepared it */
+    uint64_t assigned_epoch; /* 0: nobody assigns */
+    uint64_t epoch;          /* of the claim; 0: never claimed */
+    uint64_t incarnation;    /* that prepared it */
+    uint64_t retry_ms;       /* WAITING: not before this monotonic time */
+    uint32_t failures_count; /* of preparations in a row */
     struct mr_claim_own claim_own;
+    bool condemned;     /* FAILED once the incarnation has ended */
     bool state_damaged; /* found while it ran: wiped before it is opened again */
     struct mr_state *state;
     struct mr_pipeline *pipeline;
@@ -72,16 +111,36 @@ struct mr_task {
     struct mr_arena arena; /* what lives as long as one preparation */
     uint64_t sequence;
     int64_t watermark_ms;
+    int64_t lag;  /* being summed up */
     bool touched; /* has a share in the open transaction */
     bool unsaved; /* it starts where nothing but its first progress record says: `start: latest` */
     struct mr_task_statistics statistics;
     struct mr_store_series series; /* while it has state */
     enum mr_status status;         /* of the last keeper job */
-    struct mr_error error;
+    struct mr_error error;         /* of the last keeper job, and of FAILED and FENCED */
+    uint64_t load_since_ms;        /* monotonic */
+    uint64_t load_busy_ns;         /* as of then */
+    struct mr_task_shared shared;
 };
 
 struct mr_task *mr_task_create(struct mr_lane *lane, uint32_t subtopology, int32_t partition);
 void mr_task_destroy(struct mr_task *task);
+
+/* Enter a phase and tell it. */
+void mr_task_enter(struct mr_task *task, enum mr_task_phase phase);
+/* FAILED or FENCED, with the reason. */
+void mr_task_enter_error(struct mr_task *task, enum mr_task_phase phase,
+                         const struct mr_error *error);
+static inline enum mr_task_wish mr_task_wish(const struct mr_task *task)
+{
+    return (enum mr_task_wish)atomic_load(&task->shared.wish);
+}
+/* Nothing of it is with a keeper, in a transaction or in memory. */
+static inline bool mr_task_rests(const struct mr_task *task)
+{
+    return task->phase == MR_TASK_RELEASED || task->phase == MR_TASK_FENCED ||
+           task->phase == MR_TASK_FAILED;
+}
 
 /* Keeper: claim, read progress, open and restore the state, open operators and sources.
  * On failure everything is closed again and task->status, error say why. */

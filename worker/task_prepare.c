@@ -12,14 +12,27 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { PROGRESS_TAIL_FIRST = 64, PROGRESS_TAIL_GROWTH = 8, STATE_PATH_SIZE = 1024 };
+enum {
+    PROGRESS_TAIL_FIRST = 64,
+    PROGRESS_TAIL_GROWTH = 8,
+    STATE_PATH_SIZE = 1024,
+    PROGRESS_RECORDS = 1024 /* between two tellings; a power of two */
+};
 
 struct progress_search {
     struct mr_task *task;
     struct mr_progress progress;
     bool found;
     struct mr_state *state; /* NULL: only progress is looked for */
+    int64_t restore_end;    /* of the changelog, as of the restore's beginning */
 };
+
+static void tell_restore(struct mr_task *task, int64_t remaining)
+{
+    atomic_store(&task->shared.restored_records, task->statistics.restored_records);
+    atomic_store(&task->shared.restored_bytes, task->statistics.restored_bytes);
+    atomic_store(&task->shared.changelog_remaining, remaining > 0 ? remaining : 0);
+}
 
 static enum mr_status progress_visit(void *argument, const struct mr_log_message *message,
                                      struct mr_error *error)
@@ -38,11 +51,13 @@ static enum mr_status progress_visit(void *argument, const struct mr_log_message
     }
     if (search->state == NULL)
         return MR_OK;
-    if (mr_lane_given_up(task->lane)) /* a long restore holds neither a stop nor a failure up */
+    if (mr_task_given_up(task)) /* a long restore holds neither a stop nor a failure up */
         return MR_FAIL(error, MR_CLOSED, MR_RECOVERY_RETRY,
                        "The lane fails or stops before the task was restored.");
     task->statistics.restored_records++;
     task->statistics.restored_bytes += message->key.size + message->value.size;
+    if ((task->statistics.restored_records & (PROGRESS_RECORDS - 1)) == 0)
+        tell_restore(task, search->restore_end - message->offset);
     return mr_state_restore_record(search->state, message->key, message->value, message->value_null,
                                    error);
 }
@@ -117,7 +132,8 @@ static enum mr_status wipe_damaged(struct mr_task *task, struct mr_error *error)
 }
 
 /* Open the local state; wipe it when its offset lies outside the changelog. */
-static enum mr_status open_state(struct mr_task *task, int64_t *offset, struct mr_error *error)
+static enum mr_status open_state(struct mr_task *task, int64_t *offset, int64_t *restore_end,
+                                 struct mr_error *error)
 {
     struct mr_log *log = task->lane->log;
     char path[STATE_PATH_SIZE];
@@ -148,6 +164,8 @@ static enum mr_status open_state(struct mr_task *task, int64_t *offset, struct m
     task->statistics.state_wiped = opened.wiped;
     task->statistics.wiped_reason = opened.wiped_reason;
     *offset = opened.changelog_offset > first ? opened.changelog_offset : first;
+    *restore_end = end;
+    tell_restore(task, end - *offset);
     return MR_OK;
 }
 
@@ -311,13 +329,14 @@ static enum mr_status restore(struct mr_task *task, struct progress_search *sear
                               struct mr_error *error)
 {
     int64_t offset = 0;
+    int64_t restore_end = 0;
     int64_t end;
     uint64_t start_ms = mr_clock_monotonic_ms();
     const struct mr_deployment *deployment = task->lane->deployment;
     if (deployment->plan->subtopologies[task->subtopology].stateful) {
         enum mr_status status = task->state_damaged ? wipe_damaged(task, error) : MR_OK;
         if (status == MR_OK)
-            status = open_state(task, &offset, error);
+            status = open_state(task, &offset, &restore_end, error);
         if (status != MR_OK)
             return status;
     }
@@ -331,17 +350,19 @@ static enum mr_status restore(struct mr_task *task, struct progress_search *sear
                                     .metrics = task->lane->worker->open.metrics,
                                     .series = task->lane->series,
                                     .progress = search->found ? &search->progress : NULL,
-                                    .output_records = &task->lane->output_records,
+                                    .output_records = &task->shared.output_records,
                                     .anomalies = &task->lane->anomalies};
     enum mr_status status = mr_pipeline_create(&open, &task->pipeline, error);
     if (status != MR_OK || task->state == NULL)
         return status;
-    struct progress_search replay = {.task = task, .state = task->state};
+    struct progress_search replay = {
+        .task = task, .state = task->state, .restore_end = restore_end};
     status = mr_log_read_to_end(task->lane->log, log_topic(task)->name, task->partition, offset,
                                 progress_visit, &replay, MR_LOG_WAIT_MS, &end, error);
     if (status == MR_OK)
         status = mr_state_restore_finish(task->state, error);
     task->statistics.restore_ms = mr_clock_monotonic_ms() - start_ms;
+    tell_restore(task, 0);
     return status;
 }
 
@@ -387,7 +408,10 @@ static enum mr_status prepare(struct mr_task *task, struct mr_error *error)
     struct progress_search search;
     task->unsaved = false;
     enum mr_status status = claim(task, error);
+    atomic_store(&task->shared.seen_epoch, task->claim_own.epoch_seen);
     mr_failpoint("after_claim");
+    if (status == MR_OK)
+        atomic_store(&task->shared.state, (int)MR_TASK_STATE_RESTORING);
     if (status == MR_OK)
         status = find_progress(task, &search, error);
     for (uint32_t index = 0; index < task->inputs_count && status == MR_OK; index++)

@@ -1,4 +1,4 @@
-/* worker/worker.c — task threads, and the lanes that run on them. */
+/* worker/worker.c — task threads, keepers, and the topologies that run on them. */
 #include "worker/worker.h"
 
 #include "base/assert.h"
@@ -6,7 +6,27 @@
 #include "base/memory.h"
 #include "worker/internal.h"
 
-enum { LANE_WAIT_MS = 20, IDLE_SLEEP_MS = 1 };
+enum {
+    LANE_WAIT_MS = 20,
+    IDLE_SLEEP_MS = 1,
+    KEEPERS_EXTRA = 2, /* beside two per task thread: claims do not queue behind restores */
+    LANES_MAX = 4096
+};
+
+static void free_worker(struct mr_worker *worker)
+{
+    for (uint32_t index = 0; index < worker->open.threads_count; index++) {
+        mr_ring_destroy(worker->threads[index].arrivals);
+        mr_memory_free(worker->threads[index].lanes);
+    }
+    if (worker->store_resources != NULL)
+        worker->store_ops->resources_destroy(worker->store_resources);
+    (void)pthread_mutex_destroy(&worker->fenced.mutex);
+    mr_ring_destroy(worker->jobs);
+    mr_memory_free(worker->runnings);
+    mr_memory_free(worker->threads);
+    mr_memory_free(worker);
+}
 
 enum mr_status mr_worker_create(const struct mr_worker_open *open, struct mr_worker **worker,
                                 struct mr_error *error)
@@ -16,129 +36,105 @@ enum mr_status mr_worker_create(const struct mr_worker_open *open, struct mr_wor
     created->store_ops = open->state_directory == NULL ? &mr_store_memory : &mr_store_rocksdb;
     created->store_resources = created->store_ops->resources_create(open->memory_bytes / 2);
     created->threads = mr_memory_new(open->threads_count, sizeof(*created->threads));
+    created->jobs = mr_ring_create(MR_KEEPER_JOBS_MAX);
+    (void)pthread_mutex_init(&created->fenced.mutex, NULL);
+    for (uint32_t index = 0; index < open->threads_count; index++) {
+        created->threads[index].worker = created;
+        created->threads[index].arrivals = mr_ring_create(LANES_MAX);
+    }
     if (created->store_resources == NULL) {
-        mr_memory_free(created->threads);
-        mr_memory_free(created);
+        free_worker(created);
         return MR_FAIL(error, MR_LIMIT, MR_RECOVERY_EXIT,
                        "The state's caches could not be set up within the memory budget.");
     }
-    for (uint32_t index = 0; index < open->threads_count; index++)
-        created->threads[index].worker = created;
     *worker = created;
     return MR_OK;
 }
 
-static struct mr_lane *lane_for(struct mr_worker *worker, struct mr_running *running,
-                                uint32_t thread_index)
+/* ---- Threads ---- */
+
+static void drop_stopped(struct mr_task_thread *thread)
 {
-    struct mr_task_thread *thread = &worker->threads[thread_index];
-    for (uint32_t index = 0; index < thread->lanes_count; index++)
-        if (thread->lanes[index]->running == running)
-            return thread->lanes[index];
-    struct mr_lane *lane = mr_lane_create(worker, running, thread_index);
-    thread->lanes =
-        mr_memory_resize(thread->lanes, (thread->lanes_count + 1) * sizeof(struct mr_lane *));
-    thread->lanes[thread->lanes_count++] = lane;
-    running->lanes =
-        mr_memory_resize(running->lanes, (running->lanes_count + 1) * sizeof(struct mr_lane *));
-    running->lanes[running->lanes_count++] = lane;
-    return lane;
+    uint32_t kept_count = 0;
+    for (uint32_t index = 0; index < thread->lanes_count; index++) {
+        struct mr_lane *lane = thread->lanes[index];
+        if (lane->phase == MR_LANE_STOPPED)
+            atomic_store(&lane->detached, true);
+        else
+            thread->lanes[kept_count++] = lane;
+    }
+    thread->lanes_count = kept_count;
 }
 
-enum mr_status mr_worker_add(struct mr_worker *worker, const struct mr_deployment *deployment,
-                             struct mr_running **running, struct mr_error *error)
+static void take_lanes(struct mr_task_thread *thread, int64_t wait_ms)
 {
-    MR_ASSERT(!worker->started);
-    struct mr_running *added = mr_memory_new(1, sizeof(*added));
-    added->worker = worker;
-    added->deployment = deployment;
-    (void)pthread_mutex_init(&added->mutex, NULL);
-    mr_arena_init(&added->arena, 1024);
-    worker->runnings = mr_memory_resize(worker->runnings,
-                                        (worker->runnings_count + 1) * sizeof(struct mr_running *));
-    worker->runnings[worker->runnings_count++] = added;
-    enum mr_status status = mr_running_settings(added, error);
-    if (status != MR_OK)
-        return status;
-    worker->claimer =
-        (struct mr_claimer){.log = worker->open.log,
-                            .cluster = deployment->cluster,
-                            .worker = worker->open.name,
-                            .claims_topic = deployment->claims.name,
-                            .claims_partitions_count = deployment->claims.partitions_count,
-                            .wait_ms = MR_LOG_WAIT_MS};
-    for (uint32_t index = 0; index < deployment->plan->subtopologies_count; index++)
-        for (int32_t partition = 0; partition < deployment->subtopologies[index].tasks_count;
-             partition++) {
-            uint32_t thread_index = worker->tasks_count++ % worker->open.threads_count;
-            mr_lane_add_task(lane_for(worker, added, thread_index), index, partition);
-            added->tasks_count++;
-        }
-    *running = added;
-    return MR_OK;
+    void *item;
+    while (mr_ring_pop(thread->arrivals, &item, wait_ms) == MR_OK) {
+        thread->lanes =
+            mr_memory_resize(thread->lanes, (thread->lanes_count + 1) * sizeof(*thread->lanes));
+        thread->lanes[thread->lanes_count++] = item;
+        wait_ms = 0;
+    }
 }
 
-static bool lanes_stopped(const struct mr_task_thread *thread)
+/* One turn over all lanes. *polls: some lane has waited for records. Returns whether one worked. */
+static bool turn(struct mr_task_thread *thread, uint32_t wait_ms, bool *polls)
 {
-    for (uint32_t index = 0; index < thread->lanes_count; index++)
-        if (thread->lanes[index]->phase != MR_LANE_STOPPED)
-            return false;
-    return true;
+    bool worked = false;
+    *polls = false;
+    for (uint32_t index = 0; index < thread->lanes_count; index++) {
+        struct mr_lane *lane = thread->lanes[index];
+        lane->shares_thread = thread->lanes_count > 1;
+        worked = mr_lane_step(lane, wait_ms) || worked;
+        *polls = *polls || (lane->phase == MR_LANE_RUNNING && lane->consumer != NULL &&
+                            atomic_load(&lane->tasks_running) > 0);
+    }
+    drop_stopped(thread);
+    return worked;
 }
 
 static void *task_thread_main(void *argument)
 {
     struct mr_task_thread *thread = argument;
-    bool alone = thread->lanes_count == 1;
     bool worked = false;
-    while (!lanes_stopped(thread)) {
+    bool polls = false;
+    for (;;) {
+        bool stopping = atomic_load(&thread->worker->stopping);
+        take_lanes(thread, worked || polls           ? 0
+                           : thread->lanes_count > 0 ? IDLE_SLEEP_MS
+                                                     : LANE_WAIT_MS);
+        if (stopping && thread->lanes_count == 0)
+            break;
         /* An idle lane does not make a busy one wait. */
-        uint32_t wait_ms = alone ? LANE_WAIT_MS : worked ? 0 : IDLE_SLEEP_MS;
-        bool polls = false;
-        worked = false;
-        for (uint32_t index = 0; index < thread->lanes_count; index++) {
-            struct mr_lane *lane = thread->lanes[index];
-            worked = mr_lane_step(lane, wait_ms) || worked;
-            polls = polls || (lane->phase == MR_LANE_RUNNING && lane->consumer != NULL &&
-                              atomic_load(&lane->tasks_running) > 0);
-        }
-        if (!worked && !polls)
-            mr_clock_sleep_ms(IDLE_SLEEP_MS);
+        uint32_t wait_ms = thread->lanes_count == 1 ? LANE_WAIT_MS : worked ? 0 : IDLE_SLEEP_MS;
+        worked = turn(thread, wait_ms, &polls);
+        atomic_store(&thread->turned_ms, mr_clock_monotonic_ms());
     }
     atomic_store(&thread->finished, true);
     return NULL;
 }
 
-/* On the embedded broker a topic that has a reader keeps its records until they are read: every
- * reader is known before anything runs. */
-static enum mr_status register_readers(const struct mr_running *running, struct mr_error *error)
+enum mr_status mr_worker_start_keepers(struct mr_worker *worker, struct mr_error *error)
 {
-    for (uint32_t lane = 0; lane < running->lanes_count; lane++)
-        for (uint32_t index = 0; index < running->lanes[lane]->inputs_count; index++) {
-            const struct mr_task_input *input = running->lanes[lane]->inputs[index];
-            if (input->repartition)
-                continue;
-            enum mr_status status = mr_lane_tell_passed(running->lanes[lane], input, 0, error);
-            if (status != MR_OK)
-                return status;
-        }
+    uint32_t keepers_count = worker->open.threads_count * 2 + KEEPERS_EXTRA;
+    if (keepers_count > MR_KEEPERS_MAX)
+        keepers_count = MR_KEEPERS_MAX;
+    for (uint32_t index = 0; index < keepers_count; index++) {
+        int failed = pthread_create(&worker->keepers[index], NULL, mr_keeper_main, worker);
+        if (failed != 0)
+            return MR_FAIL_ERRNO(error, failed, MR_RECOVERY_EXIT, "A keeper thread");
+        worker->keepers_count++;
+    }
     return MR_OK;
 }
 
-static enum mr_status start_all(struct mr_worker *worker, struct mr_error *error)
+static enum mr_status start_threads(struct mr_worker *worker, struct mr_error *error)
 {
-    for (uint32_t index = 0; index < worker->runnings_count; index++) {
-        enum mr_status status = register_readers(worker->runnings[index], error);
-        if (status != MR_OK)
-            return status;
-    }
-    for (uint32_t index = 0; index < worker->runnings_count; index++)
-        for (uint32_t lane = 0; lane < worker->runnings[index]->lanes_count; lane++) {
-            enum mr_status status = mr_lane_start(worker->runnings[index]->lanes[lane], error);
-            if (status != MR_OK)
-                return status;
-        }
+    enum mr_status status = mr_worker_start_keepers(worker, error);
+    if (status != MR_OK)
+        return status;
     for (uint32_t index = 0; index < worker->open.threads_count; index++) {
+        atomic_store(&worker->threads[index].turned_ms, mr_clock_monotonic_ms());
         int failed = pthread_create(&worker->threads[index].thread, NULL, task_thread_main,
                                     &worker->threads[index]);
         if (failed != 0)
@@ -151,17 +147,136 @@ static enum mr_status start_all(struct mr_worker *worker, struct mr_error *error
 enum mr_status mr_worker_start(struct mr_worker *worker, struct mr_error *error)
 {
     MR_ASSERT(!worker->started);
-    enum mr_status status = start_all(worker, error);
     worker->started = true;
+    enum mr_status status = start_threads(worker, error);
     if (status == MR_OK)
         return MR_OK;
     /* A part of it runs: that part is stopped, so that the worker can be destroyed. */
     while (!mr_worker_stop(worker, MR_LOG_WAIT_MS))
         ;
-    for (uint32_t index = 0; index < worker->open.threads_count; index++)
-        for (uint32_t lane = 0; lane < worker->threads[index].lanes_count; lane++)
-            worker->threads[index].lanes[lane]->phase = MR_LANE_STOPPED;
     return status;
+}
+
+bool mr_worker_stop(struct mr_worker *worker, uint32_t deadline_ms)
+{
+    uint64_t until_ms = mr_clock_monotonic_ms() + deadline_ms;
+    for (uint32_t index = 0; index < worker->runnings_count; index++)
+        for (uint32_t lane = 0; lane < worker->runnings[index]->lanes_count; lane++)
+            atomic_store(&worker->runnings[index]->lanes[lane]->stop_wanted, true);
+    atomic_store(&worker->stopping, true);
+    for (uint32_t index = 0; index < worker->open.threads_count; index++) {
+        struct mr_task_thread *thread = &worker->threads[index];
+        while (thread->started && !atomic_load(&thread->finished)) {
+            if (mr_clock_monotonic_ms() >= until_ms)
+                return false;
+            mr_clock_sleep_ms(IDLE_SLEEP_MS);
+        }
+        if (thread->started && !thread->joined)
+            thread->joined = pthread_join(thread->thread, NULL) == 0;
+    }
+    return true;
+}
+
+static void free_running(struct mr_running *running)
+{
+    for (uint32_t index = 0; index < running->tasks_count; index++)
+        mr_task_destroy(running->tasks[index]);
+    for (uint32_t index = 0; index < running->lanes_count; index++)
+        mr_memory_free(running->lanes[index]);
+    mr_memory_free(running->tasks);
+    mr_memory_free(running->lanes);
+    mr_memory_free(running->paused_nodes);
+    mr_arena_deinit(&running->arena);
+    (void)pthread_mutex_destroy(&running->mutex);
+    mr_memory_free(running);
+}
+
+/* Lanes that a thread never took, or was not there to take, are stopped where they are. */
+static void dispose_lanes(struct mr_running *running)
+{
+    for (uint32_t index = 0; index < running->lanes_count; index++) {
+        struct mr_lane *lane = running->lanes[index];
+        void *item;
+        while (mr_ring_pop(lane->arrivals, &item, 0) == MR_OK)
+            ; /* its topology has it, too */
+        lane->phase = MR_LANE_STOPPED;
+        if (!atomic_load(&lane->disposed))
+            mr_lane_dispose(lane);
+    }
+}
+
+void mr_worker_destroy(struct mr_worker *worker)
+{
+    if (worker == NULL)
+        return;
+    mr_ring_close(worker->jobs);
+    for (uint32_t index = 0; index < worker->keepers_count; index++)
+        (void)pthread_join(worker->keepers[index], NULL);
+    for (uint32_t index = 0; index < worker->open.threads_count; index++)
+        take_lanes(&worker->threads[index], 0);
+    for (uint32_t index = 0; index < worker->runnings_count; index++) {
+        for (uint32_t task = 0; task < worker->runnings[index]->tasks_count; task++)
+            mr_task_close(worker->runnings[index]->tasks[task]);
+        dispose_lanes(worker->runnings[index]);
+        free_running(worker->runnings[index]);
+    }
+    free_worker(worker);
+}
+
+/* ---- Topologies ---- */
+
+enum mr_status mr_worker_add(struct mr_worker *worker, const struct mr_deployment *deployment,
+                             struct mr_running **running, struct mr_error *error)
+{
+    struct mr_running *added = mr_memory_new(1, sizeof(*added));
+    added->worker = worker;
+    added->deployment = deployment;
+    added->paused_nodes =
+        mr_memory_new(deployment->plan->nodes_count + 1, sizeof(*added->paused_nodes));
+    (void)pthread_mutex_init(&added->mutex, NULL);
+    mr_arena_init(&added->arena, 1024);
+    enum mr_status status = mr_running_settings(added, error);
+    if (status != MR_OK) {
+        free_running(added);
+        return status;
+    }
+    worker->runnings = mr_memory_resize(worker->runnings,
+                                        (worker->runnings_count + 1) * sizeof(*worker->runnings));
+    worker->runnings[worker->runnings_count++] = added;
+    *running = added;
+    return MR_OK;
+}
+
+bool mr_worker_remove(struct mr_running *running)
+{
+    struct mr_worker *worker = running->worker;
+    MR_ASSERT(running->tasks_count == 0);
+    if (!running->closing) {
+        running->closing = true;
+        for (uint32_t index = 0; index < running->lanes_count; index++)
+            atomic_store(&running->lanes[index]->stop_wanted, true);
+    }
+    bool gone = true;
+    for (uint32_t index = 0; index < running->lanes_count; index++) {
+        struct mr_lane *lane = running->lanes[index];
+        gone = gone && atomic_load(&lane->disposed);
+        if (!atomic_load(&lane->detached) || lane->disposing)
+            continue;
+        struct mr_keeper_job *job = mr_memory_new(1, sizeof(*job));
+        job->kind = MR_KEEPER_DISPOSE;
+        job->lane = lane;
+        lane->disposing = true;
+        enum mr_status status = mr_ring_push(worker->jobs, job, -1);
+        MR_ASSERT(status == MR_OK);
+    }
+    if (!gone)
+        return false;
+    uint32_t index = 0;
+    while (worker->runnings[index] != running)
+        index++;
+    worker->runnings[index] = worker->runnings[--worker->runnings_count];
+    free_running(running);
+    return true;
 }
 
 void mr_worker_fail(struct mr_running *running, const struct mr_error *error)
@@ -179,15 +294,23 @@ void mr_running_fail(struct mr_running *running, const struct mr_error *error)
     (void)pthread_mutex_unlock(&running->mutex);
 }
 
+void mr_worker_pause_source(struct mr_running *running, uint32_t node, bool paused)
+{
+    MR_ASSERT(node < running->deployment->plan->nodes_count);
+    atomic_store(&running->paused_nodes[node], paused);
+}
+
 void mr_worker_status(const struct mr_running *running, struct mr_running_status *status)
 {
     bool ended = running->lanes_count > 0;
     int64_t lag = 0;
     *status = (struct mr_running_status){.tasks_count = running->tasks_count};
+    for (uint32_t index = 0; index < running->tasks_count; index++) {
+        status->input_records += atomic_load(&running->tasks[index]->shared.input_records);
+        status->output_records += atomic_load(&running->tasks[index]->shared.output_records);
+    }
     for (uint32_t index = 0; index < running->lanes_count; index++) {
         struct mr_lane *lane = running->lanes[index];
-        status->input_records += atomic_load(&lane->input_records);
-        status->output_records += atomic_load(&lane->output_records);
         status->anomalies += atomic_load(&lane->anomalies);
         status->commits_count += atomic_load(&lane->commits_count);
         status->incarnations_count += atomic_load(&lane->incarnations_count);
@@ -207,42 +330,25 @@ void mr_worker_status(const struct mr_running *running, struct mr_running_status
     }
 }
 
-bool mr_worker_stop(struct mr_worker *worker, uint32_t deadline_ms)
+uint64_t mr_worker_questions(const struct mr_worker *worker)
 {
-    uint64_t until_ms = mr_clock_monotonic_ms() + deadline_ms;
-    for (uint32_t index = 0; index < worker->runnings_count; index++)
-        for (uint32_t lane = 0; lane < worker->runnings[index]->lanes_count; lane++)
-            atomic_store(&worker->runnings[index]->lanes[lane]->stop_wanted, true);
-    for (uint32_t index = 0; index < worker->open.threads_count; index++) {
-        struct mr_task_thread *thread = &worker->threads[index];
-        while (thread->started && !atomic_load(&thread->finished)) {
-            if (mr_clock_monotonic_ms() >= until_ms)
-                return false;
-            mr_clock_sleep_ms(IDLE_SLEEP_MS);
-        }
-        if (thread->started && !thread->joined)
-            thread->joined = pthread_join(thread->thread, NULL) == 0;
-    }
-    return true;
+    return atomic_load(&worker->questions);
 }
 
-void mr_worker_destroy(struct mr_worker *worker)
+void mr_worker_answered(struct mr_worker *worker, uint64_t questions)
 {
-    if (worker == NULL)
-        return;
-    for (uint32_t index = 0; index < worker->runnings_count; index++) {
-        struct mr_running *running = worker->runnings[index];
-        for (uint32_t lane = 0; lane < running->lanes_count; lane++)
-            mr_lane_destroy(running->lanes[lane]);
-        mr_memory_free(running->lanes);
-        mr_arena_deinit(&running->arena);
-        (void)pthread_mutex_destroy(&running->mutex);
-        mr_memory_free(running);
+    if (questions > atomic_load(&worker->answered_questions))
+        atomic_store(&worker->answered_questions, questions);
+}
+
+uint64_t mr_worker_silence_ms(const struct mr_worker *worker)
+{
+    uint64_t now_ms = mr_clock_monotonic_ms();
+    uint64_t longest_ms = 0;
+    for (uint32_t index = 0; index < worker->open.threads_count && worker->started; index++) {
+        uint64_t turned_ms = atomic_load(&worker->threads[index].turned_ms);
+        if (now_ms > turned_ms && now_ms - turned_ms > longest_ms)
+            longest_ms = now_ms - turned_ms;
     }
-    for (uint32_t index = 0; index < worker->open.threads_count; index++)
-        mr_memory_free(worker->threads[index].lanes);
-    worker->store_ops->resources_destroy(worker->store_resources);
-    mr_memory_free(worker->runnings);
-    mr_memory_free(worker->threads);
-    mr_memory_free(worker);
+    return longest_ms;
 }

@@ -81,9 +81,10 @@ void mr_lane_fixture_start(struct mr_lane_fixture *fixture)
     assert_int_equal(mr_worker_create(&open, &fixture->worker, &error), MR_OK);
     assert_int_equal(mr_worker_add(fixture->worker, fixture->deployment, &fixture->running, &error),
                      MR_OK);
+    assert_int_equal(mr_worker_assign_all(fixture->running, &error), MR_OK);
     assert_int_equal(fixture->running->lanes_count, 1);
     fixture->lane = fixture->running->lanes[0];
-    assert_int_equal(mr_lane_start(fixture->lane, &error), MR_OK);
+    assert_int_equal(mr_worker_start_keepers(fixture->worker, &error), MR_OK);
 }
 
 static void step_until_stopped(struct mr_lane_fixture *fixture)
@@ -107,6 +108,7 @@ void mr_lane_fixture_settle(struct mr_lane_fixture *fixture)
         assert_true(mr_clock_monotonic_ms() < until_ms);
         bool worked = mr_lane_step(fixture->lane, 1);
         bool idle = fixture->lane->phase == MR_LANE_RUNNING && !worked &&
+                    fixture->lane->tasks_count > 0 &&
                     atomic_load(&fixture->lane->tasks_running) == fixture->lane->tasks_count &&
                     fixture->lane->committing == NULL && mr_transaction_empty(fixture->lane->open);
         quiet = idle ? quiet + 1 : 0;

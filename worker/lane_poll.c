@@ -1,0 +1,232 @@
+/* worker/lane_poll.c — records from the log and from connectors to the lane's tasks. */
+#include "worker/internal.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum {
+    SMALL_POLL = 512,   /* fewer messages than this: the source is nearly drained */
+    PAUSE_SLICE_MS = 1, /* while records gather for a batch */
+    OPEN_WAIT_MS = 1,   /* poll at most this long while a transaction is open */
+    STEP_NS = 4000000   /* a step's work where lanes share the thread: others wait that long */
+};
+
+static enum mr_status take_event(struct mr_lane *lane, const struct mr_log_message *message,
+                                 const struct mr_log_fetch *fetch, struct mr_error *error)
+{
+    struct mr_task_input *input;
+    struct mr_task *task;
+    if (!mr_lane_find_input(lane, message->tag, &input, &task))
+        return MR_OK;
+    if (message->event == MR_LOG_PARTITION_ERROR) {
+        if (fetch->error.recovery == MR_RECOVERY_RETRY) {
+            MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("topic", input->topic), "%s",
+                      fetch->error.message);
+            return MR_OK;
+        }
+        *error = fetch->error;
+        return fetch->error.status;
+    }
+    /* Behind trailing markers; but not behind records that until_end leaves for the next run. */
+    int64_t offset = message->offset;
+    if (input->end_offset >= 0 && offset > input->end_offset)
+        offset = input->end_offset;
+    if (offset > input->next_offset) {
+        input->next_offset = offset;
+        task->touched = true;
+        if (lane->open->opened_ns == 0)
+            lane->open->opened_ns = mr_clock_monotonic_ns();
+    }
+    if (input->end_offset >= 0 && message->offset >= input->end_offset)
+        input->ended = true;
+    return MR_OK;
+}
+
+/* The culprit of a failure in *task. */
+static enum mr_status take_fetch(struct mr_lane *lane, const struct mr_log_fetch *fetch,
+                                 struct mr_task **culprit, struct mr_error *error)
+{
+    uint32_t first = 0;
+    while (first < fetch->messages_count) {
+        const struct mr_log_message *message = &fetch->messages[first];
+        uint32_t count = 1;
+        enum mr_status status;
+        struct mr_task_input *input;
+        struct mr_task *task;
+        if (!mr_lane_find_input(lane, message->tag, &input, &task) ||
+            task->phase != MR_TASK_RUNNING) {
+            first++;
+            continue;
+        }
+        if (message->event != MR_LOG_RECORD) {
+            status = take_event(lane, message, fetch, error);
+        } else {
+            while (first + count < fetch->messages_count &&
+                   fetch->messages[first + count].event == MR_LOG_RECORD &&
+                   fetch->messages[first + count].tag == message->tag)
+                count++;
+            status = mr_task_feed(task, input, message, count, error);
+        }
+        if (status != MR_OK) {
+            mr_lane_note_damage(task, error);
+            *culprit = task;
+            return status;
+        }
+        first += count;
+    }
+    return MR_OK;
+}
+
+/* until_end: what is read to its end is read no more, or records that keep coming would hold the
+ * end up. */
+static void remove_ended(struct mr_lane *lane)
+{
+    for (uint32_t slot = 0; slot < lane->slots_count; slot++)
+        if (lane->slots[slot].input != NULL && lane->slots[slot].input->ended)
+            mr_lane_remove_input(lane, lane->slots[slot].input);
+}
+
+/* How many records a step may take: all that the batch allows, or, where other lanes share the
+ * thread, about as many as take STEP_NS, so that a slow topology does not make its neighbours wait.
+ */
+static uint32_t records_max(const struct mr_lane *lane)
+{
+    if (!lane->shares_thread || lane->record_ns == 0)
+        return lane->poll_records_max;
+    uint64_t records = STEP_NS / lane->record_ns + 1;
+    return records < lane->poll_records_max ? (uint32_t)records : lane->poll_records_max;
+}
+
+static void measure_step(struct mr_lane *lane, uint64_t begun_ns, uint32_t records_count)
+{
+    uint64_t record_ns = (mr_clock_monotonic_ns() - begun_ns) / records_count + 1;
+    /* Slower counts at once, faster little by little. */
+    lane->record_ns =
+        record_ns > lane->record_ns ? record_ns : (lane->record_ns * 7 + record_ns) / 8;
+}
+
+static bool poll_log(struct mr_lane *lane, uint32_t wait_ms)
+{
+    struct mr_log_fetch fetch;
+    struct mr_error error;
+    struct mr_task *culprit = NULL;
+    if (lane->consumer == NULL || atomic_load(&lane->tasks_running) == 0)
+        return false;
+    if (lane->poll_pause_ms > 0 && mr_clock_monotonic_ms() < lane->next_poll_ms) {
+        mr_clock_sleep_ms(PAUSE_SLICE_MS);
+        return false;
+    }
+    uint32_t messages_max = records_max(lane);
+    enum mr_status status =
+        lane->log->ops->consumer_poll(lane->consumer, messages_max, wait_ms, &fetch, &error);
+    bool full = status == MR_OK && fetch.messages_count >= messages_max;
+    lane->next_poll_ms = full ? 0 : mr_clock_monotonic_ms() + lane->poll_pause_ms;
+    lane->poll_was_small =
+        status == MR_AGAIN || (status == MR_OK && !full && fetch.messages_count < SMALL_POLL);
+    if (status == MR_AGAIN)
+        return false;
+    if (status == MR_OK) {
+        uint64_t begun_ns = mr_clock_monotonic_ns();
+        lane->writer.now_wall_ms = mr_clock_wall_ms();
+        status = take_fetch(lane, &fetch, &culprit, &error);
+        if (fetch.messages_count > 0)
+            measure_step(lane, begun_ns, fetch.messages_count);
+        lane->log->ops->fetch_release(lane->consumer, &fetch);
+        if (lane->worker->open.until_end)
+            remove_ended(lane);
+    }
+    if (status != MR_OK)
+        mr_lane_fail(lane, culprit, &error);
+    return true;
+}
+
+/* Sources that are paused, or no longer, since the last look. */
+static void heed_pauses(struct mr_lane *lane)
+{
+    struct mr_error error;
+    for (uint32_t slot = 0; slot < lane->slots_count; slot++) {
+        struct mr_task_input *input = lane->slots[slot].input;
+        if (input == NULL || input->repartition)
+            continue;
+        bool wanted =
+            atomic_load_explicit(&lane->running->paused_nodes[input->node], memory_order_relaxed);
+        if (wanted == input->paused || (input->kind == MR_INPUT_LOG && !input->assigned))
+            continue;
+        input->paused = wanted;
+        if (input->kind == MR_INPUT_LOG &&
+            lane->log->ops->consumer_pause(lane->consumer, input->topic, input->partition, wanted,
+                                           &error) != MR_OK) {
+            mr_lane_fail(lane, NULL, &error);
+            return;
+        }
+    }
+}
+
+/* The embedded broker's limits: sources wait while a topic that has a reader is full. */
+static bool log_is_full(const struct mr_lane *lane)
+{
+    if (lane->log->ops->over_limit == NULL)
+        return false;
+    for (uint32_t index = 0; index < lane->writer.targets.items_count; index++)
+        if (lane->log->ops->over_limit(lane->log, lane->writer.targets.items[index]->topic))
+            return true;
+    return false;
+}
+
+static bool poll_tasks(struct mr_lane *lane)
+{
+    bool any = false;
+    struct mr_error error;
+    int64_t now_wall_ms = mr_clock_wall_ms();
+    lane->writer.now_wall_ms = now_wall_ms;
+    for (uint32_t index = 0; index < lane->tasks_count; index++) {
+        struct mr_task *task = lane->tasks[index];
+        if (task->phase != MR_TASK_RUNNING || mr_transaction_full(lane->open))
+            continue;
+        enum mr_status status = mr_task_poll(task, now_wall_ms, &error);
+        if (status != MR_OK && status != MR_AGAIN) {
+            mr_lane_note_damage(task, &error);
+            mr_lane_fail(lane, task, &error);
+            return true;
+        }
+        any = any || status == MR_OK;
+    }
+    if (any)
+        lane->poll_was_small = false;
+    return any;
+}
+
+/* Idle sources: time may have passed enough for the watermark. */
+static void advance_tasks(struct mr_lane *lane)
+{
+    struct mr_error error;
+    for (uint32_t index = 0; index < lane->tasks_count; index++) {
+        struct mr_task *task = lane->tasks[index];
+        if (task->phase == MR_TASK_RUNNING && mr_task_advance(task, &error) != MR_OK) {
+            mr_lane_note_damage(task, &error);
+            mr_lane_fail(lane, task, &error);
+            return;
+        }
+    }
+    mr_arena_reset(&lane->batch_arena);
+}
+
+bool mr_lane_poll(struct mr_lane *lane, uint32_t wait_ms)
+{
+    bool worked = false;
+    heed_pauses(lane);
+    if (!log_is_full(lane))
+        worked = poll_tasks(lane);
+    bool waiting = !mr_transaction_empty(lane->open) || lane->committing != NULL;
+    if (lane->phase == MR_LANE_RUNNING) {
+        uint32_t poll_wait_ms = worked                              ? 0
+                                : waiting && wait_ms > OPEN_WAIT_MS ? OPEN_WAIT_MS
+                                                                    : wait_ms;
+        worked = poll_log(lane, poll_wait_ms) || worked;
+    }
+    if (!worked && lane->phase == MR_LANE_RUNNING)
+        advance_tasks(lane);
+    if (lane->consumer == NULL && !worked)
+        lane->poll_was_small = true;
+    return worked;
+}
