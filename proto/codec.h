@@ -1,7 +1,12 @@
 /* proto/codec.h — between the structs of proto/messages.h and protobuf bytes.
  * Every decoder checks the bounds of messages.h, UTF-8 and the ranges of enums; unknown fields are
  * skipped, a protocol version that is not spoken is MR_VERSION. Decoded arrays and texts are in the
- * arena. Encoders assert the bounds: the caller has kept them. Threads: any. */
+ * arena. Encoders assert the bounds of counts and texts: the caller has kept them. Where the bytes
+ * would be more than MR_MESSAGE_BYTES_MAX all the same (a large binding with long names) an encoder
+ * returns an empty slice: a message is never empty. A Sync of a worker always fits.
+ * Errors: MR_INVALID for a message, MR_CORRUPT for a record, MR_VERSION for both.
+ * Limits: decoding takes at most 24 times the message's size plus 64 KiB while it works, and a
+ * message that would cost more is refused. Threads: any. */
 #ifndef MR_PROTO_CODEC_H
 #define MR_PROTO_CODEC_H
 

@@ -20,9 +20,12 @@ enum {
     MR_MESSAGE_BYTES_MAX = 8 << 20, /* a definition of at most 4 MiB and its binding fit */
     MR_MESSAGE_TASKS_MAX = 16384,   /* of one worker */
     MR_MESSAGE_TOPOLOGIES_MAX = 1024,
-    MR_MESSAGE_TOPICS_MAX = 65536, /* of one binding */
+    MR_MESSAGE_TOPICS_MAX = 65536, /* of one binding: topics, nodes and subtopologies together */
+    MR_MESSAGE_NAMES_MAX = 16384,  /* paused sources, or subtopologies, of one topology */
     MR_MESSAGE_NAME_MAX = 255,     /* bytes of a name, an address, a topic */
-    MR_MESSAGE_TEXT_MAX = 4096     /* bytes of an error's sentence */
+    MR_MESSAGE_TEXT_MAX = 4096,    /* bytes of an error's sentence */
+    /* bytes of all sentences of a Sync: where they are more, each is cut to its even share */
+    MR_MESSAGE_TEXTS_BYTES_MAX = 1 << 20
 };
 
 /* ---- Tasks ---- */
@@ -56,19 +59,19 @@ struct mr_task_report {
     struct mr_task_name name;
     enum mr_task_role role;
     enum mr_task_state state;
-    uint32_t version;             /* of the topology that it runs */
-    uint64_t epoch;               /* that it was assigned with; 0 for a standby */
-    uint64_t seen_epoch;          /* of the last claim that it has read in the log; 0: none */
-    uint64_t restored_records;    /* of the present restore */
-    uint64_t restored_bytes;      /* of the present restore */
-    int64_t changelog_remaining;  /* records to replay until it is current; -1: not known */
-    int64_t lag;                  /* records of its inputs that are not committed; -1: not known */
-    uint64_t load_us;             /* CPU microseconds per second, of the last seconds */
-    uint64_t input_records;       /* since the task started here */
-    uint64_t output_records;      /* since the task started here */
-    int64_t idle_ms;              /* since its last commit that held records; -1: none yet */
-    int64_t watermark_ms;         /* INT64_MIN: none */
-    const char *error;            /* of FAILED and FENCED, a sentence */
+    uint32_t version;            /* of the topology that it runs */
+    uint64_t epoch;              /* that it was assigned with; 0 for a standby */
+    uint64_t seen_epoch;         /* of the last claim that it has read in the log; 0: none */
+    uint64_t restored_records;   /* of the present restore */
+    uint64_t restored_bytes;     /* of the present restore */
+    int64_t changelog_remaining; /* records to replay until it is current; -1: not known */
+    int64_t lag;                 /* records of its inputs that are not committed; -1: not known */
+    uint64_t load_us;            /* CPU microseconds per second, of the last seconds */
+    uint64_t input_records;      /* since the task started here */
+    uint64_t output_records;     /* since the task started here */
+    int64_t idle_ms;             /* since its last commit that held records; -1: none yet */
+    int64_t watermark_ms;        /* INT64_MIN: none */
+    const char *error;           /* of FAILED and FENCED, a sentence */
 };
 
 /* What a worker thinks of a topology's version. */
@@ -233,11 +236,11 @@ struct mr_reply {
 
 struct mr_leader_record {
     uint64_t term;
-    const char *address;  /* transport */
-    const char *http;     /* HOST:PORT */
-    uint64_t candidate;   /* random id of the process */
-    uint64_t beat;        /* rises by one with each heartbeat of a term */
-    bool resigned;        /* handed over: a successor need not wait for silence */
+    const char *address; /* transport */
+    const char *http;    /* HOST:PORT */
+    uint64_t candidate;  /* random id of the process */
+    uint64_t beat;       /* rises by one with each heartbeat of a term */
+    bool resigned;       /* handed over: a successor need not wait for silence */
 };
 
 enum mr_topology_state {
@@ -271,8 +274,8 @@ struct mr_version_record {
     struct mr_slice definition;
     uint64_t plan_hash;
     int64_t submitted_ms;
-    uint64_t memory_bytes;    /* of one worker that runs any of its tasks */
-    uint32_t standbys_count;  /* wanted per stateful task */
+    uint64_t memory_bytes;   /* of one worker that runs any of its tasks */
+    uint32_t standbys_count; /* wanted per stateful task */
     struct mr_binding binding;
 };
 

@@ -14,7 +14,12 @@
 #include "base/error.h"
 #include "base/slice.h"
 
-enum { MR_TRANSPORT_PENDING_MAX = 4096, MR_TRANSPORT_ADDRESS_SIZE = 256 };
+enum {
+    MR_TRANSPORT_PENDING_MAX = 4096,
+    MR_TRANSPORT_PEER_PENDING_MAX = 16, /* of one connection; one more costs it the connection */
+    MR_TRANSPORT_CONNECTIONS_MAX = 4096,
+    MR_TRANSPORT_ADDRESS_SIZE = 256
+};
 
 /* Certificates for tls+tcp, as files in PEM; all three are needed. NULL elsewhere. */
 struct mr_transport_tls {
@@ -29,8 +34,8 @@ struct mr_transport_server;
 
 /* What a server's receive returned. */
 struct mr_transport_incoming {
-    uint64_t handle; /* for the answer; 0: no request, but a peer that has gone */
-    uint64_t peer;   /* the connection: the same for all of its requests, never reused */
+    uint64_t handle;       /* for the answer; 0: no request, but a peer that has gone */
+    uint64_t peer;         /* the connection: the same for all of its requests, never reused */
     struct mr_slice bytes; /* borrowed until the next receive */
 };
 
