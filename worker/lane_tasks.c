@@ -210,12 +210,13 @@ static void heed(struct mr_lane *lane, struct mr_task *task)
     }
 }
 
-/* Does any task wait for time or for a transaction, rather than for a new wish? */
+/* Is no task waiting for time, for a transaction, or to be forgotten, but for a new wish only? */
 static bool is_settled(const struct mr_lane *lane)
 {
     for (uint32_t index = 0; index < lane->tasks_count; index++) {
         enum mr_task_phase phase = lane->tasks[index]->phase;
-        if (phase == MR_TASK_WAITING || phase == MR_TASK_DRAINING)
+        if (phase == MR_TASK_WAITING || phase == MR_TASK_DRAINING ||
+            mr_task_wish(lane->tasks[index]) == MR_WISH_FORGET)
             return false;
     }
     return true;
