@@ -36,8 +36,12 @@ static uint32_t count_flags(const struct mr_command *command)
 
 static enum mr_status wrong(struct parser *parser, const char *sentence)
 {
+    const char *name = parser->arguments->command->name;
+    if (strncmp(name, "millrace-", 9) == 0) /* a program of its own: cli/settings.h */
+        return MR_FAIL(parser->error, MR_INVALID, MR_RECOVERY_NONE, "%s; see `%s --help`", sentence,
+                       name);
     return MR_FAIL(parser->error, MR_INVALID, MR_RECOVERY_NONE, "%s; see `millrace help %s`",
-                   sentence, parser->arguments->command->name);
+                   sentence, name);
 }
 
 static int find_long(const struct mr_command *command, struct mr_slice name)

@@ -8,7 +8,7 @@
 #include "cli/progress.h"
 #include "cli/properties.h"
 #include "connectors/connector.h"
-#include "coordinator/deploy.h"
+#include "coordinator/standalone.h"
 #include "worker/worker.h"
 
 #include <inttypes.h>
@@ -137,14 +137,14 @@ static enum mr_status deploy_one(struct session *session, uint32_t index, struct
     struct mr_deploy_options options = {
         .cluster = session->options->cluster,
         .embedded = session->options->brokers == NULL,
-        .partitions_count = session->options->brokers == NULL ? EMBEDDED_PARTITIONS : 1,
+        .partitions_count = session->options->brokers == NULL ? EMBEDDED_PARTITIONS : 0,
         .wait_ms = REACH_MS_MAX / 2};
     uint64_t until_ms = mr_clock_monotonic_ms() + REACH_MS_MAX;
     for (;;) {
         bool changed;
         enum mr_status status =
-            mr_deploy(session->log, session->plans[index], &options, &session->round,
-                      &session->deployments[index], &changed, error);
+            mr_standalone_deploy(session->log, session->plans[index], &options, &session->round,
+                                 &session->deployments[index], &changed, error);
         if (status == MR_OK && changed)
             MR_LOG_AT(MR_LOG_INFO, "run", MR_LOG_FIELDS("topology", session->plans[index]->name),
                       "the topology differs from the one that ran last; its state is kept");

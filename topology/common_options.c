@@ -65,6 +65,13 @@ const struct mr_option_spec mr_spec_options[] = {
      .minimum = 16 << 20,
      .maximum = 1e15,
      .help = "Budget of caches and queues of one process for this topology."},
+    {.name = "standbys",
+     .type = MR_OPTION_INTEGER,
+     .default_text = "0",
+     .minimum = 0,
+     .maximum = 3,
+     .help = "Warm copies of each task's state on other workers of a cluster, from which a task "
+             "whose worker is lost goes on without a restore. `run` in one process has none."},
     {.name = "values",
      .type = MR_OPTION_STRING_MAP,
      .help = "Values for ${NAME} where the environment has none."},

@@ -44,6 +44,7 @@ static void init_plan(const struct mr_definition *definition, struct mr_plan *pl
     plan->exactly_once = mr_options_integer(&definition->spec, "guarantee") == 0;
     plan->commit_interval_ms = mr_options_integer(&definition->spec, "commit_interval");
     plan->memory_bytes = mr_options_integer(&definition->spec, "memory");
+    plan->standbys_count = (uint32_t)mr_options_integer(&definition->spec, "standbys");
     plan->tests_count = definition->tests == NULL ? 0 : definition->tests->count;
 }
 

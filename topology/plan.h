@@ -187,7 +187,8 @@ struct mr_plan {
     uint64_t hash;        /* over the sorted form: stable across runs and comments */
     bool replayable;
     const char *not_replayable_reason;
-    int64_t memory_bytes; /* spec.memory: budget for caches and queues of one process */
+    int64_t memory_bytes;    /* spec.memory: budget for caches and queues of one process */
+    uint32_t standbys_count; /* spec.standbys: wanted per stateful task */
 };
 
 /* Values for ${NAME} and ${NAME:default}. Returns NULL when unset. */

@@ -28,8 +28,8 @@ struct fixture {
     struct mr_arena arena;
     struct mr_deployment *deployment;
     struct mr_error error;
-    bool changed;
     bool embedded;
+    bool dry_run;
 };
 
 static int set_up(void **state)
@@ -68,11 +68,15 @@ static int32_t partitions_of(struct fixture *fixture, const char *name)
 
 static enum mr_status deploy(struct fixture *fixture, const char *text)
 {
-    struct mr_deploy_options options = {
-        .cluster = "c", .embedded = fixture->embedded, .partitions_count = 3, .wait_ms = 1000};
+    struct mr_deploy_options options = {.cluster = "c",
+                                        .generation = 0xabc,
+                                        .embedded = fixture->embedded,
+                                        .dry_run = fixture->dry_run,
+                                        .partitions_count = 3,
+                                        .wait_ms = 1000};
     const struct mr_plan *plan = mr_lane_fixture_plan(&fixture->arena, text);
     return mr_deploy(fixture->log, plan, &options, &fixture->arena, &fixture->deployment,
-                     &fixture->changed, &fixture->error);
+                     &fixture->error);
 }
 
 static void refused(struct fixture *fixture, enum mr_status status, const char *sentence)
@@ -107,32 +111,6 @@ static void test_embedded_creates_missing_topics(void **state)
     assert_int_equal(partitions_of(fixture, "out"), 3);
 }
 
-#define OTHER_NAME(from)                                                                           \
-    "  operators:\n    - {name: renamed, type: detect.zscore, from: " from                         \
-    ", key: [k], field: value}\n"
-#define OTHER_OPTION(from)                                                                         \
-    "  operators:\n    - {name: score, type: detect.zscore, from: " from                           \
-    ", key: [k], field: value, threshold: 9.0}\n"
-#define OTHER_SINK "  sinks:\n    - {name: results, type: kafka, from: renamed, topic: out}\n"
-
-static void test_a_version_that_would_start_over_is_refused(void **state)
-{
-    struct fixture *fixture = *state;
-    static const char tuned[] =
-        HEAD SOURCES(SOURCE("a", "topic: in, key: [k]")) OTHER_OPTION("a") SINK;
-    static const char renamed[] =
-        HEAD SOURCES(SOURCE("a", "topic: in, key: [k]")) OTHER_NAME("a") OTHER_SINK;
-    create(fixture, "in", 2);
-    create(fixture, "out", 2);
-    assert_int_equal(deploy(fixture, stateful), MR_OK);
-    assert_int_equal(deploy(fixture, tuned), MR_OK);
-    assert_true(fixture->changed);
-    for (int again = 0; again < 2; again++)
-        refused(fixture, deploy(fixture, renamed), ".score.changelog, for which the new version");
-    refused(fixture, deploy(fixture, stateless), "double its outputs");
-    assert_int_equal(deploy(fixture, stateful), MR_OK); /* the old one goes on */
-}
-
 static void test_internal_topics_and_generation(void **state)
 {
     struct fixture *fixture = *state;
@@ -147,11 +125,47 @@ static void test_internal_topics_and_generation(void **state)
     assert_int_equal(strncmp(name, "c.t.", 4), 0);
     assert_int_equal(partitions_of(fixture, "t.dead-letters"), 5);
     assert_true(partitions_of(fixture, "c.claims") > 0);
-    /* The same topology again: the same generation, so the same topics. */
+    assert_non_null(strstr(name, ".0000000000000abc."));
+    /* The same generation again: the same topics. */
     assert_int_equal(deploy(fixture, stateful), MR_OK);
-    assert_false(fixture->changed);
-    assert_int_equal(fixture->deployment->generation, first->generation);
     assert_string_equal(fixture->deployment->subtopologies[0].log_topic.name, name);
+}
+
+/* A dry run says what would be there, and leaves nothing behind. */
+static void test_a_dry_run_creates_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    create(fixture, "in", 5);
+    create(fixture, "out", 2);
+    fixture->dry_run = true;
+    assert_int_equal(deploy(fixture, stateful), MR_OK);
+    const char *name = fixture->deployment->subtopologies[0].log_topic.name;
+    assert_int_equal(fixture->deployment->subtopologies[0].tasks_count, 5);
+    assert_int_equal(fixture->deployment->subtopologies[0].log_topic.partitions_count, 5);
+    assert_int_equal(partitions_of(fixture, name), -1);
+    assert_int_equal(partitions_of(fixture, "c.claims"), -1);
+    assert_int_equal(partitions_of(fixture, "t.dead-letters"), -1);
+}
+
+#define CHAIN                                                                                      \
+    HEAD SOURCES(SOURCE(                                                                           \
+        "a",                                                                                       \
+        "topic: in")) "  operators:\n"                                                             \
+                      "    - {name: one, type: detect.zscore, from: a, key: [k], field: value}\n"  \
+                      "    - {name: two, type: detect.zscore, from: one, key: [site], field: "     \
+                      "value, as: b}\n"                                                            \
+                      "  sinks:\n    - {name: results, type: kafka, from: two, topic: out}\n"
+
+/* Widths spread along repartitions: through a part that is narrower in itself. */
+static void test_widths_spread_along_repartitions(void **state)
+{
+    struct fixture *fixture = *state;
+    create(fixture, "in", 7);
+    create(fixture, "out", 1);
+    assert_int_equal(deploy(fixture, CHAIN), MR_OK);
+    for (uint32_t index = 0; index < fixture->deployment->plan->subtopologies_count; index++)
+        assert_int_equal(fixture->deployment->subtopologies[index].tasks_count, 7);
+    assert_true(fixture->deployment->plan->subtopologies_count >= 3);
 }
 
 static void test_sources_of_one_state_are_copartitioned(void **state)
@@ -245,8 +259,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_missing_topics_are_named),
         CASE(test_embedded_creates_missing_topics),
-        CASE(test_a_version_that_would_start_over_is_refused),
         CASE(test_internal_topics_and_generation),
+        CASE(test_a_dry_run_creates_nothing),
+        CASE(test_widths_spread_along_repartitions),
         CASE(test_sources_of_one_state_are_copartitioned),
         CASE(test_counts_are_frozen_under_state),
         CASE(test_a_stateless_source_may_grow),
