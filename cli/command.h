@@ -52,10 +52,40 @@ extern const char *const mr_output_names[];
         .help = "Prefix of internal topics and transactional ids (default millrace)."              \
     }
 
+/* The flags of every command that talks to a coordinator (cli/server.h). */
+#define MR_FLAGS_SERVER                                                                            \
+    {.name = "server",                                                                             \
+     .letter = 's',                                                                                \
+     .kind = MR_FLAG_TEXT,                                                                         \
+     .value = "URL",                                                                               \
+     .help = "Coordinators, separated by commas (else MILLRACE_SERVER, http://127.0.0.1:8080)."},  \
+        {.name = "token-file",                                                                     \
+         .kind = MR_FLAG_TEXT,                                                                     \
+         .value = "FILE",                                                                          \
+         .help = "Holds the bearer token (else MILLRACE_TOKEN_FILE)."},                            \
+        {.name = "ca-file",                                                                        \
+         .kind = MR_FLAG_TEXT,                                                                     \
+         .value = "FILE",                                                                          \
+         .help = "Certificates to trust for https (else MILLRACE_CA_FILE, the system's)."},        \
+    {                                                                                              \
+        .name = "request-timeout", .kind = MR_FLAG_DURATION, .value = "TIME", .minimum = 1,        \
+        .maximum = 3600000,                                                                        \
+        .help = "How long one request may take (default 15s, 65s where something changes)."        \
+    }
+/* Of the commands that change something. */
+#define MR_FLAG_DRY_RUN                                                                            \
+    {                                                                                              \
+        .name = "dry-run", .kind = MR_FLAG_SWITCH,                                                 \
+        .help = "Say what would change, change nothing."                                           \
+    }
+
+extern const struct mr_command mr_command_dlq;
 extern const struct mr_command mr_command_docs;
 extern const struct mr_command mr_command_doctor;
 extern const struct mr_command mr_command_plan;
+extern const struct mr_command mr_command_produce;
 extern const struct mr_command mr_command_run;
+extern const struct mr_command mr_command_tail;
 extern const struct mr_command mr_command_validate;
 
 #endif

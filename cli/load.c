@@ -3,7 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/limits.h"
-#include "base/utf8.h"
+#include "cli/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,25 +78,6 @@ enum mr_status mr_load_topology(struct mr_arena *arena, const char *path,
     return MR_OK;
 }
 
-/* A terminal obeys control characters (C0, DEL and C1), and the sentences quote the file. */
-static void print_sentence(const char *text)
-{
-    const uint8_t *cursor = (const uint8_t *)text;
-    const uint8_t *end = cursor + strlen(text);
-    while (cursor < end) {
-        uint32_t code_point = 0;
-        size_t size = mr_utf8_decode(cursor, end, &code_point);
-        if (size == 0 || code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0)) {
-            fprintf(stderr, "\\x%02x", size == 0 ? (unsigned)*cursor : (unsigned)code_point);
-            size = size == 0 ? 1 : size;
-        } else {
-            fwrite(cursor, 1, size, stderr);
-        }
-        cursor += size;
-    }
-    fputc('\n', stderr);
-}
-
 void mr_load_print_findings(const struct mr_report *report)
 {
     for (uint32_t i = 0; i < report->findings_count; i++) {
@@ -105,7 +86,8 @@ void mr_load_print_findings(const struct mr_report *report)
         if (finding->location.line > 0)
             fprintf(stderr, "%u:%u:", finding->location.line, finding->location.column);
         fputs(finding->severity == MR_SEVERITY_ERROR ? " error: " : " warning: ", stderr);
-        print_sentence(finding->message);
+        mr_text_write(stderr, mr_slice_text(finding->message));
+        fputc('\n', stderr);
     }
     if (report->dropped_count > 0)
         fprintf(stderr, "%s: and %u more findings\n", report->file, report->dropped_count);

@@ -9,7 +9,8 @@
 
 /* Sorted as the help shows them: what one does with a file first. */
 static const struct mr_command *const commands[] = {
-    &mr_command_validate, &mr_command_plan, &mr_command_run, &mr_command_docs, &mr_command_doctor,
+    &mr_command_validate, &mr_command_plan,    &mr_command_run,  &mr_command_docs,
+    &mr_command_doctor,   &mr_command_produce, &mr_command_tail, &mr_command_dlq,
 };
 
 static const struct mr_command *find_command(const char *name)
