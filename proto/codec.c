@@ -99,7 +99,9 @@ enum mr_status mr_request_decode(struct mr_slice bytes, struct mr_arena *arena,
         fields = mr_message_unpack(&decoder, &millrace__request__descriptor, bytes);
     if (fields != NULL) {
         request->protocol_version = fields->version;
-        if ((fields->sync != NULL) + (fields->topology != NULL) != 1) {
+        if (fields->version != MR_PROTOCOL_VERSION) {
+            mr_decoder_fail(&decoder, "it has two protocol versions");
+        } else if ((fields->sync != NULL) + (fields->topology != NULL) != 1) {
             mr_decoder_fail(&decoder, "it asks for nothing that this build knows, or twice");
         } else if (fields->sync != NULL) {
             request->kind = MR_REQUEST_SYNC;
@@ -211,7 +213,9 @@ enum mr_status mr_reply_decode(struct mr_slice bytes, struct mr_arena *arena,
     if (fields != NULL) {
         reply->protocol_version = fields->version;
         int count = (fields->sync != NULL) + (fields->topology != NULL) + (fields->refused != NULL);
-        if (count != 1) {
+        if (fields->version != MR_PROTOCOL_VERSION) {
+            mr_decoder_fail(&decoder, "it has two protocol versions");
+        } else if (count != 1) {
             mr_decoder_fail(&decoder, "it answers nothing that this build knows, or twice");
         } else if (fields->sync != NULL) {
             reply->kind = MR_REPLY_SYNC;
