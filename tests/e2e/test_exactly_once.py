@@ -78,7 +78,7 @@ def test_each_crash_point(kafka, unique, stage, runs, tmp_path):
     for index, point in enumerate(CRASH_POINTS):
         if point.startswith("restore"):  # a restore worth the name
             shutil.rmtree(tmp_path / "state", ignore_errors=True)
-        kafka.produce(source, readings(20_000, 500, start=40_000 + index * 20_000, seed=index + 2))
+        kafka.produce(source, readings(60_000, 500, start=40_000 + index * 60_000, seed=index + 2))
         code, _, err = runs(
             topology,
             brokers=kafka.brokers,
@@ -96,7 +96,7 @@ def test_each_crash_point(kafka, unique, stage, runs, tmp_path):
     ).wait(300)
     assert code == 0, err
     assert hit == CRASH_POINTS
-    assert check_outputs(kafka, source, sink) == 40_000 + len(CRASH_POINTS) * 20_000
+    assert check_outputs(kafka, source, sink) == 40_000 + len(CRASH_POINTS) * 60_000
 
 
 def test_a_paused_owner_commits_nothing_after_the_takeover(kafka, unique, stage, runs, tmp_path):
