@@ -268,6 +268,13 @@ static enum mr_status rebuild_order(struct mr_table *table, struct mr_error *err
     return status;
 }
 
+enum mr_status mr_state_restore_interrupt(struct mr_state *state, struct mr_error *error)
+{
+    state->restore.pending_count = 0;
+    state->restore.pending_bytes = 0;
+    return write_gathered(state, state->committer.wall_ms, error);
+}
+
 enum mr_status mr_state_restore_finish(struct mr_state *state, struct mr_error *error)
 {
     struct mr_restore *restore = &state->restore;

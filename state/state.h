@@ -164,6 +164,11 @@ enum mr_status mr_state_restore_commit(struct mr_state *state, int64_t changelog
  * a restore that is interrupted keeps the earlier time, or tombstones could be missed
  * (tombstone_margin_ms). */
 enum mr_status mr_state_restore_finish(struct mr_state *state, struct mr_error *error) MR_NODISCARD;
+/* A restore that stops before the changelog's end, to go on when the state is opened again: what is
+ * gathered is written, records behind the last progress record are dropped, and the state keeps the
+ * earlier time. It may be closed, or restored further. */
+enum mr_status mr_state_restore_interrupt(struct mr_state *state,
+                                          struct mr_error *error) MR_NODISCARD;
 
 /* ---- Reading and metrics ---- */
 

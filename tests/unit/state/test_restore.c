@@ -150,6 +150,35 @@ static void test_an_interrupted_restore_keeps_the_earlier_time(void **state)
     assert_int_equal(fixture.opened.changelog_offset, 5);
 }
 
+static void test_an_interrupted_restore_goes_on_where_it_was(void **state)
+{
+    (void)state;
+    open_table(0);
+    record("a", 1);
+    commit(7);
+    record("a", 2);
+    fixture.now_ms += INT64_C(80) * 3600 * 1000;
+    assert_int_equal(mr_state_restore_interrupt(fixture.state, &fixture.error), MR_OK);
+    fixture_close(&fixture);
+    struct mr_table *table = open_table(0);
+    assert_int_equal(fixture.opened.changelog_offset, 7);
+    finish();
+    assert_int_equal(fixture_find(&fixture, table, mr_slice_text("a"))->count, 1);
+    fixture_close(&fixture);
+    /* It was current 80 hours ago at best. */
+    open_table(0);
+    commit(8);
+    assert_int_equal(mr_state_restore_interrupt(fixture.state, &fixture.error), MR_OK);
+    fixture_close(&fixture);
+    fixture.now_ms += INT64_C(80) * 3600 * 1000;
+    open_table(0);
+    assert_false(fixture.opened.wiped);
+    fixture_close(&fixture);
+    fixture.now_ms += INT64_C(5) * 3600 * 1000;
+    open_table(0);
+    assert_true(fixture.opened.wiped);
+}
+
 struct order_count {
     int64_t order_keys;
     int64_t objects;
@@ -237,6 +266,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_tombstone_deletes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_foreign_records_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_interrupted_restore_keeps_the_earlier_time, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_an_interrupted_restore_goes_on_where_it_was, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_order_keys_are_made_in_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_replay_keeps_order_keys_true, setup, teardown),
