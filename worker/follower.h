@@ -3,15 +3,16 @@
  * for. Records are buffered and applied at progress records only, so that the local state is always
  * a prefix of committed transactions (docs/EXACTLY_ONCE.md). A standby that becomes active, or
  * leaves, is flushed and closed; the task then opens the same folder and replays what is left.
+ * A worker without a state directory keeps states in memory: a standby then warms nothing.
  * Threads: these functions belong to the worker's controlling thread and never wait for the log or
  * the disk; wishes are carried out by the follower's thread. */
 #ifndef MR_WORKER_FOLLOWER_H
 #define MR_WORKER_FOLLOWER_H
 
+#include "connectors/log.h"
 #include "proto/messages.h"
 #include "state/store.h"
 #include "topology/deployment.h"
-#include "connectors/log.h"
 
 struct mr_follower;
 struct mr_standby;
@@ -31,7 +32,6 @@ struct mr_standby *mr_follower_follow(struct mr_follower *follower,
 bool mr_follower_leave(struct mr_standby *standby);
 /* FOLLOWING with what remains, or FAILED with a sentence (text: MR_ERROR_MESSAGE_SIZE bytes). A
  * standby that fails for a passing reason tries again by itself. */
-void mr_follower_report(const struct mr_standby *standby, char *text,
-                        struct mr_task_report *report);
+void mr_follower_report(struct mr_standby *standby, char *text, struct mr_task_report *report);
 
 #endif

@@ -1,8 +1,8 @@
 /* worker/janitor.h — local state of tasks that have left: kept for ten minutes, then deleted.
  * Why: a task that comes back finds its state warm; a disk does not fill with what moved away.
  * Rules: only folders that a task's state was opened in by this program are ever deleted: those of
- * the layout <state>/<generation, 16 hex digits>/<subtopology>/<partition> that hold the store's own
- * files; anything else is left alone, whatever it is called. A folder that somebody has open is
+ * the layout <state>/<generation, 16 hex digits>/<subtopology>/<partition> that hold the store's
+ * own files; anything else is left alone, whatever it is called. A folder that somebody has open is
  * never touched.
  * Threads: notes from any thread; the deletions are made by a keeper. */
 #ifndef MR_WORKER_JANITOR_H
