@@ -11,12 +11,9 @@
 #include "base/memory.h"
 #include "http/internal.h"
 #include "http/listen.h"
+#include "http/server_tls.h"
 
-#include <errno.h>
 #include <libwebsockets.h>
-#include <openssl/ssl.h>
-#include <stdio.h>
-#include <sys/socket.h>
 
 enum {
     PIECE_BYTES_MAX = 64 << 10,
@@ -173,18 +170,6 @@ static void on_accept(struct mr_http_server *server)
     }
 }
 
-/* Certificates are checked by OpenSSL's own verifier: the library's goes through a process-wide
- * index that a second server's start replaces. */
-static void on_tls_context(const struct mr_http_server *server, SSL_CTX *tls)
-{
-    SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
-    SSL_CTX_set_verify(tls,
-                       server->client_certificates
-                           ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
-                           : SSL_VERIFY_NONE,
-                       NULL);
-}
-
 static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *data,
                     size_t size)
 {
@@ -208,7 +193,7 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
         on_wake(server);
         return 0;
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
-        on_tls_context(server, user);
+        mr_http_server_tls_prepare(user, server->client_certificates);
         return 0;
     default:
         return 0; /* the library's other events need nothing: no files, no other protocols */
@@ -237,8 +222,9 @@ static void *run(void *argument)
 {
     struct mr_http_server *server = argument;
     lws_sul_schedule(server->context, 0, &server->tick, on_tick, TICK_US);
-    while (!atomic_load(&server->stop))
+    do /* once at least: a context that never ran is not wholly freed by its destruction */
         lws_service(server->context, 0);
+    while (!atomic_load(&server->stop));
     lws_set_timeout(server->listener, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
     uint64_t now_ms = mr_clock_monotonic_ms();
     uint64_t deadline_ms = now_ms + STOP_MS_MAX;
@@ -289,11 +275,7 @@ static enum mr_status create_context(struct mr_http_server *server,
     }
     server->vhost = lws_create_vhost(server->context, &info);
     if (server->vhost == NULL)
-        return MR_FAIL(error, server->tls ? MR_INVALID : MR_IO, MR_RECOVERY_NONE,
-                       "The HTTP server could not start%s.",
-                       server->tls ? ": check that the certificate, its key and the authority of "
-                                     "clients are readable PEM files that fit together"
-                                   : "");
+        return MR_FAIL(error, MR_IO, MR_RECOVERY_RETRY, "The HTTP server could not start.");
     lws_sock_file_fd_type descriptor = {.filefd = server->listen.fd};
     server->listener = lws_adopt_descriptor_vhost(server->vhost, LWS_ADOPT_RAW_FILE_DESC,
                                                   descriptor, protocol_name, NULL);
@@ -328,6 +310,12 @@ enum mr_status mr_http_server_start(const struct mr_http_server_options *options
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
                        "TLS needs a certificate and its key, and certificates of clients need TLS: "
                        "give both files or none.");
+    enum mr_status status = MR_OK;
+    if (options->certificate_file != NULL)
+        status = mr_http_server_tls_check(options->certificate_file, options->key_file,
+                                          options->client_authority_file, error);
+    if (status != MR_OK)
+        return status;
     struct mr_http_server *server = mr_memory_new(1, sizeof *server);
     server->core = mr_http_core_create();
     server->token = options->token == NULL ? NULL : mr_memory_copy_text(options->token);
@@ -335,7 +323,7 @@ enum mr_status mr_http_server_start(const struct mr_http_server_options *options
         .routes = options->routes, .argument = options->argument, .token = server->token};
     server->tls = options->certificate_file != NULL;
     server->client_certificates = options->client_authority_file != NULL;
-    enum mr_status status = mr_http_listen_open(&server->listen, options->address, error);
+    status = mr_http_listen_open(&server->listen, options->address, error);
     if (status == MR_OK)
         status = create_context(server, options, error);
     if (status == MR_OK) {
@@ -361,7 +349,10 @@ void mr_http_server_stop(struct mr_http_server *server)
     if (server == NULL)
         return;
     atomic_store(&server->stop, true);
-    lws_cancel_service(server->context);
+    pthread_mutex_lock(&server->core->mutex);
+    if (server->core->wake != NULL) /* else the thread is already past its loop */
+        server->core->wake(server);
+    pthread_mutex_unlock(&server->core->mutex);
     pthread_join(server->thread, NULL);
     destroy(server);
 }
