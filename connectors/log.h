@@ -51,6 +51,8 @@ struct mr_log_topic_create {
     enum mr_log_cleanup cleanup;
     int64_t retention_ms;      /* of DELETE: -1 unlimited, 0: the cluster's default */
     int64_t message_bytes_max; /* max.message.bytes; 0: the cluster's default */
+    /* Of COMPACT: a segment that is older is closed, and may be compacted; 0: the default. */
+    int64_t segment_ms;
 };
 
 /* ---- Records ---- */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 enum {
+    SEGMENT_MS = 600000, /* heartbeats: a reader meets ten minutes of them at most */
     TRANSACTION_TIMEOUT_MS = 10000,
     FETCH_MESSAGES_MAX = 1000,
     POLL_MS = 50,
@@ -41,6 +42,7 @@ static enum mr_status ensure_topic(struct mr_control_log *control, struct mr_err
                                          .partitions_count = 1,
                                          .replication_factor = -1,
                                          .cleanup = MR_LOG_CLEANUP_COMPACT,
+                                         .segment_ms = SEGMENT_MS,
                                          .message_bytes_max = RECORD_BYTES_MAX};
     uint64_t until_ms = mr_clock_monotonic_ms() + control->wait_ms;
     enum mr_status status = ops->topic_describe(control->log, control->topic, &found, error);

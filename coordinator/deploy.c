@@ -10,6 +10,7 @@
 
 enum {
     CLAIMS_PARTITIONS = 8,
+    CLAIMS_SEGMENT_MS = 600000, /* who claims reads a partition from its start */
     PATTERN_TOPICS_MAX = 1000,
     TOPIC_NAME_MAX = 249,
     DESCRIBE_TRIES = 40,
@@ -88,13 +89,15 @@ static enum mr_status ensure(struct deploying *deploying, const struct mr_log_to
 
 static enum mr_status ensure_internal(struct deploying *deploying, const char *name,
                                       int32_t partitions_count, enum mr_log_cleanup cleanup,
-                                      struct mr_deployed_topic *topic, struct mr_error *error)
+                                      int64_t segment_ms, struct mr_deployed_topic *topic,
+                                      struct mr_error *error)
 {
     struct mr_log_topic_create create = {.name = name,
                                          .partitions_count = partitions_count,
                                          .replication_factor = -1,
                                          .cleanup = cleanup,
-                                         .retention_ms = -1};
+                                         .retention_ms = -1,
+                                         .segment_ms = segment_ms};
     if (strlen(name) > TOPIC_NAME_MAX)
         return MR_FAIL(error, MR_LIMIT, MR_RECOVERY_FAIL_TOPOLOGY,
                        "The internal topic %s would have a name of more than %d characters; "
@@ -376,7 +379,7 @@ static enum mr_status deploy_subtopology(struct deploying *deploying, uint32_t i
         status = keep_count(deploying, name, &deployed->tasks_count, error);
     if (status != MR_OK)
         return status;
-    status = ensure_internal(deploying, name, deployed->tasks_count, MR_LOG_CLEANUP_COMPACT,
+    status = ensure_internal(deploying, name, deployed->tasks_count, MR_LOG_CLEANUP_COMPACT, 0,
                              &deployed->log_topic, error);
     if (status == MR_OK && !planned->stateful &&
         deployed->log_topic.partitions_count < deployed->tasks_count) {
@@ -402,7 +405,7 @@ static enum mr_status deploy_repartition(struct deploying *deploying, uint32_t i
     char *name = mr_arena_format(deploying->arena, "%s.%s.%016" PRIx64 ".%s", deployment->cluster,
                                  deploying->plan->name, deployment->generation, planned->name);
     return ensure_internal(deploying, name, planned->single_partition ? 1 : partitions_count,
-                           MR_LOG_CLEANUP_DELETE, &deployment->repartitions[index], error);
+                           MR_LOG_CLEANUP_DELETE, 0, &deployment->repartitions[index], error);
 }
 
 /* ---- All ---- */
@@ -442,9 +445,10 @@ static enum mr_status deploy_cluster(struct deploying *deploying, struct mr_erro
     char *claims_name = mr_arena_format(deploying->arena, "%s.claims", deploying->options->cluster);
     enum mr_status status =
         deploying->log->ops->cluster_id(deploying->log, deployment->cluster_id, error);
-    return status == MR_OK ? ensure_internal(deploying, claims_name, CLAIMS_PARTITIONS,
-                                             MR_LOG_CLEANUP_COMPACT, &deployment->claims, error)
-                           : status;
+    return status == MR_OK
+               ? ensure_internal(deploying, claims_name, CLAIMS_PARTITIONS, MR_LOG_CLEANUP_COMPACT,
+                                 CLAIMS_SEGMENT_MS, &deployment->claims, error)
+               : status;
 }
 
 enum mr_status mr_deploy(struct mr_log *log, const struct mr_plan *plan,

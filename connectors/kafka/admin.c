@@ -341,6 +341,16 @@ static enum mr_status await_topic(struct kafka_log *log, const char *name, int32
     }
 }
 
+static void set_segment_time(rd_kafka_NewTopic_t *topic, int64_t segment_ms)
+{
+    char text[32];
+    if (segment_ms <= 0)
+        return;
+    snprintf(text, sizeof(text), "%" PRId64, segment_ms);
+    rd_kafka_NewTopic_set_config(topic, "segment.ms", text);
+    rd_kafka_NewTopic_set_config(topic, "min.cleanable.dirty.ratio", "0.1");
+}
+
 static rd_kafka_NewTopic_t *new_topic(const struct mr_log_topic_create *create, char *text,
                                       size_t text_size)
 {
@@ -357,6 +367,10 @@ static rd_kafka_NewTopic_t *new_topic(const struct mr_log_topic_create *create, 
         rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
         /* DESIGN section 4 rule 4: the tombstones' life bounds how old a local state may be. */
         rd_kafka_NewTopic_set_config(topic, "delete.retention.ms", "604800000");
+        /* The newest segment is never compacted: a small one, so that a restore reads little that
+         * a later record has replaced. */
+        rd_kafka_NewTopic_set_config(topic, "segment.bytes", "67108864");
+        set_segment_time(topic, create->segment_ms);
     } else {
         rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "delete");
         if (create->retention_ms != 0) {
