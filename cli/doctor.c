@@ -1,183 +1,180 @@
-/* cli/doctor.c — `millrace doctor`: is this machine, and the Kafka named, fit for exactly-once?
- * Each check is one line: what was looked at, what was found, and what to do when it is not right.
- */
-#include "base/clock.h"
-#include "cli/command.h"
-#include "cli/properties.h"
-#include "connectors/connector.h"
+/* cli/doctor.c — `millrace doctor`: are this machine, the Kafka and the coordinators named fit?
+ * Each finding is one line: what was looked at, what was found; below it what to do when it is not
+ * right. */
+#include "cli/doctor.h"
+
+#include "base/memory.h"
+#include "cli/kafka_access.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <stdarg.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 10000, FREE_BYTES_MIN = 1 << 30, FILES_MIN = 4096 };
-
-struct examination {
-    uint32_t failed_count;
-    uint32_t warned_count;
+enum {
+    ARENA_CHUNK_BYTES = 64 << 10,
+    FOUND_BYTES_MAX = MR_ERROR_MESSAGE_SIZE + 512,
+    FREE_BYTES_MIN = 1 << 30,
+    FILES_MIN = 4096
 };
 
-enum verdict { VERDICT_FINE, VERDICT_WARNING, VERDICT_WRONG };
-
-static void tell(struct examination *examination, enum verdict verdict, const char *what,
-                 const char *found)
+void mr_examination_tell(struct mr_examination *examination, enum mr_verdict verdict,
+                         const char *check, const char *remedy, const char *found, ...)
 {
     static const char *const names[] = {"ok     ", "warning", "wrong  "};
-    examination->failed_count += verdict == VERDICT_WRONG;
-    examination->warned_count += verdict == VERDICT_WARNING;
-    printf("%s  %-28s %s\n", names[verdict], what, found);
+    char text[FOUND_BYTES_MAX];
+    va_list arguments;
+    va_start(arguments, found);
+    (void)vsnprintf(text, sizeof text, found, arguments);
+    va_end(arguments);
+    examination->wrong_count += verdict == MR_VERDICT_WRONG;
+    examination->warnings_count += verdict == MR_VERDICT_WARNING;
+    if (!examination->silent) {
+        printf("%s  %-42s ", names[verdict], check);
+        mr_text_write(stdout, mr_slice_text(text));
+        printf("\n%s%s%s", remedy == NULL ? "" : "         ", remedy == NULL ? "" : remedy,
+               remedy == NULL ? "" : "\n");
+        (void)fflush(stdout);
+    }
+    if (examination->findings_count == MR_FINDINGS_MAX) {
+        examination->left_out_count++;
+        return;
+    }
+    examination->findings[examination->findings_count++] =
+        (struct mr_health_finding){.verdict = verdict,
+                                   .check = check,
+                                   .found = mr_arena_copy_text(&examination->arena, text),
+                                   .remedy = remedy};
 }
 
-static void check_machine(struct examination *examination, const char *state_directory)
+static void check_machine(struct mr_examination *examination, const char *state_directory)
 {
-    char found[256];
     struct rlimit files;
     struct statvfs disk;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        (void)snprintf(found, sizeof(found), "%" PRIu64 "%s", (uint64_t)files.rlim_cur,
-                       files.rlim_cur < FILES_MIN
-                           ? ": RocksDB opens many; raise it with `ulimit -n 65536`"
-                           : "");
-        tell(examination, files.rlim_cur < FILES_MIN ? VERDICT_WARNING : VERDICT_FINE, "open files",
-             found);
+        bool few = files.rlim_cur < FILES_MIN;
+        mr_examination_tell(examination, few ? MR_VERDICT_WARNING : MR_VERDICT_FINE, "open files",
+                            few ? "RocksDB opens many; raise it with `ulimit -n 65536`." : NULL,
+                            "%" PRIu64, (uint64_t)files.rlim_cur);
     }
     if (statvfs(state_directory, &disk) != 0) {
-        (void)snprintf(found, sizeof(found), "%s does not exist yet; `run` creates it",
-                       state_directory);
-        tell(examination, VERDICT_FINE, "state directory", found);
+        mr_examination_tell(examination, MR_VERDICT_FINE, "state directory", NULL,
+                            "%s does not exist yet; `run` creates it", state_directory);
         return;
     }
     uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
     bool writable = access(state_directory, W_OK) == 0;
-    (void)snprintf(found, sizeof(found), "%s: %" PRIu64 " MiB free%s", state_directory,
-                   free_bytes >> 20, writable ? "" : ", not writable for this user");
-    tell(examination,
-         !writable                     ? VERDICT_WRONG
-         : free_bytes < FREE_BYTES_MIN ? VERDICT_WARNING
-                                       : VERDICT_FINE,
-         "state directory", found);
+    bool tight = free_bytes < FREE_BYTES_MIN;
+    mr_examination_tell(examination,
+                        !writable ? MR_VERDICT_WRONG
+                        : tight   ? MR_VERDICT_WARNING
+                                  : MR_VERDICT_FINE,
+                        "state directory",
+                        !writable ? "Make it writable for this user, or name another with "
+                                    "--state-dir."
+                        : tight   ? "Free some room: RocksDB stops when the disk is full."
+                                  : NULL,
+                        "%s: %" PRIu64 " MiB free%s", state_directory, free_bytes >> 20,
+                        writable ? "" : ", not writable for this user");
 }
 
-static void count_topic(void *argument, const char *name)
+/* Returns USAGE for flags that cannot be used. */
+static enum mr_exit check_kafka(struct mr_examination *examination,
+                                const struct mr_arguments *arguments)
 {
-    (void)name;
-    (*(uint32_t *)argument)++;
+    struct mr_kafka_access access;
+    enum mr_exit code = mr_kafka_access_open(&access, arguments, "millrace-doctor");
+    if (code == MR_EXIT_FINE)
+        mr_examine_kafka(examination, access.log, access.cluster);
+    mr_kafka_access_close(&access);
+    return code;
 }
 
-/* Transactions: an id is initialised twice; the second initialisation must fence the first
- * producer. */
-static void check_transactions(struct examination *examination, struct mr_log *log,
-                               const char *cluster)
+void mr_examine_coordinator(struct mr_examination *examination,
+                            const struct mr_arguments *arguments)
 {
-    char id[256];
-    char found[MR_ERROR_MESSAGE_SIZE + 64];
-    struct mr_error error;
-    uint64_t start_ms = mr_clock_monotonic_ms();
-    (void)snprintf(id, sizeof(id), "%s.doctor", cluster);
-    enum mr_status status = mr_log_fence(log, id, WAIT_MS, &error);
-    if (status == MR_OK)
-        (void)snprintf(found, sizeof(found), "the id %s was initialised in %" PRIu64 " ms", id,
-                       mr_clock_monotonic_ms() - start_ms);
-    else
-        (void)snprintf(found, sizeof(found), "%s", error.message);
-    tell(examination, status == MR_OK ? VERDICT_FINE : VERDICT_WRONG, "transactional ids", found);
-}
-
-static void check_topic(struct examination *examination, struct mr_log *log, const char *what,
-                        const char *name)
-{
-    struct mr_log_topic topic;
-    char found[MR_ERROR_MESSAGE_SIZE + 64];
-    struct mr_error error;
-    enum mr_status status = log->ops->topic_describe(log, name, &topic, &error);
-    if (status == MR_OK)
-        (void)snprintf(found, sizeof(found), "%s, %d partitions", name, topic.partitions_count);
-    else if (status == MR_NOT_FOUND)
-        (void)snprintf(found, sizeof(found), "%s does not exist yet; `run` creates it", name);
-    else
-        (void)snprintf(found, sizeof(found), "%s", error.message);
-    tell(examination, status == MR_OK || status == MR_NOT_FOUND ? VERDICT_FINE : VERDICT_WRONG,
-         what, found);
-}
-
-/* Returns false when the cluster was not reached. */
-static bool check_cluster(struct examination *examination, struct mr_log *log, const char *cluster)
-{
-    char id[MR_LOG_ID_SIZE];
-    char text[256];
-    uint32_t topics_count = 0;
-    struct mr_error error;
-    if (log->ops->cluster_id(log, id, &error) != MR_OK) {
-        tell(examination, VERDICT_WRONG, "brokers", error.message);
-        return false;
+    struct mr_server server;
+    struct mr_answer answer;
+    enum mr_exit code = mr_server_open(&server, arguments);
+    server.json = false; /* the findings are the output */
+    if (code == MR_EXIT_FINE)
+        code = mr_server_get(&server, "/v1/leader", &answer);
+    if (code != MR_EXIT_FINE) {
+        examination->unreached = examination->unreached || code == MR_EXIT_UNREACHED;
+        mr_examination_tell(examination, MR_VERDICT_WRONG, "coordinator",
+                            "Start millrace-coordinator, or correct --server.",
+                            "no answer that can be used: see above");
+    } else {
+        const char *http = mr_json_text(answer.json, "http");
+        mr_examination_tell(examination, MR_VERDICT_FINE, "coordinator", NULL,
+                            "%s answers; %s leads in term %" PRId64, server.urls[server.current],
+                            http == NULL || http[0] == '\0' ? "it" : http,
+                            mr_json_integer(answer.json, "term", 0));
+        mr_answer_free(&answer);
     }
-    if (log->ops->topics_list(log, count_topic, &topics_count, &error) != MR_OK) {
-        tell(examination, VERDICT_WRONG, "topics", error.message);
-        return false;
-    }
-    (void)snprintf(text, sizeof(text), "cluster %s, %u topics visible", id, topics_count);
-    tell(examination, VERDICT_FINE, "brokers", text);
-    (void)snprintf(text, sizeof(text), "%s.control", cluster);
-    check_topic(examination, log, "control topic", text);
-    (void)snprintf(text, sizeof(text), "%s.claims", cluster);
-    check_topic(examination, log, "claims topic", text);
-    check_topic(examination, log, "transaction state", "__transaction_state");
-    check_transactions(examination, log, cluster);
-    return true;
+    mr_server_close(&server);
 }
 
-static enum mr_exit check_kafka(struct examination *examination, const char *brokers,
-                                const char *config, const char *cluster)
+static void print_json(const struct mr_examination *examination)
 {
-    struct mr_arena arena;
-    struct mr_error error;
-    struct mr_log *log = NULL;
-    const char *const *settings = NULL;
-    mr_arena_init(&arena, 4096);
-    enum mr_status status = MR_OK;
-    if (config != NULL)
-        status = mr_properties_read(config, &arena, &settings, &error);
-    struct mr_kafka_log_open open = {.brokers = brokers,
-                                     .client_id = "millrace-doctor",
-                                     .settings = settings,
-                                     .queued_bytes_max = 1 << 20};
-    if (status == MR_OK)
-        status = mr_kafka_log_create(&open, &log, &error);
-    bool reached = false;
-    if (status != MR_OK)
-        tell(examination, VERDICT_WRONG, "Kafka configuration", error.message);
+    static const char *const names[] = {"ok", "warning", "wrong"};
+    json_t *list = json_array();
+    for (uint32_t index = 0; index < examination->findings_count; index++) {
+        const struct mr_health_finding *finding = &examination->findings[index];
+        json_t *one = json_object();
+        (void)json_object_set_new(one, "verdict", json_string(names[finding->verdict]));
+        (void)json_object_set_new(one, "check", json_string(finding->check));
+        (void)json_object_set_new(one, "found", json_string(finding->found));
+        (void)json_object_set_new(
+            one, "remedy", finding->remedy == NULL ? json_null() : json_string(finding->remedy));
+        (void)json_array_append_new(list, one);
+    }
+    json_t *root = json_object();
+    (void)json_object_set_new(root, "wrong", json_integer(examination->wrong_count));
+    (void)json_object_set_new(root, "warnings", json_integer(examination->warnings_count));
+    (void)json_object_set_new(root, "left_out", json_integer(examination->left_out_count));
+    (void)json_object_set_new(root, "findings", list);
+    (void)json_dumpf(root, stdout, JSON_COMPACT);
+    (void)fputc('\n', stdout);
+    json_decref(root);
+}
+
+static enum mr_exit examine(struct mr_examination *examination,
+                            const struct mr_arguments *arguments)
+{
+    const struct mr_flag_value *directory = mr_arguments_flag(arguments, "state-dir");
+    check_machine(examination, directory->count > 0 ? directory->text : "millrace-state");
+    if (mr_access_text(arguments, "brokers", "MILLRACE_BROKERS", NULL) != NULL) {
+        enum mr_exit code = check_kafka(examination, arguments);
+        if (code != MR_EXIT_FINE)
+            return code;
+    } else if (!examination->silent) {
+        printf("         Kafka was not looked at: give --brokers HOST:PORT\n");
+    }
+    if (mr_access_text(arguments, "server", "MILLRACE_SERVER", NULL) != NULL)
+        mr_examine_coordinator(examination, arguments);
+    else if (!examination->silent)
+        printf("         No coordinator was looked at: give --server URL\n");
+    if (examination->silent)
+        print_json(examination);
     else
-        reached = check_cluster(examination, log, cluster);
-    if (log != NULL)
-        log->ops->close(log);
-    mr_arena_deinit(&arena);
-    return status == MR_OK && !reached ? MR_EXIT_UNREACHED : MR_EXIT_FINE;
+        printf("%u wrong, %s\n", examination->wrong_count,
+               mr_text_plural(&examination->arena, examination->warnings_count, "warning"));
+    return examination->unreached         ? MR_EXIT_UNREACHED
+           : examination->wrong_count > 0 ? MR_EXIT_WRONG
+                                          : MR_EXIT_FINE;
 }
 
 static enum mr_exit doctor(const struct mr_arguments *arguments)
 {
-    struct examination examination = {0};
-    enum mr_exit code = MR_EXIT_FINE;
-    const char *state_directory = mr_arguments_given(arguments, "state-dir")
-                                      ? mr_arguments_flag(arguments, "state-dir")->text
-                                      : "millrace-state";
-    check_machine(&examination, state_directory);
-    if (mr_arguments_given(arguments, "brokers"))
-        code = check_kafka(&examination, mr_arguments_flag(arguments, "brokers")->text,
-                           mr_arguments_given(arguments, "kafka-config")
-                               ? mr_arguments_flag(arguments, "kafka-config")->text
-                               : NULL,
-                           mr_arguments_given(arguments, "cluster")
-                               ? mr_arguments_flag(arguments, "cluster")->text
-                               : "millrace");
-    else
-        printf("        Kafka was not looked at: give --brokers HOST:PORT\n");
-    printf("%u wrong, %u warnings\n", examination.failed_count, examination.warned_count);
-    if (code != MR_EXIT_FINE)
-        return code;
-    return examination.failed_count > 0 ? MR_EXIT_WRONG : MR_EXIT_FINE;
+    struct mr_examination *examination = mr_memory_new(1, sizeof *examination);
+    mr_arena_init(&examination->arena, ARENA_CHUNK_BYTES);
+    examination->silent = mr_arguments_flag(arguments, "output")->integer == MR_OUTPUT_JSON;
+    enum mr_exit code = examine(examination, arguments);
+    mr_arena_deinit(&examination->arena);
+    mr_memory_free(examination);
+    return code;
 }
 
 static const struct mr_flag doctor_flags[] = {
@@ -188,12 +185,17 @@ static const struct mr_flag doctor_flags[] = {
      .kind = MR_FLAG_TEXT,
      .value = "DIR",
      .help = "Where state is kept (default ./millrace-state)."},
+    MR_FLAGS_SERVER,
+    MR_FLAG_OUTPUT,
     {.name = NULL}};
 
 const struct mr_command mr_command_doctor = {
     .name = "doctor",
     .operands = "",
-    .summary = "Examine this machine and a Kafka cluster.",
+    .summary = "Examine this machine, a Kafka cluster and the coordinators.",
+    .description = "Kafka is looked at with --brokers, a coordinator with --server. Exit code 1 "
+                   "when something is wrong, 3 when Kafka or\nthe coordinator does not answer; "
+                   "warnings leave it 0.",
     .flags = doctor_flags,
     .run = doctor,
 };

@@ -9,5 +9,6 @@ int main(void)
     failed_count += run_log_tests();
     failed_count += run_producer_tests();
     failed_count += run_consumer_tests();
+    failed_count += run_examine_tests();
     return failed_count == 0 ? 0 : 1;
 }

@@ -50,5 +50,6 @@ int run_offsets_tests(void);
 int run_log_tests(void);
 int run_producer_tests(void);
 int run_consumer_tests(void);
+int run_examine_tests(void);
 
 #endif
