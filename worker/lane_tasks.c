@@ -181,7 +181,7 @@ static void heed_resting(struct mr_task *task, enum mr_task_wish wish)
         task->retry_ms = 0;
         task->failures_count = 0;
         mr_task_enter(task, MR_TASK_WAITING);
-    } else if (wish == MR_WISH_RELEASE && task->phase != MR_TASK_RELEASED) {
+    } else if (wish != MR_WISH_RUN && task->phase != MR_TASK_RELEASED) {
         mr_task_enter(task, MR_TASK_RELEASED);
     }
 }
@@ -210,15 +210,26 @@ static void heed(struct mr_lane *lane, struct mr_task *task)
     }
 }
 
-/* Is no task waiting for time, for a transaction, or to be forgotten, but for a new wish only? */
+/* Is nothing to be done for the task before a new wish comes? By its phase and not by the count of
+ * wishes alone: a wish that came while a keeper had the task was only noted. */
+static bool is_settled_task(const struct mr_lane *lane, const struct mr_task *task)
+{
+    enum mr_task_wish wish = wish_of(lane, task);
+    if (task->phase == MR_TASK_WAITING || task->phase == MR_TASK_DRAINING)
+        return false;
+    if (!mr_task_rests(task))
+        return true;
+    if (wish == MR_WISH_RUN)
+        return task->phase != MR_TASK_RELEASED &&
+               atomic_load(&task->shared.wanted_epoch) == task->assigned_epoch;
+    return wish == MR_WISH_RELEASE && task->phase == MR_TASK_RELEASED;
+}
+
 static bool is_settled(const struct mr_lane *lane)
 {
-    for (uint32_t index = 0; index < lane->tasks_count; index++) {
-        enum mr_task_phase phase = lane->tasks[index]->phase;
-        if (phase == MR_TASK_WAITING || phase == MR_TASK_DRAINING ||
-            mr_task_wish(lane->tasks[index]) == MR_WISH_FORGET)
+    for (uint32_t index = 0; index < lane->tasks_count; index++)
+        if (!is_settled_task(lane, lane->tasks[index]))
             return false;
-    }
     return true;
 }
 
