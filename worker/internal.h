@@ -14,6 +14,7 @@ struct mr_running {
     struct mr_task **tasks; /* those that the controlling thread has assigned */
     uint32_t tasks_count;
     atomic_bool *paused_nodes;            /* by node: its source is not read */
+    struct mr_tap *taps;                  /* by node; NULL: the worker has no outlet for them */
     const char *group;                    /* of the mirrored offsets; NULL: <cluster>.<topology> */
     uint64_t producer_queue_bytes;        /* the largest `buffer_memory` of the sinks */
     const char *const *producer_settings; /* pairs ended by NULL: the sinks' `producer:` options */
@@ -45,6 +46,7 @@ struct mr_worker {
     struct mr_store_resources *store_resources;
     struct mr_claimer claimer;
     struct mr_fenced fenced;
+    struct mr_tap_outlet outlet; /* publish NULL: nobody can look */
     struct mr_running **runnings;
     uint32_t runnings_count;
     struct mr_task_thread *threads;

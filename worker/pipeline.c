@@ -117,8 +117,13 @@ static void emit(void *argument, uint32_t node, uint32_t output_index, struct mr
     struct mr_pipeline *pipeline = argument;
     const struct mr_plan_output *output = &pipeline->plan->nodes[node].outputs[output_index];
     mr_metric_add(pipeline->open.series[node].out, view.rows_count);
-    if (output_index == 0)
+    if (output_index == 0) {
         count_anomalies(pipeline, &pipeline->plan->nodes[node], view);
+        if (pipeline->open.taps != NULL &&
+            atomic_load_explicit(&pipeline->open.taps[node].open, memory_order_relaxed))
+            mr_tap_show(&pipeline->open.taps[node], pipeline->open.outlet, pipeline->plan,
+                        &pipeline->plan->nodes[node], view);
+    }
     for (uint32_t index = 0; index < output->edges_count && pipeline->status == MR_OK; index++)
         push(pipeline, &output->edges[index], view);
     bool read = output->edges_count > 0;

@@ -12,6 +12,7 @@
 #include "worker/engine_series.h"
 
 #include "worker/progress.h"
+#include "worker/tap.h"
 #include <stdatomic.h>
 
 struct mr_pipeline;
@@ -29,6 +30,8 @@ struct mr_pipeline_open {
     const struct mr_progress *progress; /* sink positions, may be NULL */
     _Atomic uint64_t *output_records;   /* of the task: written by sinks */
     _Atomic uint64_t *anomalies;        /* of the lane: rows that detectors flag */
+    struct mr_tap *taps;                /* by node; NULL: nobody can look */
+    const struct mr_tap_outlet *outlet; /* of the taps */
 };
 
 enum mr_status mr_pipeline_create(const struct mr_pipeline_open *open,

@@ -351,7 +351,9 @@ static enum mr_status restore(struct mr_task *task, struct progress_search *sear
                                     .series = task->lane->series,
                                     .progress = search->found ? &search->progress : NULL,
                                     .output_records = &task->shared.output_records,
-                                    .anomalies = &task->lane->anomalies};
+                                    .anomalies = &task->lane->anomalies,
+                                    .taps = task->lane->running->taps,
+                                    .outlet = &task->lane->worker->outlet};
     enum mr_status status = mr_pipeline_create(&open, &task->pipeline, error);
     if (status != MR_OK || task->state == NULL)
         return status;

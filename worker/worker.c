@@ -186,6 +186,7 @@ static void free_running(struct mr_running *running)
     mr_memory_free(running->tasks);
     mr_memory_free(running->lanes);
     mr_memory_free(running->paused_nodes);
+    mr_memory_free(running->taps);
     mr_arena_deinit(&running->arena);
     (void)pthread_mutex_destroy(&running->mutex);
     mr_memory_free(running);
@@ -233,6 +234,8 @@ enum mr_status mr_worker_add(struct mr_worker *worker, const struct mr_deploymen
     added->deployment = deployment;
     added->paused_nodes =
         mr_memory_new(deployment->plan->nodes_count + 1, sizeof(*added->paused_nodes));
+    if (worker->outlet.publish != NULL)
+        added->taps = mr_memory_new(deployment->plan->nodes_count + 1, sizeof(*added->taps));
     (void)pthread_mutex_init(&added->mutex, NULL);
     mr_arena_init(&added->arena, 1024);
     enum mr_status status = mr_running_settings(added, error);
@@ -298,6 +301,24 @@ void mr_worker_pause_source(struct mr_running *running, uint32_t node, bool paus
 {
     MR_ASSERT(node < running->deployment->plan->nodes_count);
     atomic_store(&running->paused_nodes[node], paused);
+}
+
+void mr_worker_set_taps(struct mr_worker *worker, const struct mr_tap_outlet *outlet)
+{
+    MR_ASSERT(worker->runnings_count == 0);
+    worker->outlet = *outlet;
+}
+
+void mr_worker_look_at_taps(struct mr_worker *worker)
+{
+    for (uint32_t index = 0; index < worker->runnings_count; index++) {
+        struct mr_running *running = worker->runnings[index];
+        const struct mr_plan *plan = running->deployment->plan;
+        for (uint32_t node = 0; running->taps != NULL && node < plan->nodes_count; node++)
+            atomic_store(&running->taps[node].open,
+                         worker->outlet.listeners(worker->outlet.argument, plan->name,
+                                                  plan->nodes[node].name) > 0);
+    }
 }
 
 void mr_worker_status(const struct mr_running *running, struct mr_running_status *status)

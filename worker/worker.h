@@ -17,6 +17,7 @@
 struct mr_worker;
 struct mr_running; /* a version of a topology on this worker */
 struct mr_task;
+struct mr_tap_outlet;
 
 enum { MR_WORKER_TASKS_MAX = MR_MESSAGE_TASKS_MAX };
 
@@ -69,6 +70,13 @@ void mr_worker_status(const struct mr_running *running, struct mr_running_status
 void mr_worker_fail(struct mr_running *running, const struct mr_error *error);
 /* Partitions of this source are not read while it is paused. node: index in the plan. */
 void mr_worker_pause_source(struct mr_running *running, uint32_t node, bool paused);
+
+/* ---- Taps: a live look at what operators emit (worker/tap.h) ---- */
+
+/* Before the first topology is added. Without it nobody can look. */
+void mr_worker_set_taps(struct mr_worker *worker, const struct mr_tap_outlet *outlet);
+/* Ask who listens, about once a second: rows are rendered for listeners only. */
+void mr_worker_look_at_taps(struct mr_worker *worker);
 
 /* ---- Tasks ---- */
 

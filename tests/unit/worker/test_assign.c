@@ -333,6 +333,71 @@ static void test_a_paused_source_is_not_read(void **unused)
     mr_lane_fixture_close(&fixture);
 }
 
+struct looking {
+    atomic_int listeners;
+    pthread_mutex_t mutex;
+    uint32_t count;
+    char last[512];
+};
+
+static uint32_t listeners(void *argument, const char *topology_name, const char *node)
+{
+    struct looking *looking = argument;
+    assert_string_equal(topology_name, "moving");
+    return strcmp(node, "score") == 0 ? (uint32_t)atomic_load(&looking->listeners) : 0;
+}
+
+static void publish(void *argument, const char *topology_name, const char *node,
+                    struct mr_slice json)
+{
+    struct looking *looking = argument;
+    (void)topology_name;
+    assert_string_equal(node, "score");
+    (void)pthread_mutex_lock(&looking->mutex);
+    looking->count++;
+    assert_true(json.size < sizeof(looking->last));
+    memcpy(looking->last, json.data, json.size);
+    looking->last[json.size] = '\0';
+    (void)pthread_mutex_unlock(&looking->mutex);
+}
+
+/* Who looks sees rows with what the operator added; when nobody does nothing is rendered. */
+static void test_a_tap_shows_what_flows(void **unused)
+{
+    struct mr_lane_fixture fixture;
+    struct host host;
+    struct mr_error error;
+    static struct looking looking = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    struct mr_tap_outlet outlet = {&looking, listeners, publish};
+    struct mr_worker_open open = {.name = "w0", .threads_count = 1, .memory_bytes = 64 << 20};
+    (void)unused;
+    open_fixture(&fixture);
+    open.log = fixture.log;
+    open.metrics = fixture.metrics;
+    assert_int_equal(mr_worker_create(&open, &host.worker, &error), MR_OK);
+    mr_worker_set_taps(host.worker, &outlet);
+    assert_int_equal(mr_worker_start(host.worker, &error), MR_OK);
+    assert_int_equal(mr_worker_add(host.worker, fixture.deployment, &host.running, &error), MR_OK);
+    (void)assign(&host, 0, 1);
+    write_readings(&fixture, 0, 0, 20);
+    wait_for_outputs(&fixture, 0, 20);
+    assert_int_equal(looking.count, 0);
+    atomic_store(&looking.listeners, 1);
+    mr_worker_look_at_taps(host.worker);
+    write_readings(&fixture, 0, 20, 40);
+    wait_for_outputs(&fixture, 0, 40);
+    atomic_store(&looking.listeners, 0);
+    mr_worker_look_at_taps(host.worker);
+    write_readings(&fixture, 0, 40, 60);
+    wait_for_outputs(&fixture, 0, 60);
+    assert_int_equal(looking.count, 20);
+    assert_non_null(strstr(looking.last, "{\"topic\":\"in\",\"partition\":0,\"offset\":39,"));
+    assert_non_null(strstr(looking.last, "\"id\":39,"));
+    assert_non_null(strstr(looking.last, "\"anomaly\":{\"score\":"));
+    close_host(&host);
+    mr_lane_fixture_close(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_a_higher_epoch_claims_again),
         cmocka_unit_test(test_a_topology_leaves_and_comes_back),
         cmocka_unit_test(test_a_paused_source_is_not_read),
+        cmocka_unit_test(test_a_tap_shows_what_flows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
