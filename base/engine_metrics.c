@@ -11,6 +11,8 @@ static const char *const topology_labels[] = {"topology", NULL};
 #define COUNTER .kind = MR_METRIC_COUNTER
 #define GAUGE .kind = MR_METRIC_GAUGE
 #define HISTOGRAM .kind = MR_METRIC_HISTOGRAM
+#define FROM_MILLISECONDS .text_divisor = 1000
+#define FROM_MICROSECONDS .text_divisor = 1000000
 
 static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
     [MR_ENGINE_OPERATOR_IN] = {.name = "millrace_operator_in_records_total",
@@ -38,13 +40,16 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
                                    COUNTER,
                                    .labels = operator_labels,
                                    .help = "Records that failed, whatever on_error did."},
-    [MR_ENGINE_OPERATOR_LAST_ERROR_TIME] = {.name = "millrace_operator_last_error_time_ms",
+    [MR_ENGINE_OPERATOR_LAST_ERROR_TIME] = {.name =
+                                                "millrace_operator_last_error_timestamp_seconds",
                                             GAUGE,
+                                            FROM_MILLISECONDS,
                                             .labels = operator_labels,
                                             .help =
                                                 "Wall time of the last failed record; 0: none."},
-    [MR_ENGINE_OPERATOR_BATCH_DURATION] = {.name = "millrace_operator_batch_duration_microseconds",
+    [MR_ENGINE_OPERATOR_BATCH_DURATION] = {.name = "millrace_operator_batch_duration_seconds",
                                            HISTOGRAM,
+                                           FROM_MICROSECONDS,
                                            .labels = operator_labels,
                                            .help = "Time that an operator spent on one batch."},
     [MR_ENGINE_SOURCE_RECORDS] = {.name = "millrace_source_records_total",
@@ -59,8 +64,9 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
                               GAUGE,
                               .labels = source_labels,
                               .help = "Offsets between the committed position and the end."},
-    [MR_ENGINE_SOURCE_WATERMARK] = {.name = "millrace_source_watermark_ms",
+    [MR_ENGINE_SOURCE_WATERMARK] = {.name = "millrace_source_watermark_timestamp_seconds",
                                     GAUGE,
+                                    FROM_MILLISECONDS,
                                     .labels = source_labels,
                                     .help = "Event time that the source has reached."},
     [MR_ENGINE_STORE_BYTES] = {.name = "millrace_store_bytes",
@@ -79,12 +85,14 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
                                       COUNTER,
                                       .labels = store_labels,
                                       .help = "Reads of state that went to the overlay or disk."},
-    [MR_ENGINE_TRANSACTION_DURATION] = {.name = "millrace_transaction_duration_microseconds",
+    [MR_ENGINE_TRANSACTION_DURATION] = {.name = "millrace_transaction_duration_seconds",
                                         HISTOGRAM,
+                                        FROM_MICROSECONDS,
                                         .labels = topology_labels,
                                         .help = "Time from sealing a transaction to its commit."},
-    [MR_ENGINE_TRANSACTION_LATENCY] = {.name = "millrace_transaction_latency_microseconds",
+    [MR_ENGINE_TRANSACTION_LATENCY] = {.name = "millrace_transaction_latency_seconds",
                                        HISTOGRAM,
+                                       FROM_MICROSECONDS,
                                        .labels = topology_labels,
                                        .help = "Time from taking the first record of a "
                                                "transaction to its commit."},
@@ -117,8 +125,9 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
                                    COUNTER,
                                    .labels = topology_labels,
                                    .help = "Changelog records read to restore state."},
-    [MR_ENGINE_RESTORE_DURATION] = {.name = "millrace_restore_duration_microseconds",
+    [MR_ENGINE_RESTORE_DURATION] = {.name = "millrace_restore_duration_seconds",
                                     HISTOGRAM,
+                                    FROM_MICROSECONDS,
                                     .labels = topology_labels,
                                     .help = "Time to restore a task's state."},
     [MR_ENGINE_TASKS_RUNNING] = {.name = "millrace_tasks_running",

@@ -1,8 +1,9 @@
 /* base/engine_metrics.h — the engine's metrics, in one table.
  * Why: worker/, coordinator/ and the log register them, the `metrics` source reads some back by
  * name, and docs/METRICS.md is generated from the same table, so that none of them disagree. Model:
- * one spec per metric; series are made with mr_metrics_series. Durations are microseconds unless
- * the name says otherwise, times are milliseconds since the epoch. */
+ * one spec per metric; series are made with mr_metrics_series. Durations are
+ * observed in microseconds and times set in milliseconds since the epoch; the text has both in
+ * seconds. */
 #ifndef MR_BASE_ENGINE_METRICS_H
 #define MR_BASE_ENGINE_METRICS_H
 

@@ -325,6 +325,15 @@ static void put_name(struct text *text, const struct mr_metric *metric, const ch
     put(text, *separator == ',' ? "} " : " ");
 }
 
+/* A whole number in the text's unit; returns its size. */
+static size_t number_text(const struct mr_metric_spec *spec, uint64_t value,
+                          char text[MR_NUMBER_TEXT_SIZE])
+{
+    if (spec->text_divisor > 1)
+        return mr_number_format_double((double)value / spec->text_divisor, text);
+    return (size_t)snprintf(text, MR_NUMBER_TEXT_SIZE, "%llu", (unsigned long long)value);
+}
+
 /* group: series with equal labels. */
 static void put_histogram(struct text *text, struct mr_metric *const *group, size_t group_count)
 {
@@ -341,8 +350,8 @@ static void put_histogram(struct text *text, struct mr_metric *const *group, siz
         uint64_t limit = ((uint64_t)1 << power) - 1;
         for (; bucket <= bucket_of(limit); bucket++)
             total += counts[bucket];
-        char limit_text[24];
-        snprintf(limit_text, sizeof limit_text, "%llu", (unsigned long long)limit);
+        char limit_text[MR_NUMBER_TEXT_SIZE + 1];
+        limit_text[number_text(group[0]->spec, limit, limit_text)] = 0;
         put_name(text, group[0], "_bucket", limit_text);
         put_count(text, total);
         put(text, "\n");
@@ -352,8 +361,10 @@ static void put_histogram(struct text *text, struct mr_metric *const *group, siz
     put_name(text, group[0], "_bucket", "+Inf");
     put_count(text, total);
     put(text, "\n");
+    char sum_text[MR_NUMBER_TEXT_SIZE + 1];
+    sum_text[number_text(group[0]->spec, sum, sum_text)] = 0;
     put_name(text, group[0], "_sum", NULL);
-    put_count(text, sum);
+    put(text, sum_text);
     put(text, "\n");
     put_name(text, group[0], "_count", NULL);
     put_count(text, total);
@@ -377,7 +388,8 @@ static void put_group(struct text *text, struct mr_metric *const *group, size_t 
     if (kind == MR_METRIC_COUNTER)
         put_count(text, count);
     else
-        put_double(text, value);
+        put_double(text,
+                   group[0]->spec->text_divisor > 1 ? value / group[0]->spec->text_divisor : value);
     put(text, "\n");
 }
 

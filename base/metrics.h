@@ -17,6 +17,9 @@ struct mr_metric_spec {
     const char *help;
     enum mr_metric_kind kind;
     const char *const *labels; /* ended by NULL: {"topology", "operator", NULL} */
+    /* The text has gauges and histograms divided by this, since Prometheus counts in seconds where
+     * we count in microseconds or milliseconds. 0: as they are. */
+    uint32_t text_divisor;
 };
 
 enum { MR_METRIC_LABELS_MAX = 6, MR_METRIC_HISTOGRAM_BUCKETS = 976 };

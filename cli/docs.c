@@ -88,7 +88,8 @@ static enum mr_exit print_metrics(struct docs *docs)
     enum mr_status status = mr_buffer_append_text(
         &docs->page,
         "# Metrics\n"
-        "The engine's metrics, made by `millrace docs --metrics`. Durations are microseconds. "
+        "The engine's metrics, made by `millrace docs --metrics`. Durations and times are in "
+        "seconds. "
         "Histograms have an error of at most\n1/32; their text form has one bucket per power of "
         "two. The source `metrics` reads the operators' rows back into a topology.\n\n");
     if (status == MR_OK)

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -46,11 +47,41 @@ static void test_table(void **state)
     mr_buffer_deinit(&buffer);
 }
 
+/* Prometheus' own checker has nothing to say. */
+static void test_promtool_accepts_the_text(void **state)
+{
+    MR_UNUSED(state);
+    if (system("command -v promtool >/dev/null") != 0)
+        skip(); /* Debian's package prometheus: script/bootstrap installs it */
+    static const char *const values[] = {"a\"b\\c", "main", "0", NULL};
+    struct mr_metrics *metrics = mr_metrics_create();
+    for (int i = 0; i < MR_ENGINE_METRIC_COUNT; i++) {
+        const struct mr_metric_spec *spec = mr_engine_metric((enum mr_engine_metric)i);
+        struct mr_metric *metric = mr_metrics_series(metrics, spec, values);
+        if (spec->kind == MR_METRIC_HISTOGRAM)
+            mr_metric_observe(metric, 12345);
+        else if (spec->kind == MR_METRIC_GAUGE)
+            mr_metric_set(metric, 1.5);
+        else
+            mr_metric_add(metric, 3);
+    }
+    struct mr_buffer text;
+    mr_buffer_init(&text, 1 << 20);
+    assert_int_equal(mr_metrics_format_prometheus(metrics, &text), MR_OK);
+    FILE *promtool = popen("promtool check metrics", "w");
+    assert_non_null(promtool);
+    assert_int_equal(fwrite(text.data, 1, text.size, promtool), text.size);
+    assert_int_equal(pclose(promtool), 0);
+    mr_buffer_deinit(&text);
+    mr_metrics_destroy(metrics);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_metric_is_declared_well),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_promtool_accepts_the_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,15 @@ static const struct mr_metric_spec level = {
 static const struct mr_metric_spec latency = {
     .name = "test_latency_us", .help = "Latency.", .kind = MR_METRIC_HISTOGRAM};
 
+static const struct mr_metric_spec seconds = {.name = "test_seconds",
+                                              .help = "Kept in microseconds.",
+                                              .kind = MR_METRIC_HISTOGRAM,
+                                              .text_divisor = 1000000};
+static const struct mr_metric_spec since = {.name = "test_timestamp_seconds",
+                                            .help = "Kept in milliseconds.",
+                                            .kind = MR_METRIC_GAUGE,
+                                            .text_divisor = 1000};
+
 static void assert_text(struct mr_metrics *metrics, const char *expected)
 {
     struct mr_buffer text;
@@ -97,6 +106,27 @@ static void test_text_ceiling(void **state)
     struct mr_buffer text;
     mr_buffer_init(&text, 20);
     assert_int_equal(mr_metrics_format_prometheus(metrics, &text), MR_LIMIT);
+    mr_buffer_deinit(&text);
+    mr_metrics_destroy(metrics);
+}
+
+static void test_text_is_in_its_own_unit(void **state)
+{
+    (void)state;
+    struct mr_metrics *metrics = mr_metrics_create();
+    mr_metric_observe(mr_metrics_series(metrics, &seconds, NULL), 1500000);
+    mr_metric_set(mr_metrics_series(metrics, &since, NULL), 1700000000250.0);
+    struct mr_buffer text;
+    mr_buffer_init(&text, 1 << 20);
+    assert_int_equal(mr_metrics_format_prometheus(metrics, &text), MR_OK);
+    assert_int_equal(mr_buffer_append(&text, "", 1), MR_OK);
+    static const char *const lines[] = {
+        "test_seconds_bucket{le=\"0.000001\"} 0\n", "test_seconds_bucket{le=\"1.048575\"} 0\n",
+        "test_seconds_bucket{le=\"2.097151\"} 1\n", "test_seconds_sum 1.5\n",
+        "test_timestamp_seconds 1700000000.25\n"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (strstr((const char *)text.data, lines[i]) == NULL)
+            fail_msg("missing: %s", lines[i]);
     mr_buffer_deinit(&text);
     mr_metrics_destroy(metrics);
 }
@@ -226,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_prometheus_text),
         cmocka_unit_test(test_equal_series_are_summed),
         cmocka_unit_test(test_text_ceiling),
+        cmocka_unit_test(test_text_is_in_its_own_unit),
         cmocka_unit_test(test_quantile_of_one_value_is_within_the_bound),
         cmocka_unit_test(test_quantiles_follow_ranks),
         cmocka_unit_test(test_quantile_over_all_series),
