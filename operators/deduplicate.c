@@ -16,6 +16,8 @@
 
 enum { DEDUPLICATE_VERSION = 1, DEDUPLICATE_BYTES = 8 };
 
+static const char deduplicate_table[] = "passed";
+
 struct deduplicate_object {
     int64_t passed_ms;
 };
@@ -42,6 +44,19 @@ static bool object_decode(void *object, uint32_t version, struct mr_slice stored
     return true;
 }
 
+static enum mr_status deduplicate_describe(const struct mr_state_object *object,
+                                           struct mr_arena *arena,
+                                           struct mr_state_description *description,
+                                           struct mr_error *error)
+{
+    MR_UNUSED(arena);
+    struct deduplicate_object entry;
+    if (!object_decode(&entry, object->version, object->encoded))
+        return mr_operator_not_described(error);
+    mr_describe_time(description, "passed", entry.passed_ms);
+    return MR_OK;
+}
+
 static enum mr_status deduplicate_open(void *self, const struct mr_operator_open *open,
                                        struct mr_error *error)
 {
@@ -50,7 +65,7 @@ static enum mr_status deduplicate_open(void *self, const struct mr_operator_open
     deduplicate->within_ms = mr_options_integer(&open->node->options, "within");
     struct mr_table_spec spec = {
         .operator_name = open->node->name,
-        .name = "passed",
+        .name = deduplicate_table,
         .version = DEDUPLICATE_VERSION,
         .object_size = sizeof(struct deduplicate_object),
         .encode = object_encode,
@@ -174,4 +189,6 @@ const struct mr_operator_type mr_operator_deduplicate = {
     .process = deduplicate_process,
     .on_watermark = deduplicate_watermark,
     .close = deduplicate_close,
+    .state_table = deduplicate_table,
+    .describe_state = deduplicate_describe,
 };

@@ -25,6 +25,8 @@
 enum { EWMA_VERSION = 1, EWMA_BYTES = 32 };
 enum ewma_own { EWMA_LEVEL, EWMA_MEAN, EWMA_SD, EWMA_COUNT };
 
+static const char ewma_table[] = "chart";
+
 struct ewma_object {
     uint64_t count;
     double mean;
@@ -63,6 +65,22 @@ static bool object_decode(void *object, uint32_t version, struct mr_slice stored
     return true;
 }
 
+static enum mr_status ewma_describe_state(const struct mr_state_object *object,
+                                          struct mr_arena *arena,
+                                          struct mr_state_description *description,
+                                          struct mr_error *error)
+{
+    MR_UNUSED(arena);
+    struct ewma_object entry;
+    if (!object_decode(&entry, object->version, object->encoded))
+        return mr_operator_not_described(error);
+    mr_describe_member(description, "count", mr_value_uint(entry.count));
+    mr_describe_member(description, "level", mr_value_double(entry.level));
+    mr_describe_member(description, "mean", mr_value_double(entry.mean));
+    mr_describe_member(description, "sd", mr_value_double(sqrt(entry.variance)));
+    return MR_OK;
+}
+
 static enum mr_status ewma_open(void *self, const struct mr_operator_open *open,
                                 struct mr_error *error)
 {
@@ -74,7 +92,7 @@ static enum mr_status ewma_open(void *self, const struct mr_operator_open *open,
     ewma->baseline_decay = mr_options_number(options, "baseline_decay");
     ewma->sd_floor = mr_options_number(options, "sd_floor");
     struct mr_table_spec spec = {
-        .name = "chart",
+        .name = ewma_table,
         .version = EWMA_VERSION,
         .object_size = sizeof(struct ewma_object),
         .encode = object_encode,
@@ -286,4 +304,6 @@ const struct mr_operator_type mr_operator_detect_ewma = {
     .process = ewma_process,
     .on_watermark = ewma_watermark,
     .close = ewma_close,
+    .state_table = ewma_table,
+    .describe_state = ewma_describe_state,
 };

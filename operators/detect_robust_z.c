@@ -30,6 +30,8 @@ enum robust_z_own { ROBUST_Z_MEDIAN, ROBUST_Z_MAD, ROBUST_Z_COUNT };
 /* MAD times this estimates the standard deviation of a normal distribution: 1 / Phi^-1(3/4). */
 static const double mad_scale = 1.4826;
 
+static const char robust_z_table[] = "window";
+
 struct robust_z_object {
     uint32_t capacity;
     uint32_t count;
@@ -66,6 +68,49 @@ static bool object_decode(void *object, uint32_t version, struct mr_slice stored
     return entry->position < entry->capacity && entry->count <= entry->capacity;
 }
 
+/* The numbers of the ring, sorted. */
+static enum mr_status stored_numbers(const struct mr_state_object *object, uint32_t count,
+                                     double *numbers, struct mr_error *error)
+{
+    for (uint32_t index = 0; index < count; index += MR_VALUE_RING_SLOT_VALUES) {
+        struct mr_slice bytes;
+        enum mr_status status =
+            mr_state_query_slot(object, index / MR_VALUE_RING_SLOT_VALUES, &bytes, error);
+        if (status == MR_NOT_FOUND || (status == MR_OK && bytes.size != MR_VALUE_RING_SLOT_BYTES))
+            return mr_operator_not_described(error);
+        if (status != MR_OK)
+            return status;
+        for (uint32_t i = 0; i < MR_VALUE_RING_SLOT_VALUES && index + i < count; i++)
+            numbers[index + i] = mr_get_double_le(bytes.data + (size_t)i * 8);
+    }
+    mr_sorted_window_sort(numbers, count);
+    return MR_OK;
+}
+
+static enum mr_status robust_z_describe_state(const struct mr_state_object *object,
+                                              struct mr_arena *arena,
+                                              struct mr_state_description *description,
+                                              struct mr_error *error)
+{
+    struct robust_z_object entry;
+    if (!object_decode(&entry, object->version, object->encoded) ||
+        entry.capacity > ROBUST_Z_WINDOW_MAX)
+        return mr_operator_not_described(error);
+    double *numbers = mr_arena_take(arena, (entry.count + 1u) * sizeof *numbers);
+    enum mr_status status = stored_numbers(object, entry.count, numbers, error);
+    if (status != MR_OK)
+        return status;
+    mr_describe_member(description, "count", mr_value_uint(entry.count));
+    mr_describe_member(description, "window", mr_value_uint(entry.capacity));
+    if (entry.count == 0)
+        return MR_OK;
+    double median = mr_sorted_window_median(numbers, entry.count);
+    mr_describe_member(description, "median", mr_value_double(median));
+    mr_describe_member(description, "mad",
+                       mr_value_double(mr_sorted_window_mad(numbers, entry.count, median)));
+    return MR_OK;
+}
+
 static uint32_t options_capacity(const struct mr_options *options)
 {
     if (!mr_options_present(options, "window"))
@@ -88,7 +133,7 @@ static enum mr_status robust_z_open(void *self, const struct mr_operator_open *o
     robust_z->scale_floor = mr_options_number(options, "scale_floor");
     robust_z->capacity = options_capacity(options);
     struct mr_table_spec spec = {
-        .name = "window",
+        .name = robust_z_table,
         .version = ROBUST_Z_VERSION,
         .object_size = object_bytes(robust_z->capacity),
         .encode = object_encode,
@@ -338,4 +383,6 @@ const struct mr_operator_type mr_operator_detect_robust_z = {
     .process = robust_z_process,
     .on_watermark = robust_z_watermark,
     .close = robust_z_close,
+    .state_table = robust_z_table,
+    .describe_state = robust_z_describe_state,
 };

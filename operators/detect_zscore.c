@@ -33,6 +33,8 @@ enum {
 };
 enum zscore_own { ZSCORE_MEAN, ZSCORE_SD, ZSCORE_COUNT };
 
+static const char zscore_table[] = "moments";
+
 struct zscore_object {
     struct mr_moments moments;
     double weight;
@@ -123,7 +125,7 @@ static enum mr_status zscore_open(void *self, const struct mr_operator_open *ope
     if (zscore->mode == ZSCORE_WINDOW)
         zscore->scratch = mr_memory_new(zscore->capacity, sizeof(double));
     struct mr_table_spec spec = {
-        .name = "moments",
+        .name = zscore_table,
         .version = ZSCORE_VERSION,
         .object_size = sizeof(struct zscore_object),
         .encode = object_encode,
@@ -133,6 +135,36 @@ static enum mr_status zscore_open(void *self, const struct mr_operator_open *ope
         .slots_max = mr_value_ring_slots(zscore->capacity),
     };
     return mr_detector_open(&zscore->detector, open, &spec, error);
+}
+
+static double object_sd(const struct zscore_object *object)
+{
+    if (object->mode != ZSCORE_DECAY)
+        return mr_moments_sd(&object->moments);
+    if (object->moments.count < 2)
+        return 0;
+    struct mr_decayed_moments decayed = {object->weight, object->weight_squares,
+                                         object->moments.mean, object->moments.squares};
+    return mr_decayed_moments_sd(&decayed);
+}
+
+static enum mr_status zscore_describe_state(const struct mr_state_object *object,
+                                            struct mr_arena *arena,
+                                            struct mr_state_description *description,
+                                            struct mr_error *error)
+{
+    MR_UNUSED(arena);
+    struct zscore_object entry = {0};
+    if (!object_decode(&entry, object->version, object->encoded))
+        return mr_operator_not_described(error);
+    mr_describe_member(description, "count", mr_value_uint(entry.moments.count));
+    mr_describe_member(description, "mean", mr_value_double(entry.moments.mean));
+    mr_describe_member(description, "sd", mr_value_double(object_sd(&entry)));
+    if (entry.mode == ZSCORE_DECAY)
+        mr_describe_member(description, "weight", mr_value_double(entry.weight));
+    if (entry.mode == ZSCORE_WINDOW)
+        mr_describe_member(description, "window", mr_value_uint(entry.capacity));
+    return MR_OK;
 }
 
 /* Learn a number into the window: the oldest leaves when it is full. */
@@ -181,17 +213,6 @@ static enum mr_status zscore_learn(struct zscore *zscore, struct zscore_object *
     object->moments.squares = decayed.squares;
     object->moments.count++;
     return MR_OK;
-}
-
-static double object_sd(const struct zscore *zscore, const struct zscore_object *object)
-{
-    if (zscore->mode != ZSCORE_DECAY)
-        return mr_moments_sd(&object->moments);
-    if (object->moments.count < 2)
-        return 0;
-    struct mr_decayed_moments decayed = {object->weight, object->weight_squares,
-                                         object->moments.mean, object->moments.squares};
-    return mr_decayed_moments_sd(&decayed);
 }
 
 /* The key's object, made ready when it is new. */
@@ -255,7 +276,7 @@ static enum mr_status zscore_process(void *self, struct mr_operator_context *con
             return status;
         double value = rows.values[index];
         double mean = object->moments.mean;
-        double sd = object_sd(zscore, object);
+        double sd = object_sd(object);
         double score = 0;
         if (object->moments.count >= zscore->warmup)
             score = fabs(value - mean) / (sd < zscore->sd_floor ? zscore->sd_floor : sd);
@@ -418,4 +439,6 @@ const struct mr_operator_type mr_operator_detect_zscore = {
     .process = zscore_process,
     .on_watermark = zscore_watermark,
     .close = zscore_close,
+    .state_table = zscore_table,
+    .describe_state = zscore_describe_state,
 };

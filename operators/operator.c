@@ -187,6 +187,12 @@ struct mr_batch *mr_operator_batch_new(struct mr_operator_context *context, uint
     return batch;
 }
 
+enum mr_status mr_operator_not_described(struct mr_error *error)
+{
+    return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_NONE,
+                   "the stored object is not of the operator's present type and options");
+}
+
 /* Key bytes never have data NULL: that marks a row whose key nobody has made. */
 static const uint8_t no_bytes[1];
 

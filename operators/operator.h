@@ -12,6 +12,7 @@
 #define MR_OPERATORS_OPERATOR_H
 
 #include "base/random.h"
+#include "operators/state_description.h"
 #include "record/batch.h"
 #include "state/state.h"
 #include "topology/plan.h"
@@ -71,6 +72,12 @@ struct mr_operator_type {
                                struct mr_batch *batch, int64_t *next_position, int64_t *due_ms,
                                struct mr_error *error);
     void (*close)(void *self);
+    /* For queries, of types with state, any thread: the table whose objects are shown, and what a
+     * stored object says; memory from arena. MR_CORRUPT when it is not this type's. */
+    const char *state_table;
+    enum mr_status (*describe_state)(const struct mr_state_object *object, struct mr_arena *arena,
+                                     struct mr_state_description *description,
+                                     struct mr_error *error);
 };
 
 /* Registry: const, sorted by name. */
@@ -102,6 +109,8 @@ void mr_operator_destroy(struct mr_operator *instance);
 /* ---- For operators ---- */
 
 void mr_operator_emit(struct mr_operator_context *context, uint32_t output, struct mr_view view);
+/* The failure of describe_state: the bytes are not this type's. */
+enum mr_status mr_operator_not_described(struct mr_error *error) MR_NODISCARD;
 void mr_operator_row_error(struct mr_operator_context *context, const struct mr_batch *batch,
                            uint32_t row, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -184,6 +184,9 @@ static enum mr_status check_type(const struct mr_operator_type *type, struct mr_
         return broken(error, spec->name, "its role does not fit its flags");
     if ((spec->state_version != 0) != (spec->estimate != NULL))
         return broken(error, spec->name, "what has state, and only that, estimates it");
+    if ((spec->state_version != 0) != (type->describe_state != NULL) ||
+        (spec->state_version != 0) != (type->state_table != NULL))
+        return broken(error, spec->name, "what has state, and only that, describes it");
     if (!is_sentence(spec->summary) || !is_sentence(spec->description))
         return broken(error, spec->name, "summary or description is not made of sentences");
     if (spec->options == NULL)

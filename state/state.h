@@ -191,6 +191,41 @@ enum mr_status mr_state_visit(struct mr_state *state,
                                             struct mr_slice value),
                               void *argument, struct mr_error *error) MR_NODISCARD;
 
+/* ---- Queries: any thread, while the state is open ---- */
+
+/* What is stored of one key; for visit, which may be called again when a commit came between. */
+struct mr_state_object {
+    uint32_t version;        /* of the operator's encoding */
+    int64_t event_time_ms;   /* INT64_MIN: the table has no bounds */
+    uint32_t slots_count;    /* written, counted to the highest one */
+    struct mr_slice encoded; /* as the table's `encode` wrote it */
+    /* For mr_state_query_slot. */
+    const struct mr_state *state;
+    struct mr_arena *arena;
+    uint32_t table_id;
+    struct mr_slice key;
+};
+
+struct mr_state_query {
+    const char *operator_name;
+    const char *table_name;
+    struct mr_slice key;
+    enum mr_status (*visit)(void *argument, const struct mr_state_object *object,
+                            struct mr_error *error);
+    void *argument;
+};
+
+/* Read a key as the last commit that was applied left it, object and slots of one transaction;
+ * changelog_offset is the one behind that transaction. What is read lives in arena. Returns what
+ * visit returned; MR_NOT_FOUND; MR_INVALID for a key that is too long; MR_TIMEOUT when commits
+ * never paused; MR_IO, MR_CORRUPT. The caller sees to it that the state is not closed meanwhile. */
+enum mr_status mr_state_query(const struct mr_state *state, const struct mr_state_query *query,
+                              struct mr_arena *arena, int64_t *changelog_offset,
+                              struct mr_error *error) MR_NODISCARD;
+/* A slot's bytes. MR_NOT_FOUND: it was never written. */
+enum mr_status mr_state_query_slot(const struct mr_state_object *object, uint32_t slot_index,
+                                   struct mr_slice *bytes, struct mr_error *error) MR_NODISCARD;
+
 /* Changelog key of the progress record: four zero bytes and "progress". */
 extern const struct mr_slice MR_STATE_PROGRESS_KEY;
 

@@ -17,6 +17,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "record/json_write.h"
 #include "tests/support/operator_harness.h"
 
 enum {
@@ -432,6 +433,59 @@ static void key_churn_is_bounded(void **state)
     }
 }
 
+static enum mr_status describe(void *argument, const struct mr_state_object *object,
+                               struct mr_error *error)
+{
+    struct harness *harness = argument;
+    struct mr_state_description description = {0};
+    enum mr_status status = harness->type->describe_state(object, &arena, &description, error);
+    if (status != MR_OK)
+        return status;
+    struct mr_value value = mr_description_value(&description);
+    assert_in_range(value.size, 1, MR_DESCRIPTION_MEMBERS_MAX);
+    uint8_t *text = mr_arena_take(&arena, mr_json_write_bound(value) + MR_JSON_WRITE_SLACK);
+    uint8_t *end = mr_json_write(text, value);
+    assert_non_null(end);
+    *end = 0;
+    print_message("  %-16s %s\n", harness->type->spec.name, (const char *)text);
+    return MR_OK;
+}
+
+/* Every operator with state can say what a key's state is, after a few records and after many. */
+static void stored_state_is_described(void **state)
+{
+    MR_UNUSED(state);
+    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
+        const struct operator_case *given = &cases[index];
+        if (mr_operator_find(given->type)->spec.state_version == 0)
+            continue;
+        struct harness harness;
+        struct mr_error error = {0};
+        int64_t offset = 0;
+        struct harness_row row = plain_row(0, 1);
+        struct mr_state_query query = {.table_name = mr_operator_find(given->type)->state_table,
+                                       .key = mr_value_text(row.cells[0].value),
+                                       .visit = describe,
+                                       .argument = &harness};
+        open_case(&harness, given, "");
+        query.operator_name = harness.node->name;
+        assert_int_equal(mr_state_query(harness.state, &query, &arena, &offset, &error),
+                         MR_NOT_FOUND);
+        for (uint32_t count = 0; count < 100; count++) {
+            row = plain_row(count, 1);
+            harness_feed(&harness, 0, &row, 1);
+            harness_commit(&harness);
+            if (count != 0 && count != 99)
+                continue;
+            enum mr_status status = mr_state_query(harness.state, &query, &arena, &offset, &error);
+            if (status != MR_OK)
+                print_error("%s: %s\n", given->type, error.message);
+            assert_int_equal(status, MR_OK);
+        }
+        harness_close(&harness);
+    }
+}
+
 static void the_changelog_is_as_stated(void **state)
 {
     MR_UNUSED(state);
@@ -593,6 +647,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(snapshot_and_restore, setup, teardown),
         cmocka_unit_test_setup_teardown(a_small_cache, setup, teardown),
         cmocka_unit_test_setup_teardown(key_churn_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(stored_state_is_described, setup, teardown),
         cmocka_unit_test_setup_teardown(the_changelog_is_as_stated, setup, teardown),
         cmocka_unit_test_setup_teardown(no_heap_memory_per_record, setup, teardown),
         cmocka_unit_test_setup_teardown(generators_repeat_themselves, setup, teardown),

@@ -1,0 +1,23 @@
+/* operators/state_description.h — what a key's stored state says, for people: named values that a
+ * query shows. Limits: members beyond MR_DESCRIPTION_MEMBERS_MAX are a broken contract. */
+#ifndef MR_OPERATORS_STATE_DESCRIPTION_H
+#define MR_OPERATORS_STATE_DESCRIPTION_H
+
+#include "record/value.h"
+
+enum { MR_DESCRIPTION_MEMBERS_MAX = 16 };
+
+struct mr_state_description {
+    struct mr_map_entry members[MR_DESCRIPTION_MEMBERS_MAX];
+    uint32_t members_count;
+};
+
+/* name is static text; value borrows what it points to. */
+void mr_describe_member(struct mr_state_description *description, const char *name,
+                        struct mr_value value);
+/* A time in ms since the epoch: a timestamp, or a number where no timestamp holds it. */
+void mr_describe_time(struct mr_state_description *description, const char *name, int64_t time_ms);
+/* All members as a map, which borrows from description. */
+struct mr_value mr_description_value(const struct mr_state_description *description);
+
+#endif

@@ -1,0 +1,95 @@
+/* state/query.c — committed reads from any thread.
+ * Design: the store holds a prefix of the committed transactions, and each batch carries the
+ * state's own record with the changelog offset behind it. An object and its slots are read one by
+ * one; when the offset is the same before and after, no batch came in between and all of them are
+ * of one transaction. Otherwise the read starts over. Nothing of the task thread's is touched. */
+#include "base/assert.h"
+#include "state/internal.h"
+
+enum { TRIES_MAX = 100 };
+
+static enum mr_status read_offset(const struct mr_state *state, struct mr_arena *arena,
+                                  int64_t *offset, struct mr_error *error)
+{
+    uint8_t key[MR_KEY_HEAD_BYTES];
+    struct mr_slice value;
+    struct mr_stored_state stored;
+    size_t size = mr_key_write_plain(key, 0, MR_KEY_STATE);
+    *offset = 0;
+    enum mr_status status =
+        state->ops->get(state->store, mr_slice_from(key, size), arena, &value, error);
+    if (status == MR_NOT_FOUND)
+        return MR_OK; /* nothing was committed yet */
+    if (status != MR_OK)
+        return status;
+    if (!mr_stored_state_parse(value, &stored))
+        return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_NONE,
+                       "the local state's own record is damaged");
+    *offset = stored.changelog_offset;
+    return MR_OK;
+}
+
+static enum mr_status read_object(struct mr_state_object *object, struct mr_error *error)
+{
+    uint8_t key[MR_KEY_BYTES_MAX];
+    struct mr_slice value;
+    struct mr_stored_object stored;
+    size_t size = mr_key_write_object(key, object->table_id, object->key);
+    enum mr_status status = object->state->ops->get(object->state->store, mr_slice_from(key, size),
+                                                    object->arena, &value, error);
+    if (status != MR_OK)
+        return status;
+    if (!mr_stored_object_parse(value, &stored))
+        return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_NONE, "the stored object is damaged");
+    object->version = stored.version;
+    object->event_time_ms = stored.time_ms;
+    object->slots_count = stored.slots_count;
+    object->encoded = stored.encoded;
+    return MR_OK;
+}
+
+enum mr_status mr_state_query_slot(const struct mr_state_object *object, uint32_t slot_index,
+                                   struct mr_slice *bytes, struct mr_error *error)
+{
+    uint8_t key[MR_KEY_BYTES_MAX];
+    struct mr_slice value;
+    uint32_t version;
+    size_t size = mr_key_write_slot(key, object->table_id, object->key, slot_index);
+    enum mr_status status = object->state->ops->get(object->state->store, mr_slice_from(key, size),
+                                                    object->arena, &value, error);
+    if (status == MR_OK && !mr_stored_slot_parse(value, &version, bytes))
+        return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_NONE, "the stored slot is damaged");
+    return status;
+}
+
+enum mr_status mr_state_query(const struct mr_state *state, const struct mr_state_query *query,
+                              struct mr_arena *arena, int64_t *changelog_offset,
+                              struct mr_error *error)
+{
+    if (query->key.size > MR_LIMIT_KEY_BYTES)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE, "the key has %zu bytes, at most %d",
+                       query->key.size, MR_LIMIT_KEY_BYTES);
+    for (uint32_t i = 0; i < TRIES_MAX; i++) {
+        struct mr_state_object object = {
+            .state = state,
+            .arena = arena,
+            .table_id = mr_key_table_id(query->operator_name, query->table_name),
+            .key = query->key};
+        int64_t before;
+        int64_t after;
+        enum mr_status status = read_offset(state, arena, &before, error);
+        if (status != MR_OK)
+            return status;
+        enum mr_status result = read_object(&object, error);
+        if (result == MR_OK)
+            result = query->visit(query->argument, &object, error);
+        struct mr_error unread;
+        status = read_offset(state, arena, &after, &unread);
+        if (status == MR_OK && before == after) {
+            *changelog_offset = after;
+            return result;
+        }
+    }
+    return MR_FAIL(error, MR_TIMEOUT, MR_RECOVERY_RETRY,
+                   "commits followed each other too quickly to read the key");
+}
