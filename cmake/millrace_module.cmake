@@ -26,13 +26,16 @@ function(mr_check_headers name)
   endif()
 endfunction()
 
-# mr_unit_test(FOLDER FILE LINKS targets...): tests/unit/<folder>/test_<file>.c as ctest
-# `unit.<folder>.<file>`.
+# mr_unit_test(FOLDER FILE [ALONE] LINKS targets...): tests/unit/<folder>/test_<file>.c as ctest
+# `unit.<folder>.<file>`. ALONE: it links what LINKS says and not the folder's library.
 function(mr_unit_test folder file)
-  cmake_parse_arguments(TEST "" "" "LINKS;SOURCES" ${ARGN})
+  cmake_parse_arguments(TEST "ALONE" "" "LINKS;SOURCES" ${ARGN})
   set(target test_${folder}_${file})
   add_executable(${target} ${CMAKE_SOURCE_DIR}/tests/unit/${folder}/test_${file}.c ${TEST_SOURCES})
-  target_link_libraries(${target} PRIVATE mr_${folder} ${TEST_LINKS} PkgConfig::CMOCKA)
+  if(NOT TEST_ALONE)
+    target_link_libraries(${target} PRIVATE mr_${folder})
+  endif()
+  target_link_libraries(${target} PRIVATE ${TEST_LINKS} PkgConfig::CMOCKA)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME unit.${folder}.${file} COMMAND ${target})
   if(MR_SANITIZE)

@@ -25,7 +25,8 @@ enum {
     MR_CORE_WORKERS_MAX = 4096,
     MR_CORE_TASKS_MAX = 65536,
     MR_CORE_TOPOLOGIES_MAX = 1024,
-    MR_CORE_VERSIONS_KEPT = 10
+    MR_CORE_VERSIONS_KEPT = 10,
+    MR_CORE_STANDBYS_MAX = 3 /* of one task; a version that wants more gets these */
 };
 
 struct mr_core;
@@ -40,7 +41,7 @@ struct mr_core_options {
     uint32_t poll_ms;          /* a Sync is answered after this without news; default 250 */
     uint32_t moves_max;        /* tasks that move for balance at a time; default 8 */
     uint64_t warm_records_max; /* a warm copy is close enough with as many left; default 10000 */
-    uint32_t settle_ms;        /* after the set of workers changed, before balancing; default 1000 */
+    uint32_t settle_ms; /* after the set of workers changed, before balancing; default 1000 */
 };
 
 /* ---- Events ---- */
@@ -90,12 +91,13 @@ struct mr_core_event {
     const struct mr_sync_request *sync;
     const struct mr_topology_request *topology;
     enum mr_core_action action;
-    const char *name;                              /* USER: of the topology */
-    const char *source;                            /* PAUSE, RESUME: NULL: all of it */
-    const char *worker;                            /* DRAIN, UNDRAIN */
-    const char *argument;                          /* SEEK: source and place */
-    uint32_t version;                              /* ROLLBACK */
+    const char *name;                               /* USER: of the topology */
+    const char *source;                             /* PAUSE, RESUME: NULL: all of it */
+    const char *worker;                             /* DRAIN, UNDRAIN */
+    const char *argument;                           /* SEEK: source and place */
+    uint32_t version;                               /* ROLLBACK */
     const struct mr_version_record *version_record; /* SUBMIT; JOB_DONE of BIND: the new binding */
+    int64_t wall_ms; /* USER, JOB_DONE: since 1970, for people to read in the records; 0: unknown */
 };
 
 /* ---- Commands ---- */
@@ -104,7 +106,7 @@ enum mr_core_command_kind {
     MR_COMMAND_REPLY,  /* `reply` to `handle` */
     MR_COMMAND_WRITE,  /* commit `records` in one transaction; then WRITTEN with `id` */
     MR_COMMAND_JOB,    /* long work of the shell; then JOB_DONE with `id` */
-    MR_COMMAND_ANSWER, /* to a user: `failed` and `text` */
+    MR_COMMAND_ANSWER, /* to a user: `code` and `text` */
     MR_COMMAND_NEWS    /* something happened that people want to know: a line of /v1/events */
 };
 
@@ -123,11 +125,11 @@ struct mr_core_command {
     enum mr_core_job_kind job;
     uint64_t generation; /* JOB */
     uint64_t next_generation;
-    const struct mr_version_record *version_record; /* JOB */
+    const struct mr_version_record *version_record;   /* JOB */
     const struct mr_topology_record *topology_record; /* JOB */
     const char *name;
     const char *argument;
-    int code; /* ANSWER: as of HTTP: 200, 202, 404, 409, 422, 503 */
+    int code;          /* ANSWER: as of HTTP: 200, 202, 404, 409, 422, 503 */
     const char *event; /* NEWS: "task-assigned", "worker-gone", ... */
     const char *text;
 };
@@ -146,7 +148,12 @@ struct mr_core_commands mr_core_step(struct mr_core *core, const struct mr_core_
 
 /* ---- What it knows, for the API: valid until the next step ---- */
 
-enum mr_worker_state { MR_WORKER_PRESENT, MR_WORKER_RESTARTING, MR_WORKER_DRAINING, MR_WORKER_GONE };
+enum mr_worker_state {
+    MR_WORKER_PRESENT,
+    MR_WORKER_RESTARTING,
+    MR_WORKER_DRAINING,
+    MR_WORKER_GONE
+};
 
 struct mr_core_worker {
     const char *name;
@@ -168,13 +175,13 @@ struct mr_core_task {
     const char *topology;
     struct mr_task_name name;
     uint64_t epoch;
-    const char *worker; /* that has it or should have it; empty: nobody */
+    const char *worker;    /* that has it or should have it; empty: nobody */
     const char *moving_to; /* empty: nowhere */
     const char *blocked;   /* why it has no worker; empty: it has one */
     enum mr_task_role role;
     bool reported;
     struct mr_task_report report; /* its worker's last word */
-    uint64_t since_ms; /* in this state, milliseconds */
+    uint64_t since_ms;            /* in this state, milliseconds */
 };
 
 enum mr_core_health {
