@@ -1,0 +1,143 @@
+/* tests/sim/main.c — runs seeds: `sim --first S --seeds N [--mutation M] [--replay SEED]`.
+ * Prints one line for every seed that shows a fault, and a summary. Exit code 0: none did. A crash
+ * of the simulation itself (a wild pointer in the code under test) is reported with its seed, too.
+ */
+#include "tests/sim/mutation.h"
+#include "tests/sim/scenario.h"
+#include "tests/sim/workload.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { SIGNAL_STACK_BYTES = 64 << 10, SEED_SECONDS_MAX = 60 };
+
+static struct {
+    uint64_t first;
+    uint64_t seeds;
+    uint64_t stop_after; /* violations */
+    const char *mutation;
+    bool trace;
+    bool twice; /* run every seed twice and compare */
+} options = {.first = 1, .seeds = 100, .stop_after = 10};
+
+static volatile uint64_t running_seed;
+
+static void on_crash(int number)
+{
+    char text[128];
+    int size =
+        snprintf(text, sizeof text, "seed %" PRIu64 ": violation: the process crashed (%s)\n",
+                 (uint64_t)running_seed, number == SIGALRM ? "no end in sight" : strsignal(number));
+    if (write(STDOUT_FILENO, text, (size_t)size) < 0)
+        _exit(3);
+    _exit(2);
+}
+
+static void catch_crashes(void)
+{
+    static char memory[SIGNAL_STACK_BYTES];
+    stack_t stack = {.ss_sp = memory, .ss_size = sizeof memory};
+    struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_ONSTACK | (int)SA_RESETHAND};
+    (void)sigaltstack(&stack, NULL);
+    (void)sigaction(SIGALRM, &action, NULL);
+#if !defined(__SANITIZE_ADDRESS__)
+    (void)sigaction(SIGSEGV, &action, NULL);
+    (void)sigaction(SIGBUS, &action, NULL);
+    (void)sigaction(SIGILL, &action, NULL);
+    (void)sigaction(SIGABRT, &action, NULL);
+#endif
+}
+
+static uint64_t number_of(const char *text)
+{
+    return strtoull(text, NULL, 10);
+}
+
+static bool parse(int count, char **words)
+{
+    for (int index = 1; index < count; index++) {
+        const char *word = words[index];
+        const char *value = index + 1 < count ? words[index + 1] : NULL;
+        if (strcmp(word, "--twice") == 0) {
+            options.twice = true;
+            continue;
+        }
+        if (value == NULL)
+            return false;
+        index++;
+        if (strcmp(word, "--first") == 0) {
+            options.first = number_of(value);
+        } else if (strcmp(word, "--seeds") == 0) {
+            options.seeds = number_of(value);
+        } else if (strcmp(word, "--stop-after") == 0) {
+            options.stop_after = number_of(value);
+        } else if (strcmp(word, "--mutation") == 0) {
+            options.mutation = value;
+        } else if (strcmp(word, "--replay") == 0) {
+            options.first = number_of(value);
+            options.seeds = 1;
+            options.trace = true;
+        } else {
+            return false;
+        }
+    }
+    return sim_mutation_set(options.mutation);
+}
+
+static struct sim_verdict run_seed(uint64_t seed)
+{
+    struct sim_verdict verdict;
+    struct sim_options run = {.seed = seed, .trace = options.trace};
+    running_seed = seed;
+    (void)alarm(SEED_SECONDS_MAX);
+    sim_scenario_run(&run, &verdict);
+    if (options.twice && !verdict.violated) {
+        struct sim_verdict again;
+        sim_scenario_run(&run, &again);
+        if (again.hash != verdict.hash || again.events_count != verdict.events_count) {
+            verdict.violated = true;
+            (void)snprintf(verdict.text, sizeof verdict.text,
+                           "a second run of the seed differs: %016" PRIx64 " and %016" PRIx64
+                           " (%" PRIu64 " and %" PRIu64 " events)",
+                           verdict.hash, again.hash, verdict.events_count, again.events_count);
+        }
+    }
+    (void)alarm(0);
+    return verdict;
+}
+
+int main(int count, char **words)
+{
+    if (!parse(count, words)) {
+        (void)fprintf(stderr, "usage: sim [--first SEED] [--seeds N] [--mutation NAME] "
+                              "[--stop-after N] [--twice] [--replay SEED]\n");
+        return 64;
+    }
+    if (!sim_workload_plan())
+        return 1;
+    catch_crashes();
+    uint64_t violations = 0;
+    uint64_t events = 0;
+    uint64_t done = 0;
+    uint64_t hash = 0;
+    while (done < options.seeds && violations < options.stop_after) {
+        struct sim_verdict verdict = run_seed(options.first + done);
+        done++;
+        events += verdict.events_count;
+        hash = hash * 31 + verdict.hash;
+        if (!verdict.violated)
+            continue;
+        violations++;
+        (void)printf("seed %" PRIu64 ": violation: %s\n", options.first + done - 1, verdict.text);
+        (void)fflush(stdout);
+    }
+    (void)printf("seeds %" PRIu64 " events %" PRIu64 " violations %" PRIu64 " hash %016" PRIx64
+                 "\n",
+                 done, events, violations, hash);
+    return violations == 0 ? 0 : 1;
+}
