@@ -7,7 +7,8 @@
  * connection broke ends with MR_CLOSED.
  * TCP may take a quarter of an hour to notice that a host is gone for good, so an address that has
  * not answered for SILENCE_MS is dialled anew when the next request is sent to it.
- * Threads: nng's call request_ended; `monitor` guards state, result, woken. All else belongs to the
+ * Threads: nng's call request_sent and request_ended; `monitor` guards state, result, woken,
+ * receiving (which the client's thread reads when none of these runs). All else belongs to the
  * client's thread. */
 #include "proto/nng_internal.h"
 
@@ -41,20 +42,45 @@ struct nng_client {
     bool woken;
     char address[MR_TRANSPORT_ADDRESS_SIZE]; /* empty: no socket */
     nng_socket socket;
-    bool asked; /* context is open; state is not REQUEST_NONE */
+    bool asked;     /* context is open */
+    bool receiving; /* receive_aio was started for it */
     nng_ctx context;
     nng_aio *send_aio;
     nng_aio *receive_aio;
     uint64_t silent_since_ms; /* the oldest request since the last answer; 0: none */
 };
 
+/* Locked. */
+static void end_with(struct nng_client *client, int result)
+{
+    client->result = result;
+    client->state = REQUEST_ENDED;
+    MR_ASSERT(pthread_cond_signal(&client->monitor.changed) == 0);
+}
+
+/* nng has taken the request (then it is received from now on, and not earlier: nng takes it ill
+ * when a request is given up that is both being sent and received) or it was given up. */
+static void request_sent(void *argument)
+{
+    struct nng_client *client = argument;
+    int result = nng_aio_result(client->send_aio);
+    MR_ASSERT(pthread_mutex_lock(&client->monitor.lock) == 0);
+    if (client->state == REQUEST_UNDER_WAY && result == 0) {
+        client->receiving = true;
+        nng_ctx_recv(client->context, client->receive_aio);
+    } else if (client->state == REQUEST_UNDER_WAY) {
+        end_with(client, result);
+    }
+    MR_ASSERT(pthread_mutex_unlock(&client->monitor.lock) == 0);
+}
+
 static void request_ended(void *argument)
 {
     struct nng_client *client = argument;
+    int result = nng_aio_result(client->receive_aio);
     MR_ASSERT(pthread_mutex_lock(&client->monitor.lock) == 0);
-    client->result = nng_aio_result(client->receive_aio);
-    client->state = REQUEST_ENDED;
-    MR_ASSERT(pthread_cond_signal(&client->monitor.changed) == 0);
+    if (client->state == REQUEST_UNDER_WAY)
+        end_with(client, result);
     MR_ASSERT(pthread_mutex_unlock(&client->monitor.lock) == 0);
 }
 
@@ -78,16 +104,19 @@ static void end_request(struct nng_client *client)
 {
     if (!client->asked)
         return;
+    set_state(client, REQUEST_NONE);
     nng_aio_cancel(client->send_aio);
-    nng_aio_cancel(client->receive_aio);
-    (void)nng_ctx_close(client->context);
-    nng_aio_wait(client->send_aio);
-    nng_aio_wait(client->receive_aio);
+    nng_aio_wait(client->send_aio); /* it starts no receive from now on */
     if (nng_aio_result(client->send_aio) != 0)
         free_message(client->send_aio);
-    if (nng_aio_result(client->receive_aio) == 0)
-        free_message(client->receive_aio);
-    set_state(client, REQUEST_NONE);
+    if (client->receiving) {
+        nng_aio_cancel(client->receive_aio);
+        nng_aio_wait(client->receive_aio);
+        if (nng_aio_result(client->receive_aio) == 0)
+            free_message(client->receive_aio);
+    }
+    (void)nng_ctx_close(client->context);
+    client->receiving = false;
     client->asked = false;
 }
 
@@ -188,7 +217,7 @@ enum mr_status mr_nng_client_create(struct mr_transport *transport,
     self->base.transport = transport;
     self->identity = identity;
     mr_nng_monitor_init(&self->monitor);
-    MR_ASSERT(nng_aio_alloc(&self->send_aio, NULL, NULL) == 0);
+    MR_ASSERT(nng_aio_alloc(&self->send_aio, request_sent, self) == 0);
     MR_ASSERT(nng_aio_alloc(&self->receive_aio, request_ended, self) == 0);
     *client = &self->base;
     return MR_OK;
@@ -229,7 +258,6 @@ enum mr_status mr_nng_client_send(struct mr_transport_client *client, const char
     set_state(self, REQUEST_UNDER_WAY);
     nng_aio_set_msg(self->send_aio, message);
     nng_ctx_send(self->context, self->send_aio);
-    nng_ctx_recv(self->context, self->receive_aio);
     return MR_OK;
 }
 
@@ -262,8 +290,8 @@ enum mr_status mr_nng_client_wait(struct mr_transport_client *client, uint32_t w
     if (state == REQUEST_NONE)
         return MR_FAIL(error, MR_NOT_FOUND, MR_RECOVERY_RETRY,
                        "No request is under way; send one first.");
-    nng_aio_wait(self->receive_aio);
     if (result == 0) {
+        nng_aio_wait(self->receive_aio);
         nng_msg *message = nng_aio_get_msg(self->receive_aio);
         *reply = mr_arena_copy(arena, mr_slice_from(nng_msg_body(message), nng_msg_len(message)));
         self->silent_since_ms = 0;

@@ -29,7 +29,8 @@ enum {
     READY_BYTES_MAX = 16 << 20,
     TAKE_MS = 10000,
     BUCKETS_COUNT = 4096, /* a power of two; pipe ids are consecutive */
-    MILLISECOND_NS = 1000000
+    MILLISECOND_NS = 1000000,
+    SECOND_NS = 1000000000
 };
 
 enum slot_state { SLOT_IDLE, SLOT_RECEIVING, SLOT_READY, SLOT_PENDING, SLOT_SENDING };
@@ -64,7 +65,8 @@ struct nng_server {
     nng_msg *current; /* borrowed by the receiver's thread */
     bool woken;
     bool closing;
-    bool receiving; /* a slot is */
+    bool receiving;    /* a slot is */
+    uint32_t starting; /* slots that were taken to receive and do not yet */
     struct slot *slots;
     uint32_t slots_used;
     struct slot *idle;
@@ -196,6 +198,7 @@ static struct slot *take_receiver(struct nng_server *server)
         return NULL;
     slot->state = SLOT_RECEIVING;
     server->receiving = true;
+    server->starting++;
     return slot;
 }
 
@@ -203,7 +206,7 @@ static struct slot *take_receiver(struct nng_server *server)
 
 static void slot_changed(void *argument);
 
-/* Without the lock; slot may be NULL. */
+/* Let the slot that take_receiver returned receive; it may be NULL. Without the lock. */
 static void start_receiving(struct nng_server *server, struct slot *slot)
 {
     if (slot == NULL)
@@ -211,11 +214,14 @@ static void start_receiving(struct nng_server *server, struct slot *slot)
     if (slot->aio == NULL) {
         slot->server = server;
         MR_ASSERT(nng_aio_alloc(&slot->aio, slot_changed, slot) == 0);
-        if (nng_ctx_open(&slot->context, server->socket) != 0)
-            return; /* only when the socket is being closed */
+        MR_ASSERT(nng_ctx_open(&slot->context, server->socket) == 0);
     }
     nng_aio_set_timeout(slot->aio, NNG_DURATION_INFINITE);
     nng_ctx_recv(slot->context, slot->aio);
+    lock(server);
+    server->starting--;
+    notify(server);
+    unlock(server);
 }
 
 /* Take a request in. Returns whether its peer must be closed, which is in *pipe then. */
@@ -493,7 +499,9 @@ void mr_nng_server_destroy(struct mr_transport_server *server)
     if (self == NULL)
         return;
     lock(self);
-    self->closing = true;
+    self->closing = true; /* no slot is taken from now on; those that were have to get there */
+    while (self->starting != 0)
+        (void)mr_nng_monitor_wait(&self->monitor, mr_clock_monotonic_ns() + SECOND_NS);
     unlock(self);
     (void)nng_close(self->socket); /* ends every operation and reports every pipe */
     for (uint32_t index = 0; index < self->slots_used; index++) {
