@@ -1,0 +1,162 @@
+/* worker/http_api.c — the worker's probes and metrics. */
+#include "worker/http_api.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "record/json_write.h"
+#include "worker/http_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { SAMPLE_MS_MIN = 500, RETRY_S = 2 };
+
+void mr_worker_http_answer_value(struct mr_http_exchange *exchange, struct mr_value value)
+{
+    struct mr_arena *arena = mr_http_arena(exchange);
+    uint8_t *text = mr_arena_take(arena, mr_json_write_bound(value) + MR_JSON_WRITE_SLACK);
+    uint8_t *end = mr_json_write(text, value);
+    if (end == NULL) {
+        mr_http_problem(exchange, 500, 0, "The answer cannot be written as JSON: %s.",
+                        mr_json_write_refusal(arena, value));
+        return;
+    }
+    *end++ = '\n';
+    mr_http_answer(exchange, 200, "application/json", mr_slice_from(text, (size_t)(end - text)));
+}
+
+static struct mr_worker_health ask(struct mr_worker_http *api)
+{
+    struct mr_worker_health health = {0};
+    api->options.health(api->options.argument, &health);
+    return health;
+}
+
+static void answer_healthz(void *argument, struct mr_http_exchange *exchange)
+{
+    struct mr_worker_health health = ask(argument);
+    bool threads = health.threads_silent_ms < MR_WORKER_SILENCE_MS_MAX;
+    bool agent = health.agent_silent_ms < MR_WORKER_SILENCE_MS_MAX;
+    if (!threads || !agent) {
+        mr_http_problem(exchange, 503, 0, "%s not turned for %" PRIu64 " ms.",
+                        threads ? "The agent has" : "A task thread has",
+                        threads ? health.agent_silent_ms : health.threads_silent_ms);
+        return;
+    }
+    struct mr_state_description members = {0};
+    mr_describe_member(&members, "status", mr_value_string(mr_slice_text("ok")));
+    mr_describe_member(&members, "task_threads_silent_ms", mr_value_uint(health.threads_silent_ms));
+    mr_describe_member(&members, "agent_silent_ms", mr_value_uint(health.agent_silent_ms));
+    mr_worker_http_answer_value(exchange, mr_description_value(&members));
+}
+
+/* When the restore will end, as a part of a sentence. */
+static void estimate(struct mr_worker_http *api, const struct mr_worker_health *health, char *text,
+                     size_t size)
+{
+    uint64_t now_ms = mr_clock_monotonic_ms();
+    uint64_t elapsed_ms = now_ms - api->sample_ms;
+    if (api->sample_ms == 0 || health->restored_records < api->sample_records) {
+        api->sample_ms = now_ms;
+        api->sample_records = health->restored_records;
+        api->records_per_ms = 0;
+    } else if (elapsed_ms >= SAMPLE_MS_MIN) {
+        api->records_per_ms =
+            (double)(health->restored_records - api->sample_records) / (double)elapsed_ms;
+        api->sample_ms = now_ms;
+        api->sample_records = health->restored_records;
+    }
+    if (health->remaining_records < 0)
+        (void)snprintf(text, size, "how much is left is not known yet");
+    else if (api->records_per_ms > 0)
+        (void)snprintf(text, size, "%" PRId64 " records are left, about %.1f s",
+                       health->remaining_records,
+                       (double)health->remaining_records / api->records_per_ms / 1000);
+    else
+        (void)snprintf(text, size, "%" PRId64 " records are left, how long is not known yet",
+                       health->remaining_records);
+}
+
+static void answer_readyz(void *argument, struct mr_http_exchange *exchange)
+{
+    struct mr_worker_http *api = argument;
+    struct mr_worker_health health = ask(api);
+    char left[128];
+    estimate(api, &health, left, sizeof left);
+    uint32_t waiting = health.tasks_count - health.tasks_ready;
+    if (!health.assigned) {
+        mr_http_problem(exchange, 503, RETRY_S, "No coordinator has answered yet.");
+    } else if (waiting > 0 && waiting == health.tasks_failed) {
+        mr_http_problem(exchange, 503, RETRY_S, "%u of %u tasks have failed or were fenced.",
+                        waiting, health.tasks_count);
+    } else if (waiting > 0) {
+        mr_http_problem(exchange, 503, RETRY_S,
+                        "%u of %u tasks are not restored (%u of them failed or fenced); %s.",
+                        waiting, health.tasks_count, health.tasks_failed, left);
+    } else {
+        struct mr_state_description members = {0};
+        mr_describe_member(&members, "status", mr_value_string(mr_slice_text("ready")));
+        mr_describe_member(&members, "tasks", mr_value_uint(health.tasks_count));
+        mr_worker_http_answer_value(exchange, mr_description_value(&members));
+    }
+}
+
+static void answer_metrics(void *argument, struct mr_http_exchange *exchange)
+{
+    struct mr_worker_http *api = argument;
+    struct mr_buffer text;
+    mr_buffer_init(&text, MR_WORKER_METRICS_BYTES_MAX);
+    if (mr_metrics_format_prometheus(api->options.metrics, &text) == MR_OK)
+        mr_http_answer(exchange, 200, "text/plain; version=0.0.4; charset=utf-8",
+                       mr_buffer_view(&text));
+    else
+        mr_http_problem(exchange, 500, 0, "The metrics' text is larger than %d MiB.",
+                        MR_WORKER_METRICS_BYTES_MAX >> 20);
+    mr_buffer_deinit(&text);
+}
+
+static const struct mr_http_route routes[] = {
+    {MR_HTTP_GET, "/healthz", answer_healthz},
+    {MR_HTTP_GET, "/readyz", answer_readyz},
+    {MR_HTTP_GET, "/metrics", answer_metrics},
+    {MR_HTTP_GET, "/v1/state/{topology}/{store}/{key*}", mr_worker_http_query},
+    {MR_HTTP_GET, "/v1/state/{topology}/{store}", mr_worker_http_query},
+    {MR_HTTP_GET, NULL, NULL},
+};
+
+enum mr_status mr_worker_http_start(const struct mr_worker_http_options *options,
+                                    struct mr_worker_http **api, struct mr_error *error)
+{
+    struct mr_worker_http *started = mr_memory_new(1, sizeof *started);
+    started->options = *options;
+    struct mr_http_server_options server = {
+        .address = options->address,
+        .certificate_file = options->certificate_file,
+        .key_file = options->key_file,
+        .client_authority_file = options->client_authority_file,
+        .token = options->token,
+        .routes = routes,
+        .argument = started,
+    };
+    enum mr_status status = mr_http_server_start(&server, &started->server, error);
+    if (status != MR_OK) {
+        mr_memory_free(started);
+        return status;
+    }
+    *api = started;
+    return MR_OK;
+}
+
+void mr_worker_http_stop(struct mr_worker_http *api)
+{
+    if (api == NULL)
+        return;
+    mr_http_server_stop(api->server);
+    mr_memory_free(api);
+}
+
+int mr_worker_http_port(const struct mr_worker_http *api)
+{
+    return mr_http_server_port(api->server);
+}

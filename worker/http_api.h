@@ -1,0 +1,53 @@
+/* worker/http_api.h — what a worker serves by HTTP: probes, metrics, queries of its state.
+ *   /healthz  200 while the task threads and the agent turn; else 503 names what has not for 10 s
+ *   /readyz   200 when every assigned task is restored; else 503 with how many are not, and when
+ *   /metrics  Prometheus text
+ *   /v1/state/{topology}/{store}/{key}  committed state: {store} is the operator's name, {key} the
+ *             key as message keys have it, percent-encoded (one text: itself; several values: a
+ *             compact JSON array); without {key} that of an operator with `key: []`.
+ *             ?partition=N: only there; ?standby=1: a standby may answer, with its staleness.
+ * Why a registry and a function: the API knows nothing of lanes and the agent; the process puts
+ * them together (cli/). Threads: start and stop belong to one thread. */
+#ifndef MR_WORKER_HTTP_API_H
+#define MR_WORKER_HTTP_API_H
+
+#include "base/metrics.h"
+#include "http/server.h"
+#include "worker/query.h"
+
+enum { MR_WORKER_SILENCE_MS_MAX = 10000, MR_WORKER_METRICS_BYTES_MAX = 64 << 20 };
+
+/* How the worker is, as its control thread knows it. */
+struct mr_worker_health {
+    uint64_t threads_silent_ms; /* of the task thread that is furthest behind */
+    uint64_t agent_silent_ms;   /* since the agent's last step; 0 without an agent */
+    bool assigned;              /* a coordinator has answered, or none is needed */
+    uint32_t tasks_count;       /* active ones */
+    uint32_t tasks_ready;
+    uint32_t tasks_failed;     /* and fenced ones: they need a decision, not time */
+    int64_t remaining_records; /* to replay; -1: not known */
+    uint64_t restored_records; /* so far, of those that are being restored */
+};
+
+struct mr_worker_http_options {
+    const char *address; /* HOST:PORT */
+    const char *certificate_file;
+    const char *key_file;
+    const char *client_authority_file;
+    const char *token; /* of /v1/; NULL: none */
+    struct mr_metrics *metrics;
+    struct mr_query_registry *queries;
+    /* Called on the server's thread; must not wait. */
+    void (*health)(void *argument, struct mr_worker_health *health);
+    void *argument;
+};
+
+struct mr_worker_http;
+
+enum mr_status mr_worker_http_start(const struct mr_worker_http_options *options,
+                                    struct mr_worker_http **api,
+                                    struct mr_error *error) MR_NODISCARD;
+void mr_worker_http_stop(struct mr_worker_http *api); /* accepts NULL */
+int mr_worker_http_port(const struct mr_worker_http *api);
+
+#endif

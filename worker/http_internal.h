@@ -1,0 +1,22 @@
+/* worker/http_internal.h — what the files of the worker's HTTP API share. */
+#ifndef MR_WORKER_HTTP_INTERNAL_H
+#define MR_WORKER_HTTP_INTERNAL_H
+
+#include "record/value.h"
+#include "worker/http_api.h"
+
+struct mr_worker_http {
+    struct mr_worker_http_options options;
+    struct mr_http_server *server;
+    /* The server's thread: how fast the restore went between two questions. */
+    uint64_t sample_ms;
+    uint64_t sample_records;
+    double records_per_ms;
+};
+
+/* 200 with value as JSON; 500 when JSON cannot hold it. */
+void mr_worker_http_answer_value(struct mr_http_exchange *exchange, struct mr_value value);
+/* Of the route: GET /v1/state/... */
+void mr_worker_http_query(void *api, struct mr_http_exchange *exchange);
+
+#endif
