@@ -41,7 +41,7 @@ endif()
 set(MR_MUTATION "" CACHE STRING "Guard to switch off: see docs/TESTING.md")
 if(MR_MUTATION)
   string(TOUPPER "${MR_MUTATION}" mutation_upper)
-  target_compile_definitions(mr_build_options INTERFACE MR_MUTATION_${mutation_upper}=1)
+  target_compile_definitions(mr_build_options INTERFACE MR_MUTATED=MR_GUARD_${mutation_upper})
 endif()
 
 # Named crash points for the fault tests; compiled in for tests only.

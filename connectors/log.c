@@ -10,6 +10,7 @@
 #include "connectors/log.h"
 
 #include "base/clock.h"
+#include "base/guard.h"
 
 enum {
     READ_MESSAGES_MAX = 2048,
@@ -40,11 +41,7 @@ static enum mr_status read_fetch(struct reading *reading, const struct mr_log_fe
         if (message->event == MR_LOG_END_OF_PARTITION) {
             if (message->offset > reading->seen)
                 reading->seen = message->offset;
-#ifdef MR_MUTATION_READ_TO_END
-            reading->done = true;
-#else
-            reading->done = message->offset >= reading->until;
-#endif
+            reading->done = !MR_GUARD(READ_TO_END) || message->offset >= reading->until;
             continue;
         }
         enum mr_status status = visit(argument, message, error);

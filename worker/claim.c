@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/endian.h"
+#include "base/guard.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "worker/failpoint.h"
@@ -122,16 +123,7 @@ static void remember_fenced(struct mr_fenced *fenced, uint64_t incarnation)
 static enum mr_status claim_fence(const struct mr_claimer *claimer, uint64_t generation,
                                   uint64_t incarnation, struct mr_error *error)
 {
-#ifdef MR_MUTATION_FENCE
-    MR_UNUSED(is_fenced);
-    MR_UNUSED(remember_fenced);
-    MR_UNUSED(claimer);
-    MR_UNUSED(generation);
-    MR_UNUSED(incarnation);
-    MR_UNUSED(error);
-    return MR_OK;
-#else
-    if (is_fenced(claimer->fenced, incarnation))
+    if (!MR_GUARD(FENCE) || is_fenced(claimer->fenced, incarnation))
         return MR_OK;
     for (uint32_t producer = 0; producer < DATA_PRODUCERS_COUNT; producer++) {
         char id[MR_TRANSACTIONAL_ID_SIZE];
@@ -142,7 +134,6 @@ static enum mr_status claim_fence(const struct mr_claimer *claimer, uint64_t gen
     }
     remember_fenced(claimer->fenced, incarnation);
     return MR_OK;
-#endif
 }
 
 /* extra: a record of the same transaction; NULL: none. Destroys the producer. */
@@ -211,7 +202,8 @@ static enum mr_status claim_check(const struct mr_claimer *claimer,
         request->own->seen = last->incarnation;
     if (request->epoch == 0)
         *epoch = last->epoch + 1;
-    else if (last->epoch > request->epoch || (last->epoch == request->epoch && !ours))
+    else if (MR_GUARD(EPOCH_CHECK) &&
+             (last->epoch > request->epoch || (last->epoch == request->epoch && !ours)))
         return MR_FAIL(error, MR_FENCED, MR_RECOVERY_FAIL_TOPOLOGY,
                        "Task %s/%d was taken over by %s (epoch %" PRIu64 ", ours is %" PRIu64 ").",
                        request->subtopology, request->partition, last->worker, last->epoch,
@@ -229,12 +221,17 @@ enum mr_status mr_claim_take(const struct mr_claimer *claimer,
     claim_key(request, key);
     int32_t partition = mr_hash_partition(mr_slice_text(key), claimer->claims_partitions_count);
     struct mr_log_producer *producer = NULL;
-    enum mr_status status = claim_producer(claimer, key, &producer, error);
+    struct claim_search search;
+    enum mr_status status = MR_OK;
+    if (!MR_GUARD(INIT_BEFORE_READ))
+        status = claim_read(claimer, key, partition, &search, error);
+    if (status == MR_OK)
+        status = claim_producer(claimer, key, &producer, error);
     if (status != MR_OK)
         return status;
     mr_failpoint("claim_after_init");
-    struct claim_search search;
-    status = claim_read(claimer, key, partition, &search, error);
+    if (MR_GUARD(INIT_BEFORE_READ))
+        status = claim_read(claimer, key, partition, &search, error);
     if (status == MR_OK)
         status = claim_check(claimer, request, &search, epoch, error);
     if (status != MR_OK) {
@@ -262,8 +259,9 @@ enum mr_status mr_claim_release(const struct mr_claimer *claimer,
         return status;
     struct claim_search search;
     status = claim_read(claimer, key, partition, &search, error);
-    if (status == MR_OK && (!search.found || search.claim.incarnation != request->incarnation ||
-                            search.claim.epoch != epoch))
+    if (status == MR_OK && MR_GUARD(STILL_MINE) &&
+        (!search.found || search.claim.incarnation != request->incarnation ||
+         search.claim.epoch != epoch))
         status = MR_FAIL(error, MR_FENCED, MR_RECOVERY_NONE,
                          "Task %s/%d is not released: the last claim is no longer our own.",
                          request->subtopology, request->partition);

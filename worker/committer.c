@@ -6,6 +6,7 @@
 #include "worker/internal.h"
 
 #include "base/clock.h"
+#include "base/guard.h"
 #include "worker/failpoint.h"
 
 enum {
@@ -128,6 +129,22 @@ static enum mr_status send_seals(struct mr_log_producer *producer,
     return MR_OK;
 }
 
+static enum mr_status apply_states(struct mr_transaction *transaction, struct mr_error *error)
+{
+    int64_t now_wall_ms = mr_clock_wall_ms();
+    for (uint32_t index = 0; index < transaction->seals_count; index++) {
+        struct mr_seal *seal = &transaction->seals[index];
+        if (seal->state == NULL)
+            continue;
+        enum mr_status status =
+            mr_state_apply_sealed(seal->state, seal->sealed, seal->progress_offset + 1,
+                                  seal->changelog_bytes, now_wall_ms, error);
+        if (status != MR_OK)
+            return status;
+    }
+    return MR_OK;
+}
+
 static enum mr_status commit_exactly_once(struct mr_log_producer *producer,
                                           struct mr_transaction *transaction,
                                           struct mr_error *error)
@@ -143,6 +160,10 @@ static enum mr_status commit_exactly_once(struct mr_log_producer *producer,
     mr_failpoint("after_produce");
     if (status == MR_OK)
         status = ops->producer_flush(producer, error);
+    if (!MR_GUARD(WRITE_AFTER_COMMIT) && status == MR_OK) {
+        status = apply_states(transaction, error);
+        mr_failpoint("mutation_applied");
+    }
     mr_failpoint("before_end_txn");
     if (status == MR_OK)
         status = ops->producer_commit(producer, error);
@@ -164,45 +185,19 @@ static enum mr_status commit_at_least_once(struct mr_log_producer *producer,
     return status;
 }
 
-static enum mr_status apply_states(struct mr_transaction *transaction, struct mr_error *error)
-{
-    int64_t now_wall_ms = mr_clock_wall_ms();
-    for (uint32_t index = 0; index < transaction->seals_count; index++) {
-        struct mr_seal *seal = &transaction->seals[index];
-        if (seal->state == NULL)
-            continue;
-        enum mr_status status =
-            mr_state_apply_sealed(seal->state, seal->sealed, seal->progress_offset + 1,
-                                  seal->changelog_bytes, now_wall_ms, error);
-        if (status != MR_OK)
-            return status;
-    }
-    return MR_OK;
-}
-
 static enum mr_status commit(struct mr_lane *lane, struct mr_transaction *transaction,
                              struct mr_error *error)
 {
     uint32_t turn = (uint32_t)(lane->transactions_count++ % 2);
     struct mr_log_producer *producer = lane->producers[turn];
     enum mr_status status;
-#ifdef MR_MUTATION_WRITE_AFTER_COMMIT
-    for (uint32_t index = 0; index < transaction->seals_count; index++)
-        transaction->seals[index].progress_offset = 0;
-    status = apply_states(transaction, error);
-    mr_failpoint("mutation_applied");
-    if (status != MR_OK)
-        return status;
-#endif
     status = lane->deployment->plan->exactly_once
                  ? commit_exactly_once(producer, transaction, error)
                  : commit_at_least_once(producer, transaction, error);
     mr_failpoint("after_end_txn");
     transaction->committed_ns = mr_clock_monotonic_ns();
-#ifndef MR_MUTATION_WRITE_AFTER_COMMIT
-    if (status == MR_OK)
+    if (status == MR_OK && MR_GUARD(WRITE_AFTER_COMMIT))
         status = apply_states(transaction, error);
-#endif
     mr_failpoint("after_apply");
     return status;
 }

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -161,13 +162,18 @@ static void back_off(struct mr_lane *lane)
     lane->phase = MR_LANE_BACKING_OFF;
 }
 
-/* Both producers are gone: nothing refers to the arenas any more, nor to the overlays of states,
- * whose bytes went to the changelogs without a copy. */
-static void retired(struct mr_lane *lane)
+static void drop_all(struct mr_lane *lane)
 {
     mr_lane_close_tasks(lane);
     mr_transaction_reset(lane->open);
     mr_transaction_reset(lane->spare);
+}
+
+/* Both producers are gone: nothing refers to the arenas any more, nor to the overlays of states,
+ * whose bytes went to the changelogs without a copy. */
+static void retired(struct mr_lane *lane)
+{
+    drop_all(lane);
     if (lane->final || atomic_load(&lane->stop_wanted)) {
         forget_readers(lane);
         lane->phase = MR_LANE_STOPPED;
@@ -340,6 +346,8 @@ bool mr_lane_step(struct mr_lane *lane, uint32_t wait_ms)
     case MR_LANE_FAILING:
         if (lane->committing != NULL || lane->jobs_count > 0)
             return worked;
+        if (!MR_GUARD(ARENA_UNTIL_DESTROY))
+            drop_all(lane);
         retire_producers(lane);
         return true;
     case MR_LANE_STARTING:

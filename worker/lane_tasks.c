@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "worker/failpoint.h"
@@ -165,10 +166,9 @@ static void heed_running(struct mr_lane *lane, struct mr_task *task, enum mr_tas
 
 static void heed_draining(struct mr_lane *lane, struct mr_task *task)
 {
-#ifndef MR_MUTATION_DRAIN_BEFORE_RELEASE
-    if (lane->phase != MR_LANE_RUNNING || task->touched || is_committing(lane, task))
+    if (MR_GUARD(DRAIN_BEFORE_RELEASE) &&
+        (lane->phase != MR_LANE_RUNNING || task->touched || is_committing(lane, task)))
         return;
-#endif
     release(lane, task);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/guard.h"
 #include "base/memory.h"
 
 struct mr_task *mr_task_create(struct mr_lane *lane, uint32_t subtopology, int32_t partition)
@@ -80,15 +81,11 @@ void mr_task_close(struct mr_task *task)
 static uint32_t skip_processed(const struct mr_task_input *input,
                                const struct mr_log_message *messages, uint32_t messages_count)
 {
-#ifdef MR_MUTATION_OFFSET_FILTER
-    MR_UNUSED(input), MR_UNUSED(messages), MR_UNUSED(messages_count);
-    return 0;
-#else
     uint32_t first = 0;
-    while (first < messages_count && messages[first].offset < input->next_offset)
+    while (MR_GUARD(OFFSET_FILTER) && first < messages_count &&
+           messages[first].offset < input->next_offset)
         first++;
     return first;
-#endif
 }
 
 static void note_rows(struct mr_task *task, struct mr_task_input *input, uint32_t rows_count)

@@ -20,6 +20,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/guard.h"
 #include "base/memory.h"
 
 enum {
@@ -512,12 +513,11 @@ enum mr_status mr_kafka_producer_flush(struct mr_log_producer *base, struct mr_e
         enum mr_status status = check_producer(producer, "Writing records", error);
         if (status != MR_OK)
             return status;
-#ifndef MR_MUTATION_CLEAN_COMMIT
-        if (code == RD_KAFKA_RESP_ERR_NO_ERROR && atomic_load(&producer->ledger.offset_unknown))
+        if (MR_GUARD(CLEAN_COMMIT) && code == RD_KAFKA_RESP_ERR_NO_ERROR &&
+            atomic_load(&producer->ledger.offset_unknown))
             return mr_kafka_fail_producer(error, RD_KAFKA_RESP_ERR_UNKNOWN,
                                           "a record was acknowledged without its offset",
                                           "Writing records");
-#endif
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             return MR_OK;
         rd_kafka_poll(producer->handle, 0); /* serves the error callback */
@@ -537,13 +537,11 @@ enum mr_status mr_kafka_producer_commit(struct mr_log_producer *base, struct mr_
     rd_kafka_error_t *cause = rd_kafka_commit_transaction(producer->handle, -1);
     if (cause != NULL)
         return fail_with(producer, cause, "Committing a transaction", error);
-#ifndef MR_MUTATION_CLEAN_COMMIT
-    if (!mr_kafka_ledger_clean(&producer->ledger)) {
+    if (MR_GUARD(CLEAN_COMMIT) && !mr_kafka_ledger_clean(&producer->ledger)) {
         char text[KAFKA_TEXT_SIZE];
         mr_kafka_ledger_describe(&producer->ledger, text, sizeof(text));
         return MR_FAIL(error, MR_IO, MR_RECOVERY_REINCARNATE,
                        "The outcome of a transaction is in doubt: %s.", text);
     }
-#endif
     return MR_OK;
 }

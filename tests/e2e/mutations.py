@@ -1,8 +1,8 @@
 """Builds of the program with one guard of the protocol switched off.
 
-A guard is one source file's #ifdef, so a mutated program is the normal build's link with that file
-compiled again and put before the libraries: half a second instead of a whole build. What decides is
-the same compiler definition that `cmake -DMR_MUTATION=NAME` sets.
+A guard is a place MR_GUARD(NAME) (base/guard.h), so a mutated program is the normal build's link
+with the files that have it compiled again and put before the libraries: half a second instead of a
+whole build. What decides is the same definition that `cmake -DMR_MUTATION=NAME` sets.
 """
 
 import json
@@ -14,14 +14,14 @@ from millrace import BUILD, ROOT
 FOLDER = ROOT / "build"
 
 
-def sources_of(definition):
-    """The files whose text depends on the definition."""
-    words = ["grep", "-rlw", "--include=*.[ch]", definition, *source_folders()]
+def sources_of(guard):
+    """The files that hold the guard."""
+    words = ["grep", "-rlF", "--include=*.[ch]", f"MR_GUARD({guard})", *source_folders()]
     found = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True,
                            check=False).stdout.split()
     headers = [name for name in found if name.endswith(".h")]
-    assert found, f"no file knows {definition}"
-    assert not headers, f"{headers}: a header depends on {definition}: that needs a whole build"
+    assert found, f"no file has the guard {guard}"
+    assert not headers, f"{headers}: a header has the guard {guard}: that needs a whole build"
     return found
 
 
@@ -44,17 +44,17 @@ def build(name):
     # The new object and the libraries must come from the same sources: structs may have changed.
     subprocess.run(["ninja", "-C", str(BUILD), "bin/millrace"], check=True,
                    stdout=subprocess.DEVNULL)
-    definition = f"MR_MUTATION_{name.upper()}"
+    guard = name.upper()
     folder = FOLDER / f"mutation-{name.replace('_', '-')}"
     folder.mkdir(parents=True, exist_ok=True)
     compiles = {entry["file"]: entry
                 for entry in json.loads((BUILD / "compile_commands.json").read_text())}
     objects = []
-    for source in sources_of(definition):
+    for source in sources_of(guard):
         words = shlex.split(compiles[str(ROOT / source)]["command"])
         target = folder / (source.replace("/", "-") + ".o")
         words[words.index("-o") + 1] = str(target)
-        subprocess.run([*words, f"-D{definition}=1"], cwd=BUILD, check=True)
+        subprocess.run([*words, f"-DMR_MUTATED=MR_GUARD_{guard}"], cwd=BUILD, check=True)
         objects.append(str(target))
     words = link_command()
     program = folder / "millrace"

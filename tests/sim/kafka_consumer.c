@@ -174,6 +174,25 @@ static bool still_assigned(const struct consumer *consumer, const struct kafka_f
     return assignment->used && assignment->version == slot->version;
 }
 
+/* After trouble a client may fetch again what it has delivered: readers drop it. Not where
+ * processed records are purged, which would be gone. */
+static void fetch_again(struct consumer *consumer)
+{
+    for (uint32_t index = 0; index < consumer->assignments_count; index++) {
+        struct assignment *assignment = &consumer->assignments[index];
+        if (!assignment->used || consumer->end_of_partition || assignment->failed ||
+            strstr(assignment->partition->topic->name, "repartition") != NULL ||
+            !sim_chance(300000))
+            continue;
+        int64_t offset = assignment->position - (int64_t)sim_random(6);
+        if (offset < assignment->partition->start)
+            continue;
+        assignment->version = ++consumer->versions; /* what was fetched ahead is dropped */
+        assignment->fetched = offset;
+        assignment->position = offset;
+    }
+}
+
 static void fetched(struct kafka_request *request)
 {
     struct consumer *consumer = request->owner;
@@ -182,6 +201,8 @@ static void fetched(struct kafka_request *request)
             consumer->fetches[broker] = NULL;
     if (consumer->client.closed)
         return;
+    if (request->error == KAFKA_BROKEN)
+        fetch_again(consumer);
     for (uint32_t index = 0; index < request->slots_count && request->error == KAFKA_OK; index++) {
         struct kafka_fetch_slot *slot = &request->slots[index];
         if (!still_assigned(consumer, slot) || consumer->answers_count == ANSWERS_MAX)

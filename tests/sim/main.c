@@ -1,5 +1,6 @@
 /* tests/sim/main.c — runs seeds: `sim --first S --seeds N [--mutation M] [--replay SEED]`.
- * Prints one line for every seed that shows a fault, and a summary. Exit code 0: none did. A crash
+ * Prints one line for every seed that shows a fault, and a summary. Exit code 0: none did, or with
+ * --expect-violation one did (for mutations, which switch a guard off). A crash
  * of the simulation itself (a wild pointer in the code under test) is reported with its seed, too.
  */
 #include "tests/sim/mutation.h"
@@ -22,7 +23,8 @@ static struct {
     uint64_t stop_after; /* violations */
     const char *mutation;
     bool trace;
-    bool twice; /* run every seed twice and compare */
+    bool twice;  /* run every seed twice and compare */
+    bool wanted; /* a violation is what should be found */
 } options = {.first = 1, .seeds = 100, .stop_after = 10};
 
 static volatile uint64_t running_seed;
@@ -65,6 +67,11 @@ static bool parse(int count, char **words)
         const char *value = index + 1 < count ? words[index + 1] : NULL;
         if (strcmp(word, "--twice") == 0) {
             options.twice = true;
+            continue;
+        }
+        if (strcmp(word, "--expect-violation") == 0) {
+            options.wanted = true;
+            options.stop_after = 1;
             continue;
         }
         if (value == NULL)
@@ -115,7 +122,8 @@ int main(int count, char **words)
 {
     if (!parse(count, words)) {
         (void)fprintf(stderr, "usage: sim [--first SEED] [--seeds N] [--mutation NAME] "
-                              "[--stop-after N] [--twice] [--replay SEED]\n");
+                              "[--stop-after N] [--twice] [--expect-violation] "
+                              "[--replay SEED]\n");
         return 64;
     }
     if (!sim_workload_plan())
@@ -139,5 +147,5 @@ int main(int count, char **words)
     (void)printf("seeds %" PRIu64 " events %" PRIu64 " violations %" PRIu64 " hash %016" PRIx64
                  "\n",
                  done, events, violations, hash);
-    return violations == 0 ? 0 : 1;
+    return (violations > 0) == options.wanted ? 0 : 1;
 }
