@@ -82,11 +82,13 @@ static void set_claimer(struct mr_worker *worker, const struct mr_deployment *de
 {
     if (worker->claimer.log != NULL)
         return;
+    worker->claims_topic = mr_memory_copy_text(deployment->claims.name);
+    worker->cluster = mr_memory_copy_text(deployment->cluster);
     worker->claimer =
         (struct mr_claimer){.log = worker->open.log,
-                            .cluster = deployment->cluster,
+                            .cluster = worker->cluster,
                             .worker = worker->open.name,
-                            .claims_topic = deployment->claims.name,
+                            .claims_topic = worker->claims_topic,
                             .claims_partitions_count = deployment->claims.partitions_count,
                             .wait_ms = MR_LOG_WAIT_MS,
                             .fenced = &worker->fenced};

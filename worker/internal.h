@@ -45,6 +45,8 @@ struct mr_worker {
     const struct mr_store_ops *store_ops;
     struct mr_store_resources *store_resources;
     struct mr_claimer claimer;
+    char *claims_topic; /* the claimer's texts: they outlive the first topology */
+    char *cluster;
     struct mr_fenced fenced;
     struct mr_tap_outlet outlet; /* publish NULL: nobody can look */
     struct mr_running **runnings;

@@ -22,6 +22,8 @@ static void free_worker(struct mr_worker *worker)
     if (worker->store_resources != NULL)
         worker->store_ops->resources_destroy(worker->store_resources);
     (void)pthread_mutex_destroy(&worker->fenced.mutex);
+    mr_memory_free(worker->claims_topic);
+    mr_memory_free(worker->cluster);
     mr_ring_destroy(worker->jobs);
     mr_memory_free(worker->runnings);
     mr_memory_free(worker->threads);
