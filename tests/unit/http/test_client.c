@@ -5,12 +5,13 @@
 #include "tests/unit/http/fixture.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 static struct mr_http_server *server;
 static struct mr_http_client *client;
 static struct mr_arena arena;
-static struct mr_http_exchange *kept;
+static struct mr_http_exchange *_Atomic kept;
 static char text[256];
 
 static void on_echo(void *argument, struct mr_http_exchange *exchange)
@@ -50,7 +51,7 @@ static void on_elsewhere(void *argument, struct mr_http_exchange *exchange)
 static void on_keep(void *argument, struct mr_http_exchange *exchange)
 {
     (void)argument;
-    kept = exchange;
+    atomic_store(&kept, exchange);
 }
 
 static void on_events(void *argument, struct mr_http_exchange *exchange)
@@ -166,7 +167,7 @@ static void test_says_when_nobody_answers(void **state)
     assert_int_equal(
         mr_http_client_send(client, "GET", url("/keep"), NULL, none, 200, &arena, &reply, &error),
         MR_TIMEOUT);
-    mr_http_answer(kept, 200, "text/plain", none);
+    mr_http_answer(atomic_load(&kept), 200, "text/plain", none);
     assert_int_equal(mr_http_client_send(client, "GET", "file:///etc/hostname", NULL, none, 5000,
                                          &arena, &reply, &error),
                      MR_INVALID);

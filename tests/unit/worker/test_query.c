@@ -161,7 +161,7 @@ static _Atomic bool ended;
 
 static void *ask_all_along(void *argument)
 {
-    uint64_t *found = argument;
+    _Atomic uint64_t *found = argument;
     struct mr_arena own;
     mr_arena_init(&own, 4096);
     while (!atomic_load(&ended)) {
@@ -170,7 +170,7 @@ static void *ask_all_along(void *argument)
             .topology = "sensors", .store = "spikes", .key = mr_slice_text("a"), .partition = -1};
         mr_arena_reset(&own);
         mr_query_run(registry, &query, &own, &answer);
-        *found += answer.outcome == MR_QUERY_FOUND;
+        atomic_fetch_add(found, answer.outcome == MR_QUERY_FOUND);
     }
     mr_arena_deinit(&own);
     return NULL;
@@ -179,10 +179,10 @@ static void *ask_all_along(void *argument)
 static void test_states_come_and_go_while_they_are_read(void **state)
 {
     (void)state;
-    uint64_t found = 0;
+    _Atomic uint64_t found = 0;
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, ask_all_along, &found), 0);
-    for (int round = 0; round < 50 || (found == 0 && round < 5000); round++) {
+    for (int round = 0; round < 50 || (atomic_load(&found) == 0 && round < 5000); round++) {
         struct query_task task;
         query_task_open(&task, registry, 0, 1, false);
         mr_query_ready(task.entry);
@@ -192,7 +192,7 @@ static void test_states_come_and_go_while_they_are_read(void **state)
     }
     atomic_store(&ended, true);
     pthread_join(thread, NULL);
-    assert_true(found > 0);
+    assert_true(atomic_load(&found) > 0);
 }
 
 #define WITH_REGISTRY(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
