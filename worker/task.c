@@ -72,6 +72,8 @@ void mr_task_close(struct mr_task *task)
     }
     mr_pipeline_destroy(task->pipeline);
     task->pipeline = NULL;
+    mr_query_unregister(task->queries);
+    task->queries = NULL;
     mr_state_close(task->state);
     task->state = NULL;
     task->touched = false;

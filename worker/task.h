@@ -11,6 +11,7 @@
 #include "worker/ingest.h"
 #include "worker/pipeline.h"
 #include "worker/progress.h"
+#include "worker/query.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -105,6 +106,7 @@ struct mr_task {
     bool condemned;     /* FAILED once the incarnation has ended */
     bool state_damaged; /* found while it ran: wiped before it is opened again */
     struct mr_state *state;
+    struct mr_query_entry *queries; /* where queries find the state; NULL: nowhere */
     struct mr_pipeline *pipeline;
     struct mr_task_input *inputs;
     uint32_t inputs_count;

@@ -32,6 +32,8 @@ static void tell_restore(struct mr_task *task, int64_t remaining)
     atomic_store(&task->shared.restored_records, task->statistics.restored_records);
     atomic_store(&task->shared.restored_bytes, task->statistics.restored_bytes);
     atomic_store(&task->shared.changelog_remaining, remaining > 0 ? remaining : 0);
+    if (task->queries != NULL)
+        mr_query_remaining(task->queries, remaining > 0 ? remaining : 0);
 }
 
 static enum mr_status progress_visit(void *argument, const struct mr_log_message *message,
@@ -325,6 +327,21 @@ static enum mr_status open_input(struct mr_task *task, struct mr_task_input *inp
     return MR_OK;
 }
 
+/* From here on queries find it; they are told to wait until it is restored. */
+static void register_state(struct mr_task *task)
+{
+    const struct mr_deployment *deployment = task->lane->deployment;
+    struct mr_query_task known = {.topology = deployment->plan->name,
+                                  .generation = deployment->generation,
+                                  .plan = deployment->plan,
+                                  .subtopology = task->subtopology,
+                                  .partition = task->partition,
+                                  .partitions_count = task->partitions_count,
+                                  .state = task->state};
+    if (task->lane->worker->open.queries != NULL)
+        task->queries = mr_query_register(task->lane->worker->open.queries, &known);
+}
+
 static enum mr_status restore(struct mr_task *task, struct progress_search *search,
                               struct mr_error *error)
 {
@@ -357,6 +374,7 @@ static enum mr_status restore(struct mr_task *task, struct progress_search *sear
     enum mr_status status = mr_pipeline_create(&open, &task->pipeline, error);
     if (status != MR_OK || task->state == NULL)
         return status;
+    register_state(task);
     struct progress_search replay = {
         .task = task, .state = task->state, .restore_end = restore_end};
     status = mr_log_read_to_end(task->lane->log, log_topic(task)->name, task->partition, offset,
@@ -365,6 +383,8 @@ static enum mr_status restore(struct mr_task *task, struct progress_search *sear
         status = mr_state_restore_finish(task->state, error);
     task->statistics.restore_ms = mr_clock_monotonic_ms() - start_ms;
     tell_restore(task, 0);
+    if (status == MR_OK && task->queries != NULL)
+        mr_query_ready(task->queries);
     return status;
 }
 

@@ -18,6 +18,7 @@ struct mr_worker;
 struct mr_running; /* a version of a topology on this worker */
 struct mr_task;
 struct mr_tap_outlet;
+struct mr_query_registry;
 
 enum { MR_WORKER_TASKS_MAX = MR_MESSAGE_TASKS_MAX };
 
@@ -31,6 +32,7 @@ struct mr_worker_open {
     bool until_end;        /* stop at the end offsets seen at start */
     bool outlives_process; /* the log is not in this process: until_end takes ends at start */
     bool assigned;         /* a coordinator assigns: who was fenced asks before it claims again */
+    struct mr_query_registry *queries; /* where open states are known; NULL: nobody asks */
 };
 
 enum mr_running_state { MR_RUNNING_ACTIVE, MR_RUNNING_ENDED, MR_RUNNING_FAILED };
