@@ -120,6 +120,7 @@ struct kafka_transaction { /* of a transactional id */
     struct kafka_partition *partitions[KAFKA_TRANSACTION_PARTITIONS_MAX];
     uint32_t partitions_count;
     uint32_t markers_left;
+    struct kafka_request *lurking; /* an EndTxn of a broken connection */
 };
 
 /* ---- Connections ---- */
@@ -167,6 +168,7 @@ struct kafka_request {
     bool served;
     bool answered; /* at the client, by whatever */
     bool watched;  /* its time-out is set */
+    bool lurks;    /* arrives at the worst moment: within the id's next transaction */
     enum kafka_error error;
     /* What it says; each kind of request uses its own. */
     const char *text;
@@ -201,6 +203,7 @@ struct kafka_tuning { /* drawn per run */
     uint64_t request_timeout_ns;
     uint32_t late_per_million; /* of broken connections: what still arrives comes late */
     uint64_t late_ns;
+    uint32_t end_stalls_per_million; /* of EndTxn requests: their connection is stalled */
     uint32_t marker_slow_per_million;
     uint64_t marker_slow_ns;
 };
@@ -245,6 +248,7 @@ bool kafka_send(struct kafka_client *client, uint32_t broker, struct kafka_reque
 uint64_t kafka_retry_ns(void);
 void kafka_respond(struct kafka_request *request, enum kafka_error error);
 void kafka_break(struct kafka_connection *connection);
+void kafka_arrive(struct kafka_request *request, uint64_t delay_ns);
 /* On a thread: send and wait, again and again until one is answered: that is *request. MR_TIMEOUT.
  */
 enum mr_status kafka_call(struct kafka_client *client, uint32_t broker,
@@ -276,6 +280,8 @@ void kafka_serve_init(struct kafka_request *request);
 void kafka_serve_add_partitions(struct kafka_request *request);
 void kafka_serve_end(struct kafka_request *request);
 uint32_t kafka_open_transactions(void);
+/* A record was appended: what lurks for that may arrive now. */
+void kafka_transaction_wrote(int64_t producer_id);
 
 /* ---- Clients ---- */
 

@@ -174,7 +174,9 @@ void kafka_serve_produce(struct kafka_request *request)
         sim_trace("kafka: %s[%d] takes %u records of %lld/%d at %lld", partition->topic->name,
                   (int)partition->number, request->entries_count, (long long)request->producer_id,
                   (int)request->epoch, (long long)request->offset);
-        if (!request->transactional)
+        if (request->transactional)
+            kafka_transaction_wrote(request->producer_id);
+        else
             kafka_changed(partition);
     }
     kafka_respond(request, KAFKA_OK);

@@ -120,11 +120,11 @@ static void arrive(void *argument, uint64_t token)
     struct kafka_request *request = argument;
     struct kafka_connection *connection = request->connection;
     MR_UNUSED(token);
-    if (request->lost)
+    if (request->lost || (request->lurks && token == 0))
         return;
     uint64_t hold_ns = arrival_hold(connection);
     if (hold_ns > sim_now_ns()) {
-        sim_at(hold_ns, NULL, arrive, request, 0);
+        sim_at(hold_ns, NULL, arrive, request, token);
         connection->last_arrival_ns = latest(connection->last_arrival_ns, hold_ns);
         watch(request);
         return;
@@ -139,6 +139,11 @@ static void arrive(void *argument, uint64_t token)
     sim_trace("kafka%u serves %s of %s%s", connection->broker, request->name,
               connection->client->process->name, connection->open ? "" : " (late)");
     request->serve(request);
+}
+
+void kafka_arrive(struct kafka_request *request, uint64_t delay_ns)
+{
+    sim_after(delay_ns, NULL, arrive, request, 1);
 }
 
 bool kafka_send(struct kafka_client *client, uint32_t broker, struct kafka_request *request)
@@ -166,6 +171,8 @@ bool kafka_send(struct kafka_client *client, uint32_t broker, struct kafka_reque
         connection->last->next = request;
     connection->last = request;
     connection->last_arrival_ns = latest(connection->last_arrival_ns, now_ns + kafka_delay());
+    if (request->serve == kafka_serve_end && sim_chance(kafka.tuning.end_stalls_per_million))
+        connection->held_until_ns = now_ns + sim_random(kafka.tuning.late_ns);
     sim_at(connection->last_arrival_ns, NULL, arrive, request, 0);
     return true;
 }
@@ -229,6 +236,19 @@ static void answer_broken(void *argument, uint64_t token)
     sim_wake_all(&request->done);
 }
 
+/* KAFKA-17754: a delayed EndTxn decides a later transaction. */
+static void lurk(struct kafka_request *request)
+{
+    if (request->serve != kafka_serve_end || !sim_chance(kafka.tuning.late_per_million))
+        return;
+    struct kafka_transaction *transaction = kafka_transaction_take(request->text);
+    if (transaction->lurking != NULL)
+        return;
+    request->lurks = true;
+    request->connection->held_until_ns = 0;
+    transaction->lurking = request;
+}
+
 void kafka_break(struct kafka_connection *connection)
 {
     struct kafka_client *client = connection->client;
@@ -252,10 +272,12 @@ void kafka_break(struct kafka_connection *connection)
     connection->last = NULL;
     while (request != NULL) {
         struct kafka_request *next = request->next;
-        if (!request->served && kept > 0)
+        if (!request->served && kept > 0) {
             kept--;
-        else if (!request->served)
+            lurk(request);
+        } else if (!request->served) {
             request->lost = true;
+        }
         request->answered = true;
         request->error = KAFKA_BROKEN;
         if (!client->closed)
@@ -360,6 +382,7 @@ void kafka_heal(void)
     }
     kafka.markers_held_until_ns = 0;
     kafka.tuning.late_per_million = 0;
+    kafka.tuning.end_stalls_per_million = 0;
     kafka.tuning.spike_per_million = 0;
     kafka.tuning.marker_slow_per_million = 0;
 }

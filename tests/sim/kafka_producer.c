@@ -21,6 +21,7 @@ enum { PARTITIONS_MAX = 64, BATCH_MAX = 50, PLAIN_TIMEOUT_MS = 20000, DESTROY_MS
 
 struct queued {
     struct mr_log_record record;
+    const char *topic;
     const struct mr_headers *headers;
     uint64_t checksum;
     int64_t timestamp_ms;
@@ -52,12 +53,27 @@ struct producer {
     uint64_t add_not_before_ns;
     uint64_t began_ns;
     enum kafka_error refused; /* what ends the producer */
+    struct queued *borrowed;  /* all of the transaction */
+    uint32_t borrowed_count;
+    uint32_t borrowed_capacity;
     bool dirty;
     bool retry_set;
     struct sim_queue waiters;
 };
 
 static void pump(struct producer *producer);
+
+static uint64_t checksum(const struct mr_log_record *record)
+{
+    return mr_hash64(record->key) * 31 + mr_hash64(record->value);
+}
+
+static void check_borrowed(const struct producer *producer, const struct queued *queued)
+{
+    if (checksum(&queued->record) != queued->checksum)
+        sim_violation("%s: the bytes of a record for %s changed while they were borrowed",
+                      producer->client.process->name, queued->topic);
+}
 
 static uint32_t coordinator_of(const struct producer *producer)
 {
@@ -129,6 +145,8 @@ void kafka_producer_destroy(struct mr_log_producer *base)
     if (producer == NULL)
         return;
     sim_sleep(sim_random(DESTROY_MS_MAX * SIM_MS)); /* librdkafka's threads come to an end */
+    for (uint32_t index = 0; index < producer->borrowed_count; index++)
+        check_borrowed(producer, &producer->borrowed[index]);
     kafka_client_close(&producer->client);
 }
 
@@ -136,17 +154,13 @@ enum mr_status kafka_producer_begin(struct mr_log_producer *base, struct mr_erro
 {
     struct producer *producer = (struct producer *)base;
     producer->began_ns = sim_now_ns();
+    producer->borrowed_count = 0;
     if (producer->refused != KAFKA_OK)
         return fail(producer, producer->refused, "Beginning a transaction", error);
     return MR_OK;
 }
 
 /* ---- Taking records ---- */
-
-static uint64_t checksum(const struct mr_log_record *record)
-{
-    return mr_hash64(record->key) * 31 + mr_hash64(record->value);
-}
 
 static struct writing *take_partition(struct producer *producer, const char *topic, int32_t number)
 {
@@ -179,7 +193,21 @@ static const struct mr_headers *copy_headers(const struct mr_headers *headers)
     return sim_copy(&made, sizeof made);
 }
 
-static void enqueue(struct writing *writing, const struct mr_log_record *record)
+static void borrow(struct producer *producer, const struct queued *queued)
+{
+    if (producer->borrowed_count == producer->borrowed_capacity) {
+        uint32_t capacity = (producer->borrowed_count + 16) * 2;
+        struct queued *larger = sim_new(capacity * sizeof *larger);
+        if (producer->borrowed_count > 0)
+            memcpy(larger, producer->borrowed, producer->borrowed_count * sizeof *larger);
+        producer->borrowed = larger;
+        producer->borrowed_capacity = capacity;
+    }
+    producer->borrowed[producer->borrowed_count++] = *queued;
+}
+
+static void enqueue(struct producer *producer, struct writing *writing,
+                    const struct mr_log_record *record)
 {
     if (writing->count == 0)
         writing->first = 0;
@@ -193,11 +221,13 @@ static void enqueue(struct writing *writing, const struct mr_log_record *record)
         writing->first = 0;
     }
     int64_t timestamp_ms = record->timestamp_ms == -1 ? mr_clock_wall_ms() : record->timestamp_ms;
-    writing->queue[writing->first + writing->count++] =
-        (struct queued){.record = *record,
-                        .headers = copy_headers(record->headers),
-                        .checksum = checksum(record),
-                        .timestamp_ms = timestamp_ms};
+    struct queued queued = {.record = *record,
+                            .topic = writing->partition->topic->name,
+                            .headers = copy_headers(record->headers),
+                            .checksum = checksum(record),
+                            .timestamp_ms = timestamp_ms};
+    writing->queue[writing->first + writing->count++] = queued;
+    borrow(producer, &queued);
 }
 
 enum mr_status kafka_producer_send(struct mr_log_producer *base,
@@ -212,7 +242,7 @@ enum mr_status kafka_producer_send(struct mr_log_producer *base,
             take_partition(producer, records[index].topic, records[index].partition);
         if (writing == NULL)
             return fail(producer, KAFKA_NOT_FOUND, records[index].topic, error);
-        enqueue(writing, &records[index]);
+        enqueue(producer, writing, &records[index]);
     }
     if (sim_chance(500000)) /* linger: else it goes with the flush */
         pump(producer);
@@ -331,9 +361,7 @@ static void make_entries(const struct producer *producer, const struct writing *
     for (uint32_t index = 0; index < writing->batch_count; index++) {
         const struct queued *queued = &writing->queue[writing->first + index];
         const struct mr_log_record *record = &queued->record;
-        if (checksum(record) != queued->checksum)
-            sim_violation("%s: the bytes of a record for %s changed before its transaction ended",
-                          producer->client.process->name, writing->partition->topic->name);
+        check_borrowed(producer, queued);
         request->entries[index] = (struct kafka_entry){
             .producer_id = producer->producer_id,
             .epoch = producer->epoch,
@@ -459,6 +487,8 @@ enum mr_status kafka_producer_commit(struct mr_log_producer *base, struct mr_err
         return status;
     for (uint32_t index = 0; index < producer->partitions_count; index++)
         producer->partitions[index].added = false;
+    if (!producer->dirty)
+        producer->borrowed_count = 0;
     if (producer->dirty && MR_GUARD(CLEAN_COMMIT))
         return MR_FAIL(error, MR_IO, MR_RECOVERY_REINCARNATE,
                        "The outcome of a transaction is in doubt.");

@@ -48,6 +48,15 @@ uint32_t kafka_open_transactions(void)
     return count;
 }
 
+void kafka_transaction_wrote(int64_t producer_id)
+{
+    struct kafka_transaction *transaction = find_by_producer(producer_id);
+    if (transaction == NULL || transaction->lurking == NULL || !sim_chance(300000))
+        return;
+    kafka_arrive(transaction->lurking, sim_random(3 * SIM_MS));
+    transaction->lurking = NULL;
+}
+
 /* ---- Markers ---- */
 
 struct marker {

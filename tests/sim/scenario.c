@@ -26,7 +26,8 @@ static struct {
     uint64_t fault_gap_ns;
     uint64_t faults_end_ns;
     uint64_t deadline_ns;
-    uint64_t lost_per_million;                                /* answers and questions */
+    uint64_t lost_per_million;            /* answers and questions */
+    uint64_t cut_until_ns[SIM_NODES_MAX]; /* nothing from the node arrives here */
     struct sim_task_word words[SIM_NODES_MAX][SIM_TASKS_MAX]; /* the last ones */
 } director;
 
@@ -78,7 +79,8 @@ static void heed_words(const struct sim_question *question)
 
 static void heard(const struct sim_question *question)
 {
-    if (question->node->process->life != question->life)
+    if (question->node->process->life != question->life ||
+        director.cut_until_ns[question->node->index] > sim_now_ns())
         return;
     heed_words(question);
     memcpy(director.words[question->node->index], question->words, sizeof question->words);
@@ -120,13 +122,23 @@ static void reassign_all(uint32_t node)
             revoke(task);
 }
 
+static void give_again(void *argument, uint64_t token)
+{
+    MR_UNUSED(argument);
+    if (!director.leaving)
+        give((uint32_t)token, random_node());
+}
+
 static void shuffle_task(void)
 {
     uint32_t task = (uint32_t)sim_random(sim_cluster.tasks_count);
-    if (sim_chance(400000))
+    if (sim_chance(400000)) {
         revoke(task);
-    else
-        give(task, random_node());
+        return;
+    }
+    give(task, random_node());
+    if (sim_chance(500000)) /* two of them claim at the same time */
+        sim_after(sim_random(300 * SIM_MS), NULL, give_again, NULL, task);
 }
 
 /* ---- Faults ---- */
@@ -199,12 +211,27 @@ static uint64_t some_time(void)
     return sim_chance(700000) ? sim_random(SIM_SECOND) : sim_random(8 * SIM_SECOND);
 }
 
-static void fault_kafka(const struct sim_node *node)
+static void cut_control(const struct sim_node *node)
 {
-    switch (sim_random(8)) {
+    uint64_t duration_ns = some_time();
+    sim_trace("fault: %s is cut off from the director for %.3f s", node->process->name,
+              (double)duration_ns / 1e9);
+    director.cut_until_ns[node->index] = sim_now_ns() + duration_ns;
+}
+
+static void fault_network(const struct sim_node *node)
+{
+    switch (sim_random(10)) {
     case 0:
     case 1:
+        cut_control(node);
+        break;
     case 2:
+        cut_control(node); /* from everybody; from Kafka for a shorter time */
+        kafka_cut(node->process, true, true, some_time() / 2);
+        break;
+    case 8:
+    case 9:
         kafka_stall(some_time());
         break;
     case 3:
@@ -238,7 +265,7 @@ static void make_fault(void *argument, uint64_t token)
     else if (kind < 6)
         fault_process(node);
     else
-        fault_kafka(node);
+        fault_network(node);
     sim_after(sim_random(2 * director.fault_gap_ns) + 1, NULL, make_fault, NULL, 0);
 }
 
@@ -322,6 +349,7 @@ static void settle(void *argument, uint64_t token)
     sim_trace("faults are over");
     director.settled = true;
     director.lost_per_million = 0;
+    memset(director.cut_until_ns, 0, sizeof director.cut_until_ns);
     director.deadline_ns = sim_now_ns() + SETTLE_SECONDS_MAX * SIM_SECOND;
     kafka_heal();
     for (uint32_t index = 0; index < sim_cluster.nodes_count; index++)
@@ -361,6 +389,7 @@ static void tune(void)
     tuning->request_timeout_ns = sim_between(300, 4000) * SIM_MS;
     tuning->late_per_million = 500000;
     tuning->late_ns = sim_between(1, 10) * SIM_SECOND;
+    tuning->end_stalls_per_million = sim_chance(500000) ? 0 : (uint32_t)sim_random(40000);
     tuning->marker_slow_per_million = (uint32_t)sim_random(50000);
     tuning->marker_slow_ns = sim_between(100, 3000) * SIM_MS;
     director.lost_per_million = sim_random(150000);
