@@ -27,8 +27,9 @@ struct mr_agent_loop {
     bool busy;
     bool reached; /* the last answer counted not long ago */
     uint64_t silence_said_ms;
-    _Atomic uint32_t leave_ms; /* 0: stay */
-    pthread_mutex_t mutex;     /* guards contact */
+    _Atomic uint32_t leave_ms;  /* 0: stay */
+    _Atomic uint64_t turned_ms; /* monotonic */
+    pthread_mutex_t mutex;      /* guards contact */
     struct mr_agent_loop_contact contact;
 };
 
@@ -44,6 +45,7 @@ enum mr_status mr_agent_loop_create(const struct mr_agent_loop_open *open,
     made->agent = mr_agent_create(&open->agent);
     made->host = open->host;
     made->client = client;
+    atomic_store(&made->turned_ms, mr_clock_monotonic_ms());
     mr_arena_init(&made->arena, ARENA_CHUNK_BYTES);
     (void)pthread_mutex_init(&made->mutex, NULL);
     *loop = made;
@@ -65,6 +67,11 @@ void mr_agent_loop_leave(struct mr_agent_loop *loop, uint32_t deadline_ms)
 {
     atomic_store(&loop->leave_ms, deadline_ms > 0 ? deadline_ms : 1);
     loop->client->transport->ops->client_wake(loop->client);
+}
+
+uint64_t mr_agent_loop_silence_ms(const struct mr_agent_loop *loop)
+{
+    return mr_clock_monotonic_ms() - atomic_load(&loop->turned_ms);
 }
 
 void mr_agent_loop_contact(struct mr_agent_loop *loop, struct mr_agent_loop_contact *contact)
@@ -182,5 +189,6 @@ enum mr_agent_loop_state mr_agent_loop_turn(struct mr_agent_loop *loop)
          index++)
         state = obey(loop, &commands.items[index], now_ms);
     note_contact(loop, now_ms);
+    atomic_store(&loop->turned_ms, now_ms);
     return state;
 }

@@ -32,6 +32,9 @@ enum mr_agent_loop_state mr_agent_loop_turn(struct mr_agent_loop *loop);
 /* Release everything, tell the coordinator, and finish within deadline_ms. */
 void mr_agent_loop_leave(struct mr_agent_loop *loop, uint32_t deadline_ms);
 
+/* Milliseconds since the last turn. Any thread. */
+uint64_t mr_agent_loop_silence_ms(const struct mr_agent_loop *loop);
+
 /* How the coordinator is reached; address is copied. */
 struct mr_agent_loop_contact {
     bool answered;

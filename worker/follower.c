@@ -17,6 +17,7 @@
 #include "operators/operator.h"
 #include "state/state.h"
 #include "worker/internal.h"
+#include "worker/query.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,7 +41,8 @@ struct mr_standby {
     int32_t partition;
 
     /* The follower's thread. */
-    struct mr_state *state; /* NULL: not open */
+    struct mr_state *state;         /* NULL: not open */
+    struct mr_query_entry *queries; /* NULL: nobody asks */
     struct mr_operator **operators;
     uint32_t operators_count;
     uint32_t tag;
@@ -72,6 +74,7 @@ struct mr_follower {
     const struct mr_store_ops *store_ops;
     struct mr_store_resources *store_resources;
     const char *state_directory;
+    struct mr_query_registry *queries; /* NULL: nobody asks */
     struct mr_ring *arrivals;
     pthread_t thread;
     /* The thread's. */
@@ -143,8 +146,29 @@ static enum mr_status open_tables(struct mr_standby *standby, struct mr_error *e
     return MR_OK;
 }
 
+/* What is on the disk is whole transactions: queries may read it from now on. */
+static void register_state(struct mr_standby *standby)
+{
+    const struct mr_deployment *deployment = standby->deployment;
+    struct mr_query_task known = {.topology = deployment->plan->name,
+                                  .generation = deployment->generation,
+                                  .plan = deployment->plan,
+                                  .subtopology = standby->subtopology,
+                                  .partition = standby->partition,
+                                  .partitions_count =
+                                      deployment->subtopologies[standby->subtopology].tasks_count,
+                                  .standby = true,
+                                  .state = standby->state};
+    if (standby->follower->queries == NULL)
+        return;
+    standby->queries = mr_query_register(standby->follower->queries, &known);
+    mr_query_ready(standby->queries);
+}
+
 static void close_state(struct mr_standby *standby)
 {
+    mr_query_unregister(standby->queries);
+    standby->queries = NULL;
     for (uint32_t index = 0; index < standby->operators_count; index++)
         mr_operator_destroy(standby->operators[index]);
     mr_memory_free(standby->operators);
@@ -250,6 +274,8 @@ static void tell_remaining(struct mr_standby *standby)
 {
     int64_t remaining = standby->at_end ? 0 : standby->end - standby->position;
     atomic_store(&standby->remaining, remaining > 0 ? remaining : 0);
+    if (standby->queries != NULL)
+        mr_query_remaining(standby->queries, remaining > 0 ? remaining : 0);
 }
 
 /* Write what is gathered. Never between the records of a transaction and their progress record:
@@ -262,6 +288,8 @@ static enum mr_status finish(struct mr_standby *standby, struct mr_error *error)
     standby->finished_ms = mr_clock_monotonic_ms();
     if (status == MR_OK)
         standby->failures_count = 0;
+    if (status == MR_OK && standby->queries != NULL)
+        mr_query_current(standby->queries, mr_clock_wall_ms());
     return status;
 }
 
@@ -296,9 +324,13 @@ static enum mr_status heed(struct mr_standby *standby, const struct mr_log_fetch
     if (message->offset > standby->position)
         standby->position = message->offset;
     tell_remaining(standby);
-    if (standby->pending > 0 || !standby->applied)
+    if (standby->pending > 0)
         return MR_OK;
-    return finish(standby, error);
+    if (standby->applied)
+        return finish(standby, error);
+    if (standby->queries != NULL)
+        mr_query_current(standby->queries, mr_clock_wall_ms());
+    return MR_OK;
 }
 
 static struct mr_standby *find_tag(struct mr_follower *follower, uint32_t tag)
@@ -382,6 +414,7 @@ static enum mr_status tend(struct mr_standby *standby, uint64_t now_ms, struct m
         status = open_state(standby, error);
         if (status != MR_OK)
             return status;
+        register_state(standby);
         atomic_store(&standby->state_now, (int)MR_TASK_STATE_FOLLOWING);
         tell_remaining(standby);
         log_state(MR_LOG_INFO, standby, "a standby follows", NULL);
@@ -496,6 +529,7 @@ enum mr_status mr_follower_create(struct mr_worker *worker, struct mr_follower *
     made->store_ops = worker->store_ops;
     made->store_resources = worker->store_resources;
     made->state_directory = worker->open.state_directory;
+    made->queries = worker->open.queries;
     made->arrivals = mr_ring_create(MR_WORKER_TASKS_MAX);
     int failed = pthread_create(&made->thread, NULL, follower_main, made);
     if (failed != 0) {
