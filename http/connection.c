@@ -24,6 +24,7 @@ enum {
     IDLE_MS_MAX = 75000,
     LINGER_MS_MAX = 2000,
     BYTES_PER_SECOND_MIN = 64 << 10,
+    JOINED_BYTES_MAX = 16 << 10, /* a body up to this goes out in one piece with its head */
     HEARTBEAT_MS = 15000,
     SUBSCRIBER_STUCK_MS_MAX = 300000
 };
@@ -52,6 +53,7 @@ struct mr_http_connection {
     /* What is being written, in this order. */
     struct mr_buffer out;
     struct mr_http_answer *answer;
+    size_t body_size; /* of the answer, behind out */
     struct mr_http_event *event;
     size_t out_offset; /* in out, then in the answer's body or the event */
     size_t written_bytes;
@@ -172,6 +174,13 @@ static void start_answer(struct mr_http_connection *connection, struct mr_http_a
     mr_buffer_deinit(&connection->out);
     mr_http_answer_head(answer, connection->keep_alive, &connection->out);
     connection->out_offset = 0;
+    connection->body_size = connection->head_only ? 0 : answer->body_size;
+    if (connection->body_size > 0 && connection->body_size <= JOINED_BYTES_MAX) {
+        connection->out.size_max += JOINED_BYTES_MAX;
+        enum mr_status status = mr_buffer_append(&connection->out, answer->body, answer->body_size);
+        MR_ASSERT(status == MR_OK);
+        connection->body_size = 0;
+    }
     connection->written_bytes = 0;
     connection->since_ms = now_ms;
     connection->deadline_ms = now_ms + WRITE_MS_MAX;
@@ -483,9 +492,9 @@ struct mr_slice mr_http_connection_output(struct mr_http_connection *connection)
     if (connection->out_offset < connection->out.size)
         return mr_slice_from(connection->out.data + connection->out_offset,
                              connection->out.size - connection->out_offset);
-    if (connection->phase == WRITING && connection->answer != NULL && !connection->head_only) {
+    if (connection->phase == WRITING && connection->body_size > 0) {
         size_t offset = connection->out_offset - connection->out.size;
-        size_t left = connection->answer->body_size - offset;
+        size_t left = connection->body_size - offset;
         return mr_slice_from(left == 0 ? NULL : connection->answer->body + offset, left);
     }
     if (connection->phase != EVENTS)
@@ -550,8 +559,7 @@ bool mr_http_connection_sent(struct mr_http_connection *connection, size_t size,
     if (connection->phase == WRITING) {
         connection->deadline_ms = connection->since_ms + WRITE_MS_MAX +
                                   connection->written_bytes * 1000 / BYTES_PER_SECOND_MIN;
-        size_t body = connection->head_only ? 0 : connection->answer->body_size;
-        if (connection->out_offset == connection->out.size + body)
+        if (connection->out_offset == connection->out.size + connection->body_size)
             end_answer(connection, now_ms);
     } else if (connection->phase == EVENTS) {
         if (head_sent)
