@@ -25,6 +25,10 @@ static enum mr_status take_event(struct mr_lane *lane, const struct mr_log_messa
             return MR_OK;
         }
         *error = fetch->error;
+        /* Records of a repartition are purged up to what its owner has committed: somebody else
+         * owns the task, and a claim will say so. */
+        if (input->repartition && error->status == MR_CORRUPT)
+            error->recovery = MR_RECOVERY_REINCARNATE;
         return fetch->error.status;
     }
     /* Behind trailing markers; but not behind records that until_end leaves for the next run. */

@@ -247,7 +247,14 @@ static enum mr_status check_input(struct mr_task *task, struct mr_task_input *in
                                        &end, error);
     if (status != MR_OK)
         return status;
-    if (input->next_offset < first && !input->repartition)
+    if (input->next_offset < first && input->repartition)
+        return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "Repartition topic %s[%d] now starts at offset %" PRId64
+                       "; the task has processed it to %" PRId64
+                       ": records between were deleted by somebody else than Millrace. Reset the "
+                       "topology.",
+                       input->topic, input->partition, first, input->next_offset);
+    if (input->next_offset < first)
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                        "Topic %s[%d] now starts at offset %" PRId64
                        "; the task had read to %" PRId64
