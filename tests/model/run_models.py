@@ -44,6 +44,8 @@ TABLE = [
     ("holds.shared_progress", "holds", "model", "TASKS=2 OFFSETS=1 SHARED_PROGRESS"),
     ("holds.two_tasks_release_again", "holds", "deep", "TASKS=2 OFFSETS=1 RELEASE"),
     ("holds.two_tasks_two_offsets", "holds", "deep", "TASKS=2 OFFSETS=2"),
+    ("holds.two_tasks_all", "holds", "deep",
+     ALL + "TASKS=2 OFFSETS=1 HELD PIECES=2 STARTS_0=1 STARTS_1=1"),
     ("holds.five_offsets", "holds", "deep", ALL + "OFFSETS=5 HELD PIECES=2 EPOCHS=2"),
     # What safety does not need: epochs, and reading to the end of a partition that has one owner
     # as long as every change of owners is fenced.
@@ -148,7 +150,9 @@ def judge(case, output, seconds):
         why = "another error than the one meant: " + kind
     else:
         why = ""
-        length = int(violation.group(2)) if violation else 0
+        # With -i Spin goes on with the depth of the last counterexample as its bound.
+        shorter = re.findall(r"reducing search depth to (\d+)", output)
+        length = int(shorter[-1] if shorter else violation.group(2)) if violation else 0
     return Result(why == "", why or kind, number(r"([\d.e+]+) states, stored", output),
                   number(r"depth reached (\d+)", output),
                   number(r"([\d.]+)\s+total actual memory usage", output), seconds, length)
@@ -187,7 +191,8 @@ def replay(folder):
     for line in shown.splitlines():
         if line.startswith("spin: trail ends"):
             break
-        print("    " + line)
+        if not re.match(r" *\d+:\t|MSC: ", line):  # steps by their place in the verifier
+            print("    " + line)
 
 
 def show_header():
