@@ -249,8 +249,6 @@ static enum mr_status create_context(struct mr_http_server *server,
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .protocols = protocols,
-        .gid = -1,
-        .uid = -1,
         .user = server,
         .pt_serv_buf_size = READ_BYTES_MAX,
         .fd_limit_per_thread = MR_HTTP_CONNECTIONS_MAX + REFUSED_CONNECTIONS_MAX + OWN_FDS,
