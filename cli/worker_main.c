@@ -17,7 +17,7 @@ enum { STOP_MS = 30000, STOP_MS_MIN = 1000, STOP_MS_MAX = 3600000, THREADS_MAX =
 static enum mr_exit usage(const char *format, const char *argument)
 {
     (void)fputs("millrace-worker: ", stderr);
-    (void)fprintf(stderr, "%s %s\n", format, argument);
+    (void)fprintf(stderr, "%s%s%s\n", format, argument[0] == '\0' ? "" : " ", argument);
     return MR_EXIT_USAGE;
 }
 

@@ -49,11 +49,14 @@ struct process {
 };
 
 static volatile sig_atomic_t stop_signals;
+static volatile sig_atomic_t started; /* there is something to commit and release */
 
 /* The second one ends the process at once. */
 static void on_signal(int signal_number)
 {
     (void)signal_number;
+    if (!started)
+        _Exit(MR_EXIT_FINE);
     if (stop_signals > 0)
         _Exit(MR_EXIT_WRONG);
     stop_signals = 1;
@@ -151,7 +154,7 @@ static enum mr_exit open_log(struct process *process)
 static enum mr_exit reach_log(struct process *process)
 {
     struct mr_error error;
-    while (stop_signals == 0) {
+    for (;;) {
         enum mr_status status =
             process->log->ops->cluster_id(process->log, process->log_cluster_id, &error);
         if (status == MR_OK)
@@ -162,7 +165,6 @@ static enum mr_exit reach_log(struct process *process)
                   "waiting for Kafka: %s", error.message);
         mr_clock_sleep_ms(KAFKA_RETRY_MS);
     }
-    return MR_EXIT_FINE;
 }
 
 /* ---- The process ---- */
@@ -317,8 +319,9 @@ static enum mr_exit start(struct process *process)
         code = open_log(process);
     if (code == MR_EXIT_FINE)
         code = reach_log(process);
-    if (code != MR_EXIT_FINE || stop_signals > 0)
+    if (code != MR_EXIT_FINE)
         return code;
+    started = 1;
     if (start_worker(process, &error) != MR_OK || start_agent(process, &error) != MR_OK)
         return failure("the worker does not start", &error);
     if (process->options->http != NULL && start_http(process, &error) != MR_OK)
@@ -362,7 +365,7 @@ enum mr_exit mr_worker_process_run(const struct mr_worker_options *options)
     process.queries = mr_query_registry_create();
     catch_signals();
     enum mr_exit code = start(&process);
-    if (code == MR_EXIT_FINE && process.loop != NULL)
+    if (code == MR_EXIT_FINE)
         code = run_turns(&process);
     finish(&process);
     return code;
