@@ -7,6 +7,8 @@ static const char *const operator_labels[] = {"topology", "operator", NULL};
 static const char *const source_labels[] = {"topology", "source", "partition", NULL};
 static const char *const store_labels[] = {"topology", "subtopology", "partition", NULL};
 static const char *const topology_labels[] = {"topology", NULL};
+static const char *const cluster_labels[] = {"cluster", NULL};
+static const char *const cluster_state_labels[] = {"cluster", "state", NULL};
 
 #define COUNTER .kind = MR_METRIC_COUNTER
 #define GAUGE .kind = MR_METRIC_GAUGE
@@ -139,6 +141,52 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
                                        .labels = topology_labels,
                                        .help = "Output records whose event time lay further ahead "
                                                "than brokers accept."},
+    [MR_ENGINE_COORDINATOR_LEADER] = {.name = "millrace_coordinator_leader",
+                                      GAUGE,
+                                      .labels = cluster_labels,
+                                      .help = "Whether this coordinator leads: 1 or 0."},
+    [MR_ENGINE_COORDINATOR_TERM] = {.name = "millrace_coordinator_term",
+                                    GAUGE,
+                                    .labels = cluster_labels,
+                                    .help = "The term of the leader that it knows."},
+    [MR_ENGINE_COORDINATOR_WORKERS] = {.name = "millrace_coordinator_workers",
+                                       GAUGE,
+                                       .labels = cluster_state_labels,
+                                       .help = "Workers by state, as the leader sees them."},
+    [MR_ENGINE_COORDINATOR_TASKS] =
+        {.name = "millrace_coordinator_tasks",
+         GAUGE,
+         .labels = cluster_state_labels,
+         .help = "Tasks and standbys by state, as their workers report them."},
+    [MR_ENGINE_COORDINATOR_TOPOLOGIES] = {.name = "millrace_coordinator_topologies",
+                                          GAUGE,
+                                          .labels = cluster_state_labels,
+                                          .help = "Topologies by health."},
+    [MR_ENGINE_COORDINATOR_STEP_DURATION] =
+        {.name = "millrace_coordinator_step_duration_seconds",
+         HISTOGRAM,
+         FROM_MICROSECONDS,
+         .labels = cluster_labels,
+         .help = "Time of one decision: an event, and the assignment that follows."},
+    [MR_ENGINE_COORDINATOR_SYNCS] = {.name = "millrace_coordinator_syncs_total",
+                                     COUNTER,
+                                     .labels = cluster_labels,
+                                     .help = "Workers' reports."},
+    [MR_ENGINE_COORDINATOR_REFUSED] =
+        {.name = "millrace_coordinator_refused_requests_total",
+         COUNTER,
+         .labels = cluster_labels,
+         .help =
+             "Requests of workers that were refused: not the leader, another cluster, malformed."},
+    [MR_ENGINE_COORDINATOR_WRITES] =
+        {.name = "millrace_coordinator_control_writes_total",
+         COUNTER,
+         .labels = cluster_labels,
+         .help = "Transactions committed to the control topic, heartbeats among them."},
+    [MR_ENGINE_COORDINATOR_REQUESTS] = {.name = "millrace_coordinator_http_requests_total",
+                                        COUNTER,
+                                        .labels = cluster_labels,
+                                        .help = "HTTP requests to the API."},
 };
 
 const struct mr_metric_spec *mr_engine_metric(enum mr_engine_metric metric)

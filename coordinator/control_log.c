@@ -97,6 +97,11 @@ static void drop_consumer(struct mr_control_log *control)
     control->consumer = NULL;
 }
 
+void mr_control_log_rest(struct mr_control_log *control)
+{
+    drop_consumer(control);
+}
+
 void mr_control_log_resign(struct mr_control_log *control)
 {
     if (control->producer != NULL)

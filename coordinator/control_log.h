@@ -52,6 +52,10 @@ enum mr_status mr_control_log_write(struct mr_control_log *control,
                                     const struct mr_core_record *records, uint32_t records_count,
                                     struct mr_error *error) MR_NODISCARD;
 
+/* Read nothing for a while: what a consumer would gather meanwhile is given up. The next call goes
+ * on where the last one stopped. */
+void mr_control_log_rest(struct mr_control_log *control);
+
 /* Write no more. */
 void mr_control_log_resign(struct mr_control_log *control);
 
