@@ -216,7 +216,9 @@ static struct version *find_version(const struct mr_host *host, uint64_t generat
 static void open_version(struct mr_host *host, const struct mr_topology_reply *reply,
                          uint64_t now_ms)
 {
-    if (find_version(host, reply->generation, reply->version) != NULL)
+    /* The bounds of a Sync; the agent asks again. */
+    if (find_version(host, reply->generation, reply->version) != NULL ||
+        host->versions_count == MR_MESSAGE_TOPOLOGIES_MAX)
         return;
     struct version *version = mr_memory_new(1, sizeof(*version));
     *version = (struct version){
@@ -334,7 +336,7 @@ static bool has_grown(const struct version *version, const struct mr_assigned_ta
 static void add_entry(struct mr_host *host, const struct mr_assigned_task *task, uint64_t now_ms)
 {
     struct version *version = find_version(host, task->name.generation, task->version);
-    if (version == NULL || version->bound == NULL)
+    if (version == NULL || version->bound == NULL || host->entries_count == MR_MESSAGE_TASKS_MAX)
         return;
     if (has_grown(version, task, now_ms)) {
         version->stale = true; /* the agent asks for the definition again */

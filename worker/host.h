@@ -5,7 +5,9 @@
  * whose binding has grown since (a stateless topology's source has more partitions) is opened anew
  * beside the old one, whose tasks go on until they are gone. A task that cannot even be assigned is
  * kept as FAILED with its reason, for the reports.
- * Threads: the controlling thread's; mr_host_visit any. */
+ * Limits: MR_MESSAGE_TASKS_MAX tasks and standbys, MR_MESSAGE_TOPOLOGIES_MAX versions: what is
+ * wanted beyond them begins when something has gone. Threads: the controlling thread's;
+ * mr_host_visit any. */
 #ifndef MR_WORKER_HOST_H
 #define MR_WORKER_HOST_H
 

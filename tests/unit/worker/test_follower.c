@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "state/key_codec.h"
 #include "worker/follower.h"
+#include "worker/query.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,6 +56,7 @@ struct node {
     struct mr_worker *worker;
     struct mr_running *running;
     struct mr_follower *follower;
+    struct mr_query_registry *queries;
     char directory[256];
 };
 
@@ -73,8 +75,10 @@ static void open_node(struct node *node, const char *name)
     (void)snprintf(node->directory, sizeof(node->directory), "%s/millrace-follower-XXXXXX",
                    folder != NULL ? folder : "/tmp");
     assert_non_null(mkdtemp(node->directory));
+    node->queries = mr_query_registry_create();
     struct mr_worker_open open = {.log = scene.fixture.log,
                                   .metrics = scene.fixture.metrics,
+                                  .queries = node->queries,
                                   .name = name,
                                   .state_directory = node->directory,
                                   .threads_count = 1,
@@ -93,6 +97,7 @@ static void close_node(struct node *node)
     mr_follower_destroy(node->follower);
     assert_true(mr_worker_stop(node->worker, WAIT_MS_MAX));
     mr_worker_destroy(node->worker);
+    mr_query_registry_destroy(node->queries);
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", node->directory);
     assert_int_equal(system(command), 0);
 }
@@ -433,6 +438,90 @@ static void damaged_state_is_wiped_and_restored(void **state)
     assert_int_equal(count_store(&scene.other, 0).objects, 30);
 }
 
+/* ---- A consumer that breaks ---- */
+
+static const struct mr_log_ops *own_ops;
+static struct mr_log_ops broken_ops;
+static struct mr_log_consumer *_Atomic followers_consumer;
+static atomic_bool breaks;
+
+static enum mr_status note_consumer(struct mr_log *log,
+                                    const struct mr_log_consumer_options *options,
+                                    struct mr_log_consumer **consumer, struct mr_error *error)
+{
+    enum mr_status status = own_ops->consumer_create(log, options, consumer, error);
+    if (status == MR_OK && options->end_of_partition &&
+        options->queued_bytes_max == MR_CONSUMER_QUEUE_BYTES)
+        atomic_store(&followers_consumer, *consumer);
+    return status;
+}
+
+static enum mr_status break_poll(struct mr_log_consumer *consumer, uint32_t messages_max,
+                                 uint32_t wait_ms, struct mr_log_fetch *fetch,
+                                 struct mr_error *error)
+{
+    if (consumer == atomic_load(&followers_consumer) && atomic_exchange(&breaks, false))
+        return MR_FAIL(error, MR_IO, MR_RECOVERY_RETRY, "The test breaks the consumer.");
+    return own_ops->consumer_poll(consumer, messages_max, wait_ms, fetch, error);
+}
+
+static void a_broken_consumer_is_made_anew(void **state)
+{
+    (void)state;
+    own_ops = scene.fixture.log->ops;
+    broken_ops = *own_ops;
+    broken_ops.consumer_create = note_consumer;
+    broken_ops.consumer_poll = break_poll;
+    scene.fixture.log->ops = &broken_ops;
+    struct mr_task *task = assign(&scene.owner, 0, 1);
+    struct mr_standby *standby =
+        mr_follower_follow(scene.other.follower, scene.fixture.deployment, 0, 0);
+    wait_for(task, MR_TASK_STATE_RUNNING);
+    write_keys(0, 0, 20);
+    wait_for_standby(standby, MR_TASK_STATE_FOLLOWING, 20);
+    struct mr_log_consumer *first = atomic_load(&followers_consumer);
+    atomic_store(&breaks, true);
+    write_keys(0, 20, 50);
+    wait_for_input(task, 50);
+    wait_for_standby(standby, MR_TASK_STATE_FOLLOWING, 50);
+    assert_false(atomic_load(&breaks));
+    assert_non_null(first);
+    leave(standby);
+    assert_int_equal(count_store(&scene.other, 0).objects, 50);
+}
+
+static void a_standby_answers_queries(void **state)
+{
+    (void)state;
+    struct mr_arena arena;
+    struct mr_query_answer answer;
+    struct mr_query query = {.topology = "followed",
+                             .store = "once",
+                             .key = mr_slice_text("s3"),
+                             .partition = 0,
+                             .standby = true};
+    mr_arena_init(&arena, 1024);
+    struct mr_task *task = assign(&scene.owner, 0, 1);
+    struct mr_standby *standby =
+        mr_follower_follow(scene.other.follower, scene.fixture.deployment, 0, 0);
+    wait_for(task, MR_TASK_STATE_RUNNING);
+    write_keys(0, 0, 20);
+    wait_for_input(task, 20);
+    wait_for_standby(standby, MR_TASK_STATE_FOLLOWING, 20);
+    mr_query_run(scene.other.queries, &query, &arena, &answer);
+    assert_int_equal(answer.outcome, MR_QUERY_FOUND);
+    assert_true(answer.by_standby);
+    assert_true(answer.current_ms > 0);
+    query.standby = false;
+    mr_query_run(scene.other.queries, &query, &arena, &answer);
+    assert_int_not_equal(answer.outcome, MR_QUERY_FOUND);
+    leave(standby);
+    query.standby = true;
+    mr_query_run(scene.other.queries, &query, &arena, &answer);
+    assert_int_not_equal(answer.outcome, MR_QUERY_FOUND);
+    mr_arena_deinit(&arena);
+}
+
 static void it_ends_with_standbys_open(void **state)
 {
     (void)state;
@@ -451,6 +540,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_transaction_is_applied_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(a_standby_fails_alone_and_tries_again, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_state_is_wiped_and_restored, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_broken_consumer_is_made_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_standby_answers_queries, setup, teardown),
         cmocka_unit_test_setup_teardown(it_ends_with_standbys_open, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
