@@ -31,6 +31,21 @@ uint64_t mr_core_task_weight(const struct mr_core_task_state *task)
     return task->weight != 0 ? task->weight : task->part->weight;
 }
 
+/* Half as much again or two thirds stand out; within a quarter it is one of many again. */
+static void weigh_task(struct mr_core_task_state *task, uint64_t mean)
+{
+    uint64_t load = task->load_us;
+    bool small = load < 4 * (uint64_t)MR_CORE_WEIGHT_MIN && mean < 4 * (uint64_t)MR_CORE_WEIGHT_MIN;
+    bool near = load * 4 < mean * 5 && load * 5 > mean * 4;
+    bool apart = load * 2 > mean * 3 || load * 3 < mean * 2;
+    if (load == 0 || small || near)
+        task->weight = 0;
+    else if (task->weight != 0)
+        task->weight = requantise(task->weight, load);
+    else if (apart)
+        task->weight = quantise(load);
+}
+
 static void weigh_part(struct mr_core_part *part)
 {
     uint64_t sum = 0;
@@ -48,12 +63,7 @@ static void weigh_part(struct mr_core_part *part)
         struct mr_core_task_state *task = part->tasks[i];
         if (task == NULL)
             continue;
-        if (task->weight != 0 && task->load_us * 2 < mean * 3)
-            task->weight = 0;
-        else if (task->weight != 0)
-            task->weight = requantise(task->weight, task->load_us);
-        else if (task->load_us * 2 > mean * 5 && task->load_us > 4 * (uint64_t)MR_CORE_WEIGHT_MIN)
-            task->weight = quantise(task->load_us);
+        weigh_task(task, mean);
     }
 }
 

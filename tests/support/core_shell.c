@@ -206,7 +206,8 @@ static void run_task(struct core_shell *shell, struct shell_worker *worker, stru
     if (report->state == MR_TASK_STATE_RUNNING) {
         const struct shell_claim *last = claim_find(shell, &report->name);
         report->seen_epoch = last->epoch;
-        report->load_us = worker->load_us;
+        bool odd = report->name.partition % 2 != 0 && worker->odd_load_us != 0;
+        report->load_us = odd ? worker->odd_load_us : worker->load_us;
         report->lag = 0;
         if (last->epoch > report->epoch)
             report->state = MR_TASK_STATE_FENCED;
@@ -256,6 +257,8 @@ static void take_answer(struct core_shell *shell, struct shell_worker *worker,
     worker->answered_sequence = reply->sequence;
     worker->term = reply->term;
     worker->left = worker->left || reply->leaves;
+    worker->paused_count =
+        reply->topologies_count == 0 ? 0 : reply->topologies[0].paused_sources_count;
     for (uint32_t i = 0; i < worker->tasks_count; i++)
         worker->tasks[i].told = false;
     for (uint32_t i = 0; i < reply->tasks_count; i++) {

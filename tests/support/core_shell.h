@@ -40,7 +40,8 @@ struct shell_worker {
     uint64_t handle; /* of the Sync that is kept; 0: none */
     uint64_t sent_ms;
     uint32_t answers_count;
-    uint64_t claim_ms; /* how long its tasks' states last */
+    uint32_t paused_count; /* sources of the first topology of the last answer */
+    uint64_t claim_ms;     /* how long its tasks' states last */
     uint64_t restore_ms;
     uint64_t release_ms;
     uint64_t warm_ms;
@@ -48,6 +49,7 @@ struct shell_worker {
     uint32_t refuses_version;
     uint64_t refuses_generation;
     uint64_t load_us;
+    uint64_t odd_load_us; /* of tasks with an odd partition; 0: as the others */
     struct shell_task tasks[CORE_SHELL_TASKS];
     uint32_t tasks_count;
 };
