@@ -56,7 +56,8 @@ class Process:
     """One program of the cluster. Its log is a file that every restart appends to."""
 
     def __init__(self, words, log, environment=None):
-        self.words, self.log, self.environment = [str(word) for word in words], Path(log), environment
+        self.words = [str(word) for word in words]
+        self.log, self.environment = Path(log), environment
         self.process = None
 
     def start(self):
@@ -133,11 +134,11 @@ class Cluster:
             if not one.alive():
                 continue
             try:
-                if ask(f"http://{one.http}/v1/leader", timeout=2):
+                if ask(f"http://{one.http}/v1/leader", timeout=2)["leads"]:
                     return f"http://{one.http}"
             except (OSError, Refused):
                 continue
-        raise ConnectionError("no coordinator answers")
+        raise ConnectionError("no coordinator leads")
 
     def get(self, path, **options):
         return ask(self.server() + path, **options)
