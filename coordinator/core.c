@@ -156,6 +156,7 @@ static void begin_worker(struct mr_core *core, struct mr_core_worker_state *work
     worker->actives_count = 0;
     worker->copies_count = 0;
     worker->incoming_count = 0;
+    worker->raising_count = 0;
     worker->peer_gone_ms = 0;
     memset(worker->replaced, 0, sizeof worker->replaced);
 }
@@ -187,6 +188,7 @@ static void follow(struct mr_core *core)
         task->before = NULL;
         task->reported = false;
         task->vacating = false;
+        task->raising = false;
     }
     for (uint32_t i = 0; i < core->workers_count; i++)
         begin_worker(core, core->workers[i]);
@@ -295,7 +297,8 @@ static void answer_touched(struct mr_core *core)
     for (uint32_t i = 0; i < core->touched_count; i++) {
         struct mr_core_worker_state *worker = core->touched[i];
         worker->touched = false;
-        if (core->leads && worker->kept && worker->revision != worker->told_revision)
+        if (core->leads && worker->kept && worker->raising_count == 0 &&
+            worker->revision != worker->told_revision)
             mr_core_reply_sync(core, worker);
     }
     core->touched_count = 0;

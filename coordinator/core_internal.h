@@ -73,6 +73,7 @@ struct mr_core_task_state {
     enum mr_core_phase phase;
     uint32_t slot; /* ASSIGNED, REVOKED: in holder->actives */
     bool vacating; /* WRITING: to nobody */
+    bool raising;  /* WRITING: to who runs it already */
     uint64_t next_epoch;
     struct mr_core_worker_state *next; /* WRITING: to whom */
     uint64_t next_instance;
@@ -223,6 +224,7 @@ struct mr_core_worker_state {
     uint32_t copies_count;
     uint32_t copies_capacity;
     uint32_t incoming_count; /* tasks that are WRITING to it */
+    uint32_t raising_count;  /* of these, that it runs already: no answer may leave them out */
     /* The Sync that waits for its answer. */
     bool kept;
     uint64_t kept_handle;

@@ -164,7 +164,9 @@ void mr_core_task_raise(struct mr_core *core, struct mr_core_task_state *task,
     task->next_epoch = epoch;
     task->next = worker;
     task->next_instance = worker->instance;
+    task->raising = true;
     worker->incoming_count++;
+    worker->raising_count++;
     mr_core_news(core, "task-found", mr_core_task_topology(task)->name,
                  "Worker %s runs task %s at epoch %" PRIu64
                  ", which the control topic did not know: it stays there.",
@@ -205,6 +207,8 @@ void mr_core_task_written(struct mr_core *core, struct mr_core_task_state *task)
     task->instance = task->next_instance;
     task->next = NULL;
     task->holder->incoming_count--;
+    task->holder->raising_count -= task->raising;
+    task->raising = false;
     task->told_sequence = 0;
     task->report_sequence = 0;
     task->reported = false;

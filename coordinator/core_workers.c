@@ -450,7 +450,8 @@ static void worker_tick(struct mr_core *core, struct mr_core_worker_state *worke
     if (worker->restart_until_ms != 0 && worker->restart_until_ms <= now && worker->gone)
         grace_over(core, worker);
     /* Half a tick early rather than half a tick late. */
-    if (worker->kept && worker->kept_ms + core->options.poll_ms <= now + 50)
+    if (worker->kept && worker->raising_count == 0 &&
+        worker->kept_ms + core->options.poll_ms <= now + 50)
         mr_core_reply_sync(core, worker);
 }
 

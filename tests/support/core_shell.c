@@ -208,7 +208,8 @@ static void run_task(struct core_shell *shell, struct shell_worker *worker, stru
         report->seen_epoch = last->epoch;
         bool odd = report->name.partition % 2 != 0 && worker->odd_load_us != 0;
         report->load_us = odd ? worker->odd_load_us : worker->load_us;
-        report->lag = 0;
+        report->lag = worker->lag;
+        report->idle_ms = worker->idle_ms;
         if (last->epoch > report->epoch)
             report->state = MR_TASK_STATE_FENCED;
     }

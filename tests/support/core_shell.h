@@ -48,6 +48,8 @@ struct shell_worker {
     uint32_t fails_version; /* tasks of this version fail here; 0: none */
     uint32_t refuses_version;
     uint64_t refuses_generation;
+    int64_t lag; /* of its running tasks */
+    int64_t idle_ms;
     uint64_t load_us;
     uint64_t odd_load_us; /* of tasks with an odd partition; 0: as the others */
     struct shell_task tasks[CORE_SHELL_TASKS];
