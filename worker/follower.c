@@ -179,17 +179,12 @@ static void close_state(struct mr_standby *standby)
     standby->pending = 0;
 }
 
-static enum mr_status find_ends(struct mr_standby *standby, int64_t *first, struct mr_error *error)
+static enum mr_status find_end(struct mr_standby *standby, struct mr_error *error)
 {
     struct mr_log *log = standby->follower->log;
-    const char *topic = changelog(standby)->name;
-    enum mr_status status =
-        log->ops->offset_find(log, topic, standby->partition, MR_LOG_OFFSET_EARLIEST, first, error);
-    if (status == MR_OK)
-        status = log->ops->offset_find(log, topic, standby->partition, MR_LOG_OFFSET_LATEST,
-                                       &standby->end, error);
     standby->end_ms = mr_clock_monotonic_ms();
-    return status;
+    return log->ops->offset_find(log, changelog(standby)->name, standby->partition,
+                                 MR_LOG_OFFSET_LATEST, &standby->end, error);
 }
 
 /* The local state, placed in the changelog as a task places it (worker/task_prepare.c). */
@@ -200,7 +195,11 @@ static enum mr_status open_state(struct mr_standby *standby, struct mr_error *er
     struct mr_state_opened opened = {0};
     int64_t first;
     describe_state(standby, path, &open);
-    enum mr_status status = find_ends(standby, &first, error);
+    struct mr_log *log = standby->follower->log;
+    enum mr_status status = log->ops->offset_find(log, changelog(standby)->name, standby->partition,
+                                                  MR_LOG_OFFSET_EARLIEST, &first, error);
+    if (status == MR_OK)
+        status = find_end(standby, error);
     if (status == MR_OK && standby->damaged)
         status = mr_state_wipe(&open, error);
     if (status != MR_OK)
@@ -409,7 +408,6 @@ static enum mr_status join_consumer(struct mr_standby *standby, struct mr_error 
 static enum mr_status tend(struct mr_standby *standby, uint64_t now_ms, struct mr_error *error)
 {
     enum mr_status status = MR_OK;
-    int64_t first;
     if (standby->state == NULL) {
         status = open_state(standby, error);
         if (status != MR_OK)
@@ -426,7 +424,7 @@ static enum mr_status tend(struct mr_standby *standby, uint64_t now_ms, struct m
         if (standby->position >= standby->end && standby->applied && standby->pending == 0)
             status = finish(standby, error);
         if (status == MR_OK)
-            status = find_ends(standby, &first, error);
+            status = find_end(standby, error);
     }
     if (status == MR_OK && standby->at_end && standby->pending == 0 &&
         now_ms - standby->finished_ms >= QUIET_MS) {
@@ -451,10 +449,14 @@ static void part(struct mr_standby *standby)
     atomic_store(&standby->gone, true);
 }
 
-static void turn(struct mr_follower *follower)
+/* At most one state is opened in a turn, since that takes a while and a wish to leave must not
+ * wait. True: more are due. */
+static bool turn(struct mr_follower *follower)
 {
     uint64_t now_ms = mr_clock_monotonic_ms();
     uint32_t kept_count = 0;
+    bool opened = false;
+    bool more = false;
     for (uint32_t index = 0; index < follower->standbys_count; index++) {
         struct mr_standby *standby = follower->standbys[index];
         struct mr_error error;
@@ -463,10 +465,18 @@ static void turn(struct mr_follower *follower)
             continue;
         }
         follower->standbys[kept_count++] = standby;
-        if (now_ms >= standby->retry_ms && tend(standby, now_ms, &error) != MR_OK)
+        if (now_ms < standby->retry_ms)
+            continue;
+        bool opens = standby->state == NULL;
+        more = more || (opens && opened);
+        if (opens && opened)
+            continue;
+        opened = opened || opens;
+        if (tend(standby, now_ms, &error) != MR_OK)
             fail(standby, &error);
     }
     follower->standbys_count = kept_count;
+    return more;
 }
 
 /* False: the follower ends. */
@@ -484,18 +494,17 @@ static bool take_arrivals(struct mr_follower *follower)
     return status != MR_CLOSED;
 }
 
-static void poll(struct mr_follower *follower)
+static void poll(struct mr_follower *follower, uint32_t wait_ms)
 {
     struct mr_log_fetch fetch;
     struct mr_error error;
     if (follower->consumer == NULL) {
-        if (follower->standbys_count > 0)
-            mr_clock_sleep_ms(POLL_WAIT_MS);
+        mr_clock_sleep_ms(wait_ms);
         return;
     }
     const struct mr_log_ops *ops = follower->log->ops;
     enum mr_status status =
-        ops->consumer_poll(follower->consumer, POLL_MESSAGES_MAX, POLL_WAIT_MS, &fetch, &error);
+        ops->consumer_poll(follower->consumer, POLL_MESSAGES_MAX, wait_ms, &fetch, &error);
     if (status == MR_OK) {
         heed_fetch(follower, &fetch);
         ops->fetch_release(follower->consumer, &fetch);
@@ -508,9 +517,9 @@ static void *follower_main(void *argument)
 {
     struct mr_follower *follower = argument;
     while (take_arrivals(follower)) {
-        turn(follower);
+        bool more = turn(follower);
         if (follower->standbys_count > 0)
-            poll(follower);
+            poll(follower, more ? 0 : POLL_WAIT_MS);
     }
     for (uint32_t index = 0; index < follower->standbys_count; index++)
         part(follower->standbys[index]);
