@@ -23,6 +23,7 @@ enum { SIM_THREADS_MAX = 512, SIM_PROCESSES_MAX = 16, SIM_NAME_SIZE = 32 };
 
 struct sim_thread;
 struct sim_block; /* of a process's heap */
+struct sim_rule;
 
 struct sim_process {
     char name[SIM_NAME_SIZE];
@@ -43,7 +44,8 @@ typedef void (*sim_event_fn)(void *argument, uint64_t token);
 
 struct sim_options {
     uint64_t seed;
-    bool trace; /* print what happens */
+    const struct sim_rule *rule; /* who assigns: rule.h */
+    bool trace;                  /* print what happens */
 };
 
 /* What a run found. */

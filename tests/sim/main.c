@@ -1,9 +1,11 @@
-/* tests/sim/main.c — runs seeds: `sim --first S --seeds N [--mutation M] [--replay SEED]`.
+/* tests/sim/main.c — runs seeds: `simulation --first S --seeds N [--rule R] [--mutation M]
+ * [--replay SEED]`.
  * Prints one line for every seed that shows a fault, and a summary. Exit code 0: none did, or with
  * --expect-violation one did (for mutations, which switch a guard off). A crash
  * of the simulation itself (a wild pointer in the code under test) is reported with its seed, too.
  */
 #include "tests/sim/mutation.h"
+#include "tests/sim/rule.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/workload.h"
 
@@ -22,10 +24,11 @@ static struct {
     uint64_t seeds;
     uint64_t stop_after; /* violations */
     const char *mutation;
+    const struct sim_rule *rule;
     bool trace;
     bool twice;  /* run every seed twice and compare */
     bool wanted; /* a violation is what should be found */
-} options = {.first = 1, .seeds = 100, .stop_after = 10};
+} options = {.first = 1, .seeds = 100, .stop_after = 10, .rule = &sim_rule_director};
 
 static volatile uint64_t running_seed;
 
@@ -60,6 +63,17 @@ static uint64_t number_of(const char *text)
     return strtoull(text, NULL, 10);
 }
 
+static bool set_rule(const char *name)
+{
+    const struct sim_rule *const rules[] = {&sim_rule_director, &sim_rule_cluster};
+    for (size_t index = 0; index < sizeof rules / sizeof rules[0]; index++)
+        if (strcmp(rules[index]->name, name) == 0) {
+            options.rule = rules[index];
+            return true;
+        }
+    return false;
+}
+
 static bool parse(int count, char **words)
 {
     for (int index = 1; index < count; index++) {
@@ -85,6 +99,9 @@ static bool parse(int count, char **words)
             options.stop_after = number_of(value);
         } else if (strcmp(word, "--mutation") == 0) {
             options.mutation = value;
+        } else if (strcmp(word, "--rule") == 0) {
+            if (!set_rule(value))
+                return false;
         } else if (strcmp(word, "--replay") == 0) {
             options.first = number_of(value);
             options.seeds = 1;
@@ -99,7 +116,7 @@ static bool parse(int count, char **words)
 static struct sim_verdict run_seed(uint64_t seed)
 {
     struct sim_verdict verdict;
-    struct sim_options run = {.seed = seed, .trace = options.trace};
+    struct sim_options run = {.seed = seed, .rule = options.rule, .trace = options.trace};
     running_seed = seed;
     (void)alarm(SEED_SECONDS_MAX);
     sim_scenario_run(&run, &verdict);
@@ -121,9 +138,11 @@ static struct sim_verdict run_seed(uint64_t seed)
 int main(int count, char **words)
 {
     if (!parse(count, words)) {
-        (void)fprintf(stderr, "usage: sim [--first SEED] [--seeds N] [--mutation NAME] "
-                              "[--stop-after N] [--twice] [--expect-violation] "
-                              "[--replay SEED]\n");
+        (void)fprintf(stderr,
+                      "usage: simulation [--first SEED] [--seeds N] [--rule director|cluster] "
+                      "[--mutation NAME] "
+                      "[--stop-after N] [--twice] [--expect-violation] "
+                      "[--replay SEED]\n");
         return 64;
     }
     if (!sim_workload_plan())

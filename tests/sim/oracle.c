@@ -250,13 +250,12 @@ static void check_store(const struct sim_node *node, const char *part,
 }
 
 /* The last claim of a task, from the whole history of the claims. */
-static bool last_claim(const struct mr_deployment *deployment, const char *key,
-                       struct mr_claim *claim)
+static bool last_claim(const char *key, struct mr_claim *claim)
 {
-    const struct kafka_topic *topic = kafka_topic_find(deployment->claims.name);
+    const struct kafka_topic *topic = kafka_topic_find("sim.claims");
     struct mr_error error;
     bool found = false;
-    for (int32_t number = 0; number < topic->partitions_count; number++) {
+    for (int32_t number = 0; topic != NULL && number < topic->partitions_count; number++) {
         const struct kafka_partition *partition = topic->partitions[number];
         for (int64_t offset = 0; offset < partition->count; offset++) {
             const struct kafka_entry *entry = &partition->entries[offset];
@@ -268,25 +267,35 @@ static bool last_claim(const struct mr_deployment *deployment, const char *key,
     return found;
 }
 
+static void check_task_store(const struct kafka_partition *changelog, const char *generation,
+                             int subtopology_size, const char *subtopology)
+{
+    char part[160];
+    struct mr_claim claim;
+    (void)snprintf(part, sizeof part, "%.16s/%.*s/%d", generation, subtopology_size, subtopology,
+                   (int)changelog->number);
+    if (!last_claim(part, &claim) || !claim.released)
+        return;
+    for (uint32_t index = 0; index < sim_cluster.nodes_count; index++) {
+        const struct sim_node *node = &sim_cluster.nodes[index];
+        if (node->left_whole && strcmp(node->process->name, claim.worker) == 0)
+            check_store(node, part, changelog);
+    }
+}
+
+/* Changelogs are named sim.<topology>.<generation>.<subtopology>.changelog. */
 void sim_oracle_check_stores(void)
 {
-    for (uint32_t task = 0; task < sim_cluster.tasks_count; task++) {
-        const struct sim_task *named = &sim_cluster.tasks[task];
-        const struct mr_deployment *deployment = sim_cluster.deployments[named->topology];
-        const struct mr_plan_subtopology *planned =
-            &deployment->plan->subtopologies[named->subtopology];
-        const struct kafka_topic *topic =
-            kafka_topic_find(deployment->subtopologies[named->subtopology].log_topic.name);
-        char part[160];
-        struct mr_claim claim;
-        (void)snprintf(part, sizeof part, "%016" PRIx64 "/%s/%d", deployment->generation,
-                       planned->name, (int)named->partition);
-        if (!planned->stateful || !last_claim(deployment, part, &claim) || !claim.released)
+    static const char suffix[] = ".changelog";
+    for (const struct kafka_topic *topic = kafka.topics; topic != NULL; topic = topic->next) {
+        const char *end = strstr(topic->name, suffix);
+        const char *generation = strchr(topic->name, '.');
+        generation = generation == NULL ? NULL : strchr(generation + 1, '.');
+        if (end == NULL || generation == NULL || topic->deleted)
             continue;
-        for (uint32_t index = 0; index < sim_cluster.nodes_count; index++) {
-            const struct sim_node *node = &sim_cluster.nodes[index];
-            if (node->left_whole && strcmp(node->process->name, claim.worker) == 0)
-                check_store(node, part, topic->partitions[named->partition]);
-        }
+        const char *subtopology = generation + 18;
+        for (int32_t number = 0; number < topic->partitions_count; number++)
+            check_task_store(topic->partitions[number], generation + 1, (int)(end - subtopology),
+                             subtopology);
     }
 }

@@ -73,10 +73,16 @@ static const char *lookup_nothing(void *argument, const char *name)
     return NULL;
 }
 
+static struct mr_catalogue catalogue;
+
+const struct mr_catalogue *sim_workload_catalogue(void)
+{
+    return &catalogue;
+}
+
 bool sim_workload_plan(void)
 {
     static struct mr_arena arena;
-    static struct mr_catalogue catalogue;
     struct mr_substitution substitution = {.lookup = lookup_nothing};
     mr_arena_init(&arena, 1 << 16);
     mr_catalogue_make(&arena, &catalogue);
@@ -108,6 +114,15 @@ static void begin_flow(struct sim_flow *flow, uint32_t index)
     flow->source = kafka_topic_make(name, flow->partitions_count, MR_LOG_CLEANUP_DELETE);
     (void)snprintf(name, sizeof name, "out-%u", index);
     flow->sink = kafka_topic_make(name, (int32_t)sim_between(1, 3), MR_LOG_CLEANUP_DELETE);
+}
+
+const char *sim_workload_version(uint32_t flow)
+{
+    uint32_t chosen;
+    do
+        chosen = (uint32_t)sim_random(SIM_PLANS);
+    while (texts[flow][chosen].shape != sim_workload.flows[flow].shape);
+    return texts[flow][chosen].text;
 }
 
 void sim_workload_begin(void)

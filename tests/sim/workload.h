@@ -7,6 +7,9 @@
 /* Plan the topologies, once for all runs. False: one is wrong; the reason is on stderr. */
 bool sim_workload_plan(void);
 void sim_workload_begin(void);
+const struct mr_catalogue *sim_workload_catalogue(void);
+/* The definition of a topology of the run: one of the versions that may follow each other. */
+const char *sim_workload_version(uint32_t flow);
 /* On a thread of a process that lives as long as the run: bind the run's topologies. */
 void sim_workload_deploy(void);
 /* Write some more records into the sources. False: all are written. */

@@ -1,0 +1,479 @@
+/* tests/sim/cluster.c — real coordinators, real workers with their agents, and a user.
+ * Model: one or two coordinator processes (coordinator/server.h) and the workers as cli/
+ * worker_process.c makes them, over the model network. The user submits the topologies by the HTTP
+ * API, submits newer versions of them, pauses and resumes them, drains workers; what was not
+ * answered well is asked again. Faults: coordinators are killed and stopped, links are cut one way.
+ */
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "connectors/log.h"
+#include "coordinator/server.h"
+#include "tests/sim/kafka.h"
+#include "tests/sim/network.h"
+#include "tests/sim/rule.h"
+#include "tests/sim/workload_internal.h"
+#include "worker/agent_loop.h"
+#include "worker/query.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    COORDINATORS_MAX = 2,
+    LEAVE_MS = 8000,
+    STOP_MS = 5000,
+    MEMORY_BYTES = 1 << 20,
+    LOOK_MS = 20
+};
+
+struct coordinator {
+    struct sim_process *process;
+    char listen[32];
+    bool leave;
+};
+
+/* What the user wants of a topology, and has. */
+struct order {
+    const char *text; /* to be submitted; NULL: nothing */
+    bool paused_wanted;
+    bool paused;
+    bool under_way;
+    uint64_t number; /* of the request under way: later answers are void */
+};
+
+static struct {
+    struct coordinator coordinators[COORDINATORS_MAX];
+    uint32_t coordinators_count;
+    const char *addresses[COORDINATORS_MAX];
+    struct order orders[SIM_TOPOLOGIES_MAX];
+    bool drained[SIM_NODES_MAX]; /* or perhaps */
+    uint64_t numbers;
+    uint32_t grace_ms;
+    bool settled;
+    bool leaving;
+} cluster;
+
+/* ---- Coordinators ---- */
+
+static void *coordinator_main(void *argument)
+{
+    struct coordinator *self = argument;
+    struct mr_coordinator *running = NULL;
+    struct mr_error error;
+    struct mr_log *log = kafka_log_create();
+    const struct mr_coordinator_options options = {.cluster = "sim",
+                                                   .log = log,
+                                                   .transport = sim_transport_create(),
+                                                   .catalogue = sim_workload_catalogue(),
+                                                   .listen = self->listen,
+                                                   .http = "user:0",
+                                                   .grace_ms = cluster.grace_ms};
+    while (mr_coordinator_start(&options, &running, &error) != MR_OK) {
+        if (error.recovery != MR_RECOVERY_RETRY)
+            sim_violation("%s does not start: %s", self->process->name, error.message);
+        mr_clock_sleep_ms(500);
+    }
+    while (!self->leave)
+        mr_clock_sleep_ms(LOOK_MS);
+    mr_coordinator_stop(running);
+    log->ops->close(log);
+    return NULL;
+}
+
+static void start_coordinator(void *argument, uint64_t token)
+{
+    struct coordinator *self = argument;
+    MR_UNUSED(token);
+    if (self->process->alive || cluster.leaving)
+        return;
+    self->leave = false;
+    sim_process_start(self->process, coordinator_main, self);
+}
+
+static void other_ended(struct sim_process *process)
+{
+    for (uint32_t index = 0; index < cluster.coordinators_count; index++)
+        if (cluster.coordinators[index].process == process)
+            sim_after(sim_between(50 * SIM_MS, 3 * SIM_SECOND), NULL, start_coordinator,
+                      &cluster.coordinators[index], 0);
+}
+
+/* ---- Workers: as cli/worker_process.c ---- */
+
+struct worker {
+    struct sim_node *node;
+    struct mr_log *log;
+    struct mr_metrics *metrics;
+    struct mr_query_registry *queries;
+    struct mr_worker *worker;
+    struct mr_follower *follower;
+    struct mr_host *host;
+    struct mr_agent_loop *loop;
+    char log_cluster_id[MR_LOG_ID_SIZE];
+    char directory[32];
+};
+
+static enum mr_status start_worker(struct worker *self, struct mr_error *error)
+{
+    struct mr_worker_open open = {.log = self->log,
+                                  .metrics = self->metrics,
+                                  .queries = self->queries,
+                                  .name = self->node->process->name,
+                                  .state_directory = self->directory,
+                                  .threads_count = self->node->threads_count,
+                                  .memory_bytes = MEMORY_BYTES,
+                                  .outlives_process = true,
+                                  .assigned = true};
+    enum mr_status status = mr_worker_create(&open, &self->worker, error);
+    if (status == MR_OK)
+        status = mr_worker_start(self->worker, error);
+    if (status == MR_OK)
+        status = mr_follower_create(self->worker, &self->follower, error);
+    return status;
+}
+
+static enum mr_status start_agent(struct worker *self, struct mr_error *error)
+{
+    const struct mr_host_open host = {.worker = self->worker,
+                                      .follower = self->follower,
+                                      .catalogue = sim_workload_catalogue(),
+                                      .cluster = "sim",
+                                      .log_cluster_id = self->log_cluster_id};
+    self->host = mr_host_create(&host);
+    const struct mr_agent_loop_open open = {.agent = {.cluster = "sim",
+                                                      .worker = self->node->process->name,
+                                                      .instance = mr_random_fresh_id(),
+                                                      .zone = "",
+                                                      .http = "",
+                                                      .build = "simulated",
+                                                      .threads_count = self->node->threads_count,
+                                                      .memory_bytes = 0, /* no limit */
+                                                      .addresses = cluster.addresses,
+                                                      .addresses_count = cluster.coordinators_count,
+                                                      .seed = mr_random_fresh_id()},
+                                            .host = self->host,
+                                            .transport = sim_transport_create()};
+    return mr_agent_loop_create(&open, &self->loop, error);
+}
+
+static bool run_turns(struct worker *self)
+{
+    bool leaving = false;
+    enum mr_agent_loop_state state = MR_AGENT_LOOP_GOES_ON;
+    while (state == MR_AGENT_LOOP_GOES_ON) {
+        if (self->node->leave && !leaving) {
+            sim_trace("%s leaves", self->node->process->name);
+            mr_agent_loop_leave(self->loop, LEAVE_MS);
+            leaving = true;
+        }
+        state = mr_agent_loop_turn(self->loop);
+    }
+    return state == MR_AGENT_LOOP_FINISHED && mr_worker_stop(self->worker, STOP_MS);
+}
+
+static void finish(struct worker *self)
+{
+    mr_agent_loop_destroy(self->loop);
+    mr_follower_destroy(self->follower);
+    mr_worker_destroy(self->worker);
+    mr_host_destroy(self->host);
+    self->log->ops->close(self->log);
+    mr_query_registry_destroy(self->queries);
+    mr_metrics_destroy(self->metrics);
+}
+
+static void end_hurried(void *argument, uint64_t token)
+{
+    MR_UNUSED(token);
+    sim_process_kill(argument);
+}
+
+static void *worker_main(void *argument)
+{
+    struct sim_node *node = argument;
+    struct mr_error error;
+    struct worker *self = mr_memory_new(1, sizeof *self);
+    self->node = node;
+    (void)snprintf(self->directory, sizeof self->directory, "state-%u", node->index);
+    self->log = kafka_log_create();
+    self->metrics = mr_metrics_create();
+    self->queries = mr_query_registry_create();
+    while (self->log->ops->cluster_id(self->log, self->log_cluster_id, &error) != MR_OK)
+        mr_clock_sleep_ms(1000);
+    if (start_worker(self, &error) != MR_OK || start_agent(self, &error) != MR_OK)
+        sim_violation("%s does not start: %s", node->process->name, error.message);
+    node->left_whole = run_turns(self);
+    sim_trace("%s has left%s", node->process->name, node->left_whole ? "" : " in a hurry");
+    if (node->left_whole)
+        finish(self);
+    else /* exit: its other threads end with it */
+        sim_after(0, node->process, end_hurried, node->process, 0);
+    return NULL;
+}
+
+static void node_start(struct sim_node *node)
+{
+    node->leave = false;
+    node->left_whole = false;
+    sim_process_start(node->process, worker_main, node);
+}
+
+static void node_ended(const struct sim_node *node)
+{
+    MR_UNUSED(node); /* the coordinators find out */
+}
+
+/* ---- The user ---- */
+
+struct request {
+    struct order *order;
+    uint64_t number;
+    const char *submitted;
+    bool pause;
+    bool resume;
+    uint32_t drained; /* node + 1 */
+    bool undrain;
+};
+
+static void answered(void *argument, int code, struct mr_slice body)
+{
+    const struct request *request = argument;
+    struct order *order = request->order;
+    sim_trace("user: answer %d: %.*s", code, (int)(body.size < 900 ? body.size : 900),
+              (const char *)body.data);
+    bool well = code >= 200 && code < 300;
+    if (request->undrain && (well || code == 404))
+        cluster.drained[request->drained - 1] = false;
+    if (order == NULL || order->number != request->number)
+        return;
+    order->under_way = false;
+    if (code == 400 || code == 422)
+        sim_violation("the user was refused with %d: %.*s", code, (int)body.size,
+                      (const char *)body.data);
+    if (!well)
+        return;
+    if (request->submitted != NULL && order->text == request->submitted)
+        order->text = NULL;
+    if (request->pause || request->resume)
+        order->paused = request->pause;
+}
+
+static void send(struct request *request, const char *path, struct mr_slice body)
+{
+    const struct coordinator *asked = &cluster.coordinators[sim_random(cluster.coordinators_count)];
+    request->number = ++cluster.numbers;
+    if (request->order != NULL) {
+        request->order->number = request->number;
+        request->order->under_way = true;
+    }
+    sim_trace("user: POST %s at %s", path, asked->process->name);
+    sim_http_send(asked->process, "POST", path, "application/yaml", body, answered, request);
+}
+
+/* People look, too. */
+static void look(void)
+{
+    static const char *const paths[] = {"/v1/tasks",   "/v1/why", "/v1/topologies",
+                                        "/v1/workers", "/v1/lag", "/metrics"};
+    const struct coordinator *asked = &cluster.coordinators[sim_random(cluster.coordinators_count)];
+    sim_http_send(asked->process, "GET", paths[sim_random(MR_ARRAY_COUNT(paths))], "",
+                  (struct mr_slice){0}, answered, sim_new(sizeof(struct request)));
+}
+
+static void give_up(void *argument, uint64_t token)
+{
+    struct order *order = argument;
+    if (order->number == token)
+        order->under_way = false;
+}
+
+static void order_one(uint32_t index)
+{
+    struct order *order = &cluster.orders[index];
+    char path[96];
+    const char *name = sim_workload.flows[index].plan->name;
+    struct request *request = sim_new(sizeof *request);
+    request->order = order;
+    if (order->under_way)
+        return;
+    if (order->text != NULL) {
+        request->submitted = order->text;
+        send(request, "/v1/topologies", mr_slice_text(order->text));
+    } else if (order->paused != order->paused_wanted) {
+        request->pause = order->paused_wanted;
+        request->resume = !order->paused_wanted;
+        (void)snprintf(path, sizeof path, "/v1/topologies/%s/%s", name,
+                       request->pause ? "pause" : "resume");
+        send(request, path, (struct mr_slice){0});
+    } else {
+        return;
+    }
+    sim_after(5 * SIM_SECOND, NULL, give_up, order, order->number);
+}
+
+static void drain(uint32_t node, bool undrain)
+{
+    char path[96];
+    struct request *request = sim_new(sizeof *request);
+    request->drained = node + 1;
+    request->undrain = undrain;
+    cluster.drained[node] = true;
+    (void)snprintf(path, sizeof path, "/v1/workers/%s/%s", sim_cluster.nodes[node].process->name,
+                   undrain ? "undrain" : "drain");
+    send(request, path, (struct mr_slice){0});
+}
+
+static void user(void *argument, uint64_t token)
+{
+    MR_UNUSED(argument);
+    MR_UNUSED(token);
+    if (cluster.leaving)
+        return;
+    for (uint32_t index = 0; index < sim_workload.flows_count; index++)
+        order_one(index);
+    if (sim_chance(100000))
+        look();
+    for (uint32_t node = 0; node < sim_cluster.nodes_count && cluster.settled; node++)
+        if (cluster.drained[node])
+            drain(node, true);
+    sim_after(sim_between(100 * SIM_MS, 600 * SIM_MS), NULL, user, NULL, 0);
+}
+
+/* ---- Faults ---- */
+
+static struct sim_process *random_process(void)
+{
+    uint64_t count = cluster.coordinators_count + sim_cluster.nodes_count;
+    uint64_t index = sim_random(count);
+    return index < cluster.coordinators_count
+               ? cluster.coordinators[index].process
+               : sim_cluster.nodes[index - cluster.coordinators_count].process;
+}
+
+static void cut_links(void)
+{
+    struct sim_process *one = random_process();
+    uint64_t duration_ns = sim_some_time();
+    bool in = sim_chance(700000);
+    bool out = !in || sim_chance(500000);
+    for (uint32_t index = 0; index < cluster.coordinators_count + sim_cluster.nodes_count;
+         index++) {
+        struct sim_process *other =
+            index < cluster.coordinators_count
+                ? cluster.coordinators[index].process
+                : sim_cluster.nodes[index - cluster.coordinators_count].process;
+        if (other != one && in)
+            sim_network_cut(other, one, duration_ns);
+        if (other != one && out)
+            sim_network_cut(one, other, duration_ns);
+    }
+}
+
+static void fault(void)
+{
+    struct coordinator *coordinator = &cluster.coordinators[sim_random(cluster.coordinators_count)];
+    uint32_t flow = (uint32_t)sim_random(sim_workload.flows_count);
+    switch (sim_random(8)) {
+    case 0:
+        sim_fault_process(coordinator->process);
+        break;
+    case 1:
+        coordinator->leave = true;
+        break;
+    case 2:
+        kafka_cut(coordinator->process, sim_chance(700000), sim_chance(700000), sim_some_time());
+        break;
+    case 3:
+    case 4:
+        cut_links();
+        break;
+    case 5:
+        cluster.orders[flow].text = sim_workload_version(flow);
+        break;
+    case 6:
+        cluster.orders[flow].paused_wanted = !cluster.orders[flow].paused_wanted;
+        break;
+    default:
+        drain((uint32_t)sim_random(sim_cluster.nodes_count), sim_chance(500000));
+        break;
+    }
+}
+
+static void settle(void)
+{
+    cluster.settled = true;
+    for (uint32_t index = 0; index < cluster.coordinators_count; index++)
+        sim_process_resume(cluster.coordinators[index].process);
+    for (uint32_t index = 0; index < sim_workload.flows_count; index++) {
+        cluster.orders[index].paused_wanted = false;
+        cluster.orders[index].paused = true; /* said once more */
+    }
+}
+
+static bool settled(void)
+{
+    for (uint32_t index = 0; index < sim_workload.flows_count; index++)
+        if (cluster.orders[index].text != NULL || cluster.orders[index].paused)
+            return false;
+    return true;
+}
+
+static void stop_coordinators(void *argument, uint64_t token)
+{
+    MR_UNUSED(argument);
+    MR_UNUSED(token);
+    for (uint32_t index = 0; index < cluster.coordinators_count; index++)
+        cluster.coordinators[index].leave = true;
+}
+
+static void leave(void)
+{
+    cluster.leaving = true;
+    sim_after(20 * SIM_SECOND, NULL, stop_coordinators, NULL, 0);
+}
+
+static void explain(void)
+{
+    for (uint32_t index = 0; index < sim_workload.flows_count; index++)
+        sim_trace("topology %s: %s, %s", sim_workload.flows[index].plan->name,
+                  cluster.orders[index].text == NULL ? "submitted" : "not submitted",
+                  cluster.orders[index].paused ? "paused" : "not paused");
+}
+
+static void begin(void (*ready)(void))
+{
+    memset(&cluster, 0, sizeof cluster);
+    cluster.coordinators_count = (uint32_t)sim_between(1, COORDINATORS_MAX);
+    cluster.grace_ms = (uint32_t)sim_between(1000, 8000);
+    sim_network.delay_max_ns = sim_between(1, 30) * SIM_MS;
+    sim_network.lost_per_million = (uint32_t)sim_random(50000);
+    sim_network.doubled_per_million = (uint32_t)sim_random(50000);
+    for (uint32_t index = 0; index < cluster.coordinators_count; index++) {
+        struct coordinator *coordinator = &cluster.coordinators[index];
+        (void)snprintf(coordinator->listen, sizeof coordinator->listen, "coordinator-%u", index);
+        coordinator->process = sim_process_create(coordinator->listen);
+        cluster.addresses[index] = coordinator->listen;
+        start_coordinator(coordinator, 0);
+    }
+    for (uint32_t index = 0; index < sim_workload.flows_count; index++)
+        cluster.orders[index].text = sim_workload_version(index);
+    for (uint32_t index = 0; index < sim_cluster.nodes_count; index++)
+        node_start(&sim_cluster.nodes[index]);
+    sim_after(SIM_SECOND / 10, NULL, user, NULL, 0);
+    ready();
+}
+
+const struct sim_rule sim_rule_cluster = {
+    .name = "cluster",
+    .begin = begin,
+    .node_start = node_start,
+    .node_ended = node_ended,
+    .other_ended = other_ended,
+    .fault = fault,
+    .settle = settle,
+    .settled = settled,
+    .leave = leave,
+    .explain = explain,
+};
