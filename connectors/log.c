@@ -16,7 +16,10 @@ enum {
     READ_MESSAGES_MAX = 2048,
     READ_WAIT_MS = 100,
     SHORT_TRANSACTION_MS = 5000, /* DESIGN section 4 rule 2 */
-    FENCE_TRANSACTION_MS = 5000  /* the fencing producer never begins one */
+    FENCE_TRANSACTION_MS = 5000, /* the fencing producer never begins one */
+    /* Kafka ends the id's open transaction in some milliseconds and says "ask again" meanwhile;
+     * librdkafka then asks after half a second, a new client asks at once. */
+    FENCE_TRY_MS = 60
 };
 
 struct reading {
@@ -130,11 +133,20 @@ enum mr_status mr_log_fence(struct mr_log *log, const char *transactional_id, ui
 {
     const struct mr_log_producer_options options = {.transactional_id = transactional_id,
                                                     .transaction_timeout_ms = FENCE_TRANSACTION_MS};
-    struct mr_log_producer *producer = NULL;
-    enum mr_status status = log->ops->producer_create(log, &options, wait_ms, &producer, error);
-    if (status == MR_OK)
-        log->ops->producer_destroy(producer);
-    return status;
+    uint64_t until_ms = mr_clock_monotonic_ms() + wait_ms;
+    uint32_t try_ms = FENCE_TRY_MS;
+    for (;;) {
+        struct mr_log_producer *producer = NULL;
+        uint64_t now_ms = mr_clock_monotonic_ms();
+        uint32_t left_ms = now_ms < until_ms ? (uint32_t)(until_ms - now_ms) : 1;
+        enum mr_status status = log->ops->producer_create(
+            log, &options, try_ms < left_ms ? try_ms : left_ms, &producer, error);
+        if (status == MR_OK)
+            log->ops->producer_destroy(producer);
+        if (status != MR_TIMEOUT || left_ms <= try_ms)
+            return status;
+        try_ms *= 2;
+    }
 }
 
 enum mr_status mr_log_write_once(struct mr_log *log, const char *transactional_id,

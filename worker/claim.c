@@ -98,33 +98,30 @@ static enum mr_status claim_read(const struct mr_claimer *claimer, const char *k
                               error);
 }
 
-static bool is_fenced(struct mr_fenced *fenced, uint64_t incarnation)
+void mr_fenced_init(struct mr_fenced *fenced)
 {
-    bool found = false;
-    if (fenced == NULL)
-        return false;
-    (void)pthread_mutex_lock(&fenced->mutex);
-    for (uint32_t index = 0; index < MR_FENCED_MAX && !found; index++)
-        found = fenced->incarnations[index] == incarnation;
-    (void)pthread_mutex_unlock(&fenced->mutex);
-    return found;
+    *fenced = (struct mr_fenced){0};
+    for (uint32_t lane = 0; lane < MR_FENCED_LANES; lane++)
+        (void)pthread_mutex_init(&fenced->lanes[lane].mutex, NULL);
 }
 
-static void remember_fenced(struct mr_fenced *fenced, uint64_t incarnation)
+void mr_fenced_deinit(struct mr_fenced *fenced)
 {
-    if (fenced == NULL)
-        return;
-    (void)pthread_mutex_lock(&fenced->mutex);
-    fenced->incarnations[fenced->next++ % MR_FENCED_MAX] = incarnation;
-    (void)pthread_mutex_unlock(&fenced->mutex);
+    for (uint32_t lane = 0; lane < MR_FENCED_LANES; lane++)
+        (void)pthread_mutex_destroy(&fenced->lanes[lane].mutex);
 }
 
-/* Fence both data producers of an incarnation: it can never commit again. */
-static enum mr_status claim_fence(const struct mr_claimer *claimer, uint64_t generation,
-                                  uint64_t incarnation, struct mr_error *error)
+static bool is_remembered(const struct mr_fenced_lane *lane, uint64_t incarnation)
 {
-    if (!MR_GUARD(FENCE) || is_fenced(claimer->fenced, incarnation))
-        return MR_OK;
+    for (uint32_t index = 0; index < MR_FENCED_MAX; index++)
+        if (lane->incarnations[index] == incarnation)
+            return true;
+    return false;
+}
+
+static enum mr_status fence_ids(const struct mr_claimer *claimer, uint64_t generation,
+                                uint64_t incarnation, struct mr_error *error)
+{
     for (uint32_t producer = 0; producer < DATA_PRODUCERS_COUNT; producer++) {
         char id[MR_TRANSACTIONAL_ID_SIZE];
         mr_claim_data_id(claimer->cluster, generation, incarnation, producer, id);
@@ -132,11 +129,29 @@ static enum mr_status claim_fence(const struct mr_claimer *claimer, uint64_t gen
         if (status != MR_OK)
             return status;
     }
-    remember_fenced(claimer->fenced, incarnation);
     return MR_OK;
 }
 
-/* extra: a record of the same transaction; NULL: none. Destroys the producer. */
+/* Fence both data producers of an incarnation: it can never commit again. */
+static enum mr_status claim_fence(const struct mr_claimer *claimer, uint64_t generation,
+                                  uint64_t incarnation, struct mr_error *error)
+{
+    if (!MR_GUARD(FENCE))
+        return MR_OK;
+    if (claimer->fenced == NULL)
+        return fence_ids(claimer, generation, incarnation, error);
+    struct mr_fenced_lane *lane = &claimer->fenced->lanes[incarnation % MR_FENCED_LANES];
+    (void)pthread_mutex_lock(&lane->mutex);
+    enum mr_status status = MR_OK;
+    if (!is_remembered(lane, incarnation)) {
+        status = fence_ids(claimer, generation, incarnation, error);
+        if (status == MR_OK)
+            lane->incarnations[lane->next++ % MR_FENCED_MAX] = incarnation;
+    }
+    (void)pthread_mutex_unlock(&lane->mutex);
+    return status;
+}
+
 static enum mr_status claim_write(const struct mr_claimer *claimer,
                                   struct mr_log_producer *producer, const char *key,
                                   int32_t partition, const struct mr_claim *claim,

@@ -24,13 +24,19 @@ struct mr_claim {
 };
 
 /* Incarnations that this process has fenced. A fence is for ever: takeovers of several tasks of one
- * owner fence it once. The newest MR_FENCED_MAX are remembered. */
-enum { MR_FENCED_MAX = 256 };
+ * owner fence it once. The newest are remembered, MR_FENCED_MAX of each lane. */
+enum { MR_FENCED_LANES = 16, MR_FENCED_MAX = 32 };
 struct mr_fenced {
-    pthread_mutex_t mutex;
-    uint64_t incarnations[MR_FENCED_MAX];
-    uint32_t next;
+    /* By incarnation: who fences one holds its mutex, and others wait for the outcome. */
+    struct mr_fenced_lane {
+        pthread_mutex_t mutex;
+        uint64_t incarnations[MR_FENCED_MAX];
+        uint32_t next;
+    } lanes[MR_FENCED_LANES];
 };
+
+void mr_fenced_init(struct mr_fenced *fenced);
+void mr_fenced_deinit(struct mr_fenced *fenced);
 
 struct mr_claimer {
     struct mr_log *log;

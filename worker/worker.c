@@ -21,7 +21,7 @@ static void free_worker(struct mr_worker *worker)
     }
     if (worker->store_resources != NULL)
         worker->store_ops->resources_destroy(worker->store_resources);
-    (void)pthread_mutex_destroy(&worker->fenced.mutex);
+    mr_fenced_deinit(&worker->fenced);
     mr_memory_free(worker->claims_topic);
     mr_memory_free(worker->cluster);
     mr_ring_destroy(worker->jobs);
@@ -39,7 +39,7 @@ enum mr_status mr_worker_create(const struct mr_worker_open *open, struct mr_wor
     created->store_resources = created->store_ops->resources_create(open->memory_bytes / 2);
     created->threads = mr_memory_new(open->threads_count, sizeof(*created->threads));
     created->jobs = mr_ring_create(MR_KEEPER_JOBS_MAX);
-    (void)pthread_mutex_init(&created->fenced.mutex, NULL);
+    mr_fenced_init(&created->fenced);
     for (uint32_t index = 0; index < open->threads_count; index++) {
         created->threads[index].worker = created;
         created->threads[index].arrivals = mr_ring_create(LANES_MAX);
