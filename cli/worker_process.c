@@ -25,6 +25,7 @@
 enum {
     KAFKA_RETRY_MS = 1000,
     WORKER_STOP_MS = 5000, /* everything is released by then: threads and clients */
+    TAPS_MS = 500,         /* between two looks at who listens to operators */
     PATH_SIZE = 4096,
     ADDRESS_SIZE = 256
 };
@@ -252,9 +253,12 @@ static enum mr_status start_http(struct process *process, struct mr_error *error
                                                 .health = tell_health,
                                                 .argument = process};
     enum mr_status status = mr_worker_http_start(&http, &process->http, error);
-    if (status == MR_OK)
-        choose_http_address(process);
-    return status;
+    if (status != MR_OK)
+        return status;
+    choose_http_address(process);
+    const struct mr_tap_outlet outlet = mr_worker_http_outlet(process->http);
+    mr_worker_set_taps(process->worker, &outlet);
+    return MR_OK;
 }
 
 static enum mr_status start_agent(struct process *process, struct mr_error *error)
@@ -291,7 +295,13 @@ static enum mr_exit run_turns(struct process *process)
 {
     bool leaving = false;
     enum mr_agent_loop_state state = MR_AGENT_LOOP_GOES_ON;
+    uint64_t taps_ms = 0;
     while (state == MR_AGENT_LOOP_GOES_ON) {
+        uint64_t now_ms = mr_clock_monotonic_ms();
+        if (process->http != NULL && now_ms - taps_ms >= TAPS_MS) {
+            mr_worker_look_at_taps(process->worker);
+            taps_ms = now_ms;
+        }
         if (stop_signals > 0 && !leaving) {
             MR_LOG_AT(MR_LOG_INFO, "worker", NULL, "leaving: tasks are committed and released");
             mr_agent_loop_leave(process->loop, process->options->stop_ms);

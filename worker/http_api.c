@@ -116,12 +116,53 @@ static void answer_metrics(void *argument, struct mr_http_exchange *exchange)
     mr_buffer_deinit(&text);
 }
 
+/* ---- Taps ---- */
+
+enum { CHANNEL_SIZE = 256 };
+
+static void name_channel(char channel[CHANNEL_SIZE], const char *topology, const char *node)
+{
+    (void)snprintf(channel, CHANNEL_SIZE, "tap/%s/%s", topology, node);
+}
+
+static void subscribe(void *argument, struct mr_http_exchange *exchange)
+{
+    const struct mr_http_request *request = mr_http_request_of(exchange);
+    char channel[CHANNEL_SIZE];
+    (void)argument;
+    name_channel(channel, request->parts[0], request->parts[1]);
+    mr_http_subscribe(exchange, channel);
+}
+
+static uint32_t count_listeners(void *argument, const char *topology, const char *node)
+{
+    struct mr_worker_http *api = argument;
+    char channel[CHANNEL_SIZE];
+    name_channel(channel, topology, node);
+    return mr_http_subscribers(api->server, channel);
+}
+
+static void show(void *argument, const char *topology, const char *node, struct mr_slice json)
+{
+    struct mr_worker_http *api = argument;
+    char channel[CHANNEL_SIZE];
+    name_channel(channel, topology, node);
+    mr_http_publish(api->server, channel, "record", atomic_fetch_add(&api->shown_count, 1) + 1,
+                    json);
+}
+
+struct mr_tap_outlet mr_worker_http_outlet(struct mr_worker_http *api)
+{
+    return (struct mr_tap_outlet){.argument = api, .listeners = count_listeners, .publish = show};
+}
+
 static const struct mr_http_route routes[] = {
     {MR_HTTP_GET, "/healthz", answer_healthz},
     {MR_HTTP_GET, "/readyz", answer_readyz},
     {MR_HTTP_GET, "/metrics", answer_metrics},
     {MR_HTTP_GET, "/v1/state/{topology}/{store}/{key*}", mr_worker_http_query},
     {MR_HTTP_GET, "/v1/state/{topology}/{store}", mr_worker_http_query},
+    {MR_HTTP_GET, "/v1/taps/{topology}/{operator}", subscribe},
     {MR_HTTP_GET, NULL, NULL},
 };
 

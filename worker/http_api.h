@@ -6,6 +6,7 @@
  *             key as message keys have it, percent-encoded (one text: itself; several values: a
  *             compact JSON array); without {key} that of an operator with `key: []`.
  *             ?partition=N: only there; ?standby=1: a standby may answer, with its staleness.
+ *   /v1/taps/{topology}/{operator}  what the operator emits, live, as server-sent events `record`
  * Why a registry and a function: the API knows nothing of lanes and the agent; the process puts
  * them together (cli/). Threads: start and stop belong to one thread. */
 #ifndef MR_WORKER_HTTP_API_H
@@ -14,6 +15,7 @@
 #include "base/metrics.h"
 #include "http/server.h"
 #include "worker/query.h"
+#include "worker/tap.h"
 
 enum { MR_WORKER_SILENCE_MS_MAX = 10000, MR_WORKER_METRICS_BYTES_MAX = 64 << 20 };
 
@@ -49,5 +51,7 @@ enum mr_status mr_worker_http_start(const struct mr_worker_http_options *options
                                     struct mr_error *error) MR_NODISCARD;
 void mr_worker_http_stop(struct mr_worker_http *api); /* accepts NULL */
 int mr_worker_http_port(const struct mr_worker_http *api);
+/* The outlet of the worker's taps (worker/tap.h), valid until the API is stopped. */
+struct mr_tap_outlet mr_worker_http_outlet(struct mr_worker_http *api);
 
 #endif

@@ -12,6 +12,7 @@ struct mr_worker_http {
     uint64_t sample_ms;
     uint64_t sample_records;
     double records_per_ms;
+    _Atomic uint64_t shown_count; /* ids of the taps' events */
 };
 
 /* 200 with value as JSON; 500 when JSON cannot hold it. */

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -195,6 +196,41 @@ static void test_probes_are_open_and_state_is_not(void **state)
     client = stranger;
 }
 
+/* Shows a row as soon as somebody listens, as a task thread would. */
+static void *show_rows(void *argument)
+{
+    struct mr_tap_outlet *outlet = argument;
+    for (int turn = 0; turn < 1000 && outlet->listeners(outlet->argument, "t", "score") == 0;
+         turn++)
+        mr_clock_sleep_ms(5);
+    outlet->publish(outlet->argument, "t", "other", mr_slice_text("{\"other\":1}"));
+    outlet->publish(outlet->argument, "t", "score", mr_slice_text("{\"offset\":7}"));
+    return NULL;
+}
+
+static bool keep_row(void *argument, const char *event, struct mr_slice data)
+{
+    assert_string_equal(event, "record");
+    (void)snprintf(argument, 64, "%.*s", (int)data.size, (const char *)data.data);
+    return false;
+}
+
+static void test_a_tap_is_a_stream_of_events(void **state)
+{
+    (void)state;
+    struct mr_tap_outlet outlet = mr_worker_http_outlet(api);
+    struct mr_error error = {0};
+    pthread_t thread;
+    char row[64] = "";
+    assert_int_equal(outlet.listeners(outlet.argument, "t", "score"), 0);
+    assert_int_equal(pthread_create(&thread, NULL, show_rows, &outlet), 0);
+    const char *url =
+        mr_arena_format(&arena, "http://127.0.0.1:%d/v1/taps/t/score", mr_worker_http_port(api));
+    assert_int_equal(mr_http_client_listen(client, url, keep_row, row, &error), MR_OK);
+    (void)pthread_join(thread, NULL);
+    assert_string_equal(row, "{\"offset\":7}");
+}
+
 #define WITH_API(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -206,6 +242,7 @@ int main(void)
         WITH_API(test_state_is_read_by_key),
         WITH_API(test_a_standby_says_how_stale_it_is),
         WITH_API(test_probes_are_open_and_state_is_not),
+        WITH_API(test_a_tap_is_a_stream_of_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
