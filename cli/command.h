@@ -79,13 +79,32 @@ extern const char *const mr_output_names[];
         .help = "Say what would change, change nothing."                                           \
     }
 
+extern const struct mr_command mr_command_delete;
+extern const struct mr_command mr_command_describe;
+extern const struct mr_command mr_command_diff;
 extern const struct mr_command mr_command_dlq;
 extern const struct mr_command mr_command_docs;
 extern const struct mr_command mr_command_doctor;
+extern const struct mr_command mr_command_drain;
+extern const struct mr_command mr_command_events;
+extern const struct mr_command mr_command_lag;
+extern const struct mr_command mr_command_list;
+extern const struct mr_command mr_command_pause;
 extern const struct mr_command mr_command_plan;
 extern const struct mr_command mr_command_produce;
+extern const struct mr_command mr_command_query;
+extern const struct mr_command mr_command_reset;
+extern const struct mr_command mr_command_resume;
+extern const struct mr_command mr_command_rollback;
 extern const struct mr_command mr_command_run;
+extern const struct mr_command mr_command_seek;
+extern const struct mr_command mr_command_status;
+extern const struct mr_command mr_command_submit;
 extern const struct mr_command mr_command_tail;
+extern const struct mr_command mr_command_tasks;
+extern const struct mr_command mr_command_top;
 extern const struct mr_command mr_command_validate;
+extern const struct mr_command mr_command_why;
+extern const struct mr_command mr_command_workers;
 
 #endif

@@ -63,19 +63,25 @@ static const char *lookup_environment(void *argument, const char *name)
     return getenv(name);
 }
 
+void mr_load_text(struct mr_arena *arena, const char *path, struct mr_slice text,
+                  const struct mr_catalogue *catalogue, struct mr_report *report,
+                  struct mr_plan **plan)
+{
+    struct mr_substitution substitution = {.lookup = lookup_environment};
+    mr_report_init(report, arena, strcmp(path, "-") == 0 ? "standard input" : path);
+    mr_topology_parse(text, catalogue, &substitution, arena, report, plan);
+}
+
 enum mr_status mr_load_topology(struct mr_arena *arena, const char *path,
                                 const struct mr_catalogue *catalogue, struct mr_report *report,
                                 struct mr_plan **plan, struct mr_error *error)
 {
     struct mr_slice text = {0};
     *plan = NULL;
-    mr_report_init(report, arena, strcmp(path, "-") == 0 ? "standard input" : path);
     enum mr_status status = mr_load_file(arena, path, MR_LIMIT_TOPOLOGY_BYTES, &text, error);
-    if (status != MR_OK)
-        return status;
-    struct mr_substitution substitution = {.lookup = lookup_environment};
-    mr_topology_parse(text, catalogue, &substitution, arena, report, plan);
-    return MR_OK;
+    if (status == MR_OK)
+        mr_load_text(arena, path, text, catalogue, report, plan);
+    return status;
 }
 
 void mr_load_print_findings(const struct mr_report *report)

@@ -12,6 +12,12 @@
 enum mr_status mr_load_file(struct mr_arena *arena, const char *path, size_t size_max,
                             struct mr_slice *bytes, struct mr_error *error) MR_NODISCARD;
 
+/* Plan the text of a file; ${NAME} comes from the environment. *plan is NULL when report has
+ * errors. path: for the findings. Owner: everything is in arena, which borrows text. */
+void mr_load_text(struct mr_arena *arena, const char *path, struct mr_slice text,
+                  const struct mr_catalogue *catalogue, struct mr_report *report,
+                  struct mr_plan **plan);
+
 /* Read and plan a topology; ${NAME} comes from the environment. *plan is NULL when report has
  * errors. Owner: everything is in arena. Errors: the file cannot be read. */
 enum mr_status mr_load_topology(struct mr_arena *arena, const char *path,

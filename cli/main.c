@@ -7,27 +7,58 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Sorted as the help shows them: what one does with a file first. */
-static const struct mr_command *const commands[] = {
-    &mr_command_validate, &mr_command_plan,    &mr_command_run,  &mr_command_docs,
-    &mr_command_doctor,   &mr_command_produce, &mr_command_tail, &mr_command_dlq,
+/* Sorted as the help shows them; a command with a heading begins a group. */
+static const struct {
+    const char *heading;
+    const struct mr_command *command;
+} commands[] = {
+    {"Topology files", &mr_command_validate},
+    {NULL, &mr_command_plan},
+    {NULL, &mr_command_run},
+    {NULL, &mr_command_docs},
+    {"Topologies of a cluster (--server)", &mr_command_submit},
+    {NULL, &mr_command_list},
+    {NULL, &mr_command_status},
+    {NULL, &mr_command_describe},
+    {NULL, &mr_command_why},
+    {NULL, &mr_command_lag},
+    {NULL, &mr_command_query},
+    {NULL, &mr_command_pause},
+    {NULL, &mr_command_resume},
+    {NULL, &mr_command_seek},
+    {NULL, &mr_command_diff},
+    {NULL, &mr_command_rollback},
+    {NULL, &mr_command_reset},
+    {NULL, &mr_command_delete},
+    {"The cluster itself (--server)", &mr_command_workers},
+    {NULL, &mr_command_tasks},
+    {NULL, &mr_command_drain},
+    {NULL, &mr_command_events},
+    {NULL, &mr_command_top},
+    {"Records (--brokers)", &mr_command_produce},
+    {NULL, &mr_command_tail},
+    {NULL, &mr_command_dlq},
+    {"Help", &mr_command_doctor},
 };
 
 static const struct mr_command *find_command(const char *name)
 {
     for (size_t i = 0; i < MR_ARRAY_COUNT(commands); i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return commands[i];
+        if (strcmp(commands[i].command->name, name) == 0)
+            return commands[i].command;
     return NULL;
 }
 
 static void print_overview(FILE *output)
 {
     fputs("Millrace is a distributed stream processor for detectors and generators.\n\n"
-          "usage: millrace COMMAND [FLAG...] [OPERAND...]\n\n",
+          "usage: millrace COMMAND [FLAG...] [OPERAND...]\n",
           output);
-    for (size_t i = 0; i < MR_ARRAY_COUNT(commands); i++)
-        fprintf(output, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    for (size_t i = 0; i < MR_ARRAY_COUNT(commands); i++) {
+        if (commands[i].heading != NULL)
+            fprintf(output, "\n%s\n", commands[i].heading);
+        fprintf(output, "  %-10s %s\n", commands[i].command->name, commands[i].command->summary);
+    }
     fputs(
         "  version    Print the version.\n"
         "  help       Show what a command does and its flags: millrace help COMMAND.\n\n"
@@ -66,7 +97,7 @@ static enum mr_exit unknown_command(const char *name)
     const char *names[MR_ARRAY_COUNT(commands) + 2];
     size_t count = 0;
     for (; count < MR_ARRAY_COUNT(commands); count++)
-        names[count] = commands[count]->name;
+        names[count] = commands[count].command->name;
     names[count++] = "version";
     names[count++] = "help";
     const char *nearest = mr_options_nearest(name, names, (uint32_t)count);

@@ -349,6 +349,25 @@ const char *mr_server_part(struct mr_server *server, const char *text)
     return mr_text_percent(&server->arena, mr_slice_text(text));
 }
 
+const char *mr_server_query(struct mr_server *server, const char *path, const char *name,
+                            const char *text)
+{
+    if (text == NULL)
+        return path;
+    return mr_arena_format(&server->arena, "%s%c%s=%s", path, strchr(path, '?') == NULL ? '?' : '&',
+                           name, mr_server_part(server, text));
+}
+
+struct mr_slice mr_server_json(struct mr_server *server, json_t *value)
+{
+    size_t size = value == NULL ? 0 : json_dumpb(value, NULL, 0, JSON_COMPACT);
+    char *text = mr_arena_take(&server->arena, size + 1);
+    if (size > 0)
+        (void)json_dumpb(value, text, size, JSON_COMPACT);
+    json_decref(value);
+    return mr_slice_from(text, size);
+}
+
 /* ---- Reading answers ---- */
 
 const char *mr_json_text(const json_t *object, const char *name)

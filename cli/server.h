@@ -65,6 +65,12 @@ void mr_answer_print(const struct mr_answer *answer);
 /* Text for a path or a query value, percent-encoded, in the server's arena. */
 const char *mr_server_part(struct mr_server *server, const char *text);
 
+/* path with NAME=TEXT behind ? or &; text NULL: path as it is. */
+const char *mr_server_query(struct mr_server *server, const char *path, const char *name,
+                            const char *text);
+/* A body: the JSON of value, which is given up, in the server's arena; size 0 for NULL. */
+struct mr_slice mr_server_json(struct mr_server *server, json_t *value);
+
 /* ---- Reading answers: a missing or differently typed member gives the stated default ---- */
 
 const char *mr_json_text(const json_t *object, const char *name); /* NULL */
