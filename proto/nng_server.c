@@ -1,19 +1,21 @@
-/* proto/nng_server.c — the transport's server: one REP socket, a context per pending request.
- * Design: a slot is a context with its aio. One idle slot at a time receives; when a request has
- * come it is ready, and the next idle slot receives. server_receive hands the request out (the slot
- * is pending), server_reply sends through the slot, which is idle again when nng has taken the
- * answer. With no idle slot nothing is received: requests wait in nng, one per connection, and then
- * in TCP; answering them with a refusal instead would only make their senders ask again.
- * What a peer can cost: MR_TRANSPORT_PEER_PENDING_MAX slots, after which its connection is closed
- * (a client of ours has one request under way, and some that it gave up); an answer that it does
- * not take within TAKE_MS closes its connection, too. In nng a connection holds one request that
- * was not received yet and one answer that is being written, each of at most MR_MESSAGE_BYTES_MAX.
- * Requests that wait for server_receive are READY_MAX and about READY_BYTES_MAX. Of more than
- * connections_max connections the one that has been without a request longest is closed; those that
- * do not greet are closed by nng after 10 s.
- * Locks: `monitor` guards all but what only one thread has: current (the receiver's thread), and a
- * slot's context and aio while nng works on them. nng's functions are called without the lock,
- * since pipe_changed is called under nng's own. */
+/* proto/nng_server.c — the transport's server.
+ * Design: a connection reads one frame after the other; each becomes a request: first ready, in
+ * the order in which they came, then, handed out by server_receive, pending until server_reply. A
+ * handle is the request's place and how often that was used. A frame's body is read only when there
+ * is room for it; else its connection is parked, and TCP holds its sender back. Beyond
+ * MR_TRANSPORT_PENDING_MAX nothing is refused with an answer: the refused would only ask again, and
+ * the long polls that fill the places are answered within a moment.
+ * What a peer can cost, and when it is closed:
+ *   - memory: 64 KiB while it sends; more only for LARGE_MAX connections at a time, as the bytes
+ *     come; then MR_TRANSPORT_PEER_PENDING_MAX requests (READY_BYTES_MAX of all connections'
+ *     wait for server_receive; those handed out are the coordinator's) and as many answers, of
+ *     OUT_BYTES_MAX. One request or answer more, and it is closed.
+ *   - time: GREET_MS to greet, FRAME_MS for the rest of a frame once it began, TAKE_MS to take an
+ *     answer, IDLE_MS without a request. Checked once a second.
+ *   - a place among connections_max; when all are taken, the connection without a request that was
+ *     silent longest is closed for a new one.
+ * Threads: nng's call accepted, tick and the connections' functions; `monitor` guards everything
+ * but current, which only the receiver's thread has. Connections are freed by tick. */
 #include "proto/nng_internal.h"
 
 #include "base/assert.h"
@@ -21,65 +23,81 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-#include <nng/protocol/reqrep0/rep.h>
 #include <sys/resource.h>
 
 enum {
-    READY_MAX = 256,
-    READY_BYTES_MAX = 16 << 20,
+    READY_BYTES_MAX = 32 << 20,
+    LARGE_MAX = 16,
+    OUT_BYTES_MAX = 2 * MR_NNG_MESSAGE_BYTES_MAX,
+    GREET_MS = 10000,
+    FRAME_MS = 30000,
     TAKE_MS = 10000,
-    BUCKETS_COUNT = 4096, /* a power of two; pipe ids are consecutive */
-    MILLISECOND_NS = 1000000,
-    SECOND_NS = 1000000000
+    IDLE_MS = 60000,
+    TICK_MS = 1000,
+    ACCEPTORS_COUNT = 32,
+    ACCEPT_RETRY_MS = 100,
+    MILLISECOND_NS = 1000000
 };
 
-enum slot_state { SLOT_IDLE, SLOT_RECEIVING, SLOT_READY, SLOT_PENDING, SLOT_SENDING };
+enum request_state { REQUEST_FREE, REQUEST_RESERVED, REQUEST_READY, REQUEST_PENDING };
 
-struct slot {
-    struct nng_server *server;
-    enum slot_state state;
-    uint32_t generation; /* rises with each request, so that an old handle is known */
-    struct peer *peer;   /* READY, PENDING and SENDING; NULL when it has gone */
-    nng_msg *message;    /* READY */
-    struct slot *next;   /* among the idle or the ready */
-    nng_ctx context;
-    nng_aio *aio; /* NULL: never used */
+struct request {
+    enum request_state state;
+    uint32_t uses;              /* rises when it becomes free, so that an old handle is known */
+    struct peer *peer;          /* unless free */
+    struct mr_nng_frame *frame; /* READY */
+    uint64_t number;            /* PENDING: of the peer's frame */
+    struct request *next;       /* among the free, or the ready */
 };
 
 /* A connection. */
 struct peer {
-    uint64_t number;    /* a serial number, then the pipe's id in the low 32 bits */
-    struct peer *next;  /* in its bucket, or among the gone */
-    bool reported;      /* a request of it was handed out */
-    bool closing;       /* it is being closed by us */
-    uint64_t active_ms; /* when its last request came, or it did */
-    struct slot *slots[MR_TRANSPORT_PEER_PENDING_MAX];
-    uint32_t slots_count;
+    struct mr_nng_connection base;
+    struct nng_server *server;
+    uint64_t id;
+    struct peer *next; /* among all, the gone, or the ended */
+    struct peer *before;
+    bool reported;            /* a request of it was handed out: its end is told, too */
+    bool ended;               /* nng has nothing to do with it any more */
+    bool large;               /* holds one of the places for large bodies */
+    struct request *reserved; /* for the frame that is being read */
+    struct request *requests[MR_TRANSPORT_PEER_PENDING_MAX];
+    uint32_t requests_count; /* READY and PENDING */
+};
+
+/* One of several accepts that are under way, so that a thousand workers that come at once are taken
+ * before the system's queue of 128 is full. */
+struct acceptor {
+    struct nng_server *server;
+    nng_aio *aio;
+    bool delayed; /* asleep, since an accept failed */
 };
 
 struct nng_server {
     struct mr_transport_server base;
     struct mr_nng_identity identity;
     struct mr_nng_monitor monitor;
-    nng_socket socket;
-    nng_msg *current; /* borrowed by the receiver's thread */
-    bool woken;
+    nng_stream_listener *listener;
+    struct acceptor acceptors[ACCEPTORS_COUNT];
+    nng_aio *tick_aio;
     bool closing;
-    bool receiving;    /* a slot is */
-    uint32_t starting; /* slots that were taken to receive and do not yet */
-    struct slot *slots;
-    uint32_t slots_used;
-    struct slot *idle;
-    struct slot *ready;
-    struct slot *ready_last;
-    uint32_t ready_count;
+    bool woken;
+    struct mr_nng_frame *current; /* borrowed by the receiver's thread */
+    struct request *requests;
+    uint32_t requests_used;
+    struct request *free;
+    struct request *ready;
+    struct request *ready_last;
     size_t ready_bytes;
-    struct peer *gone; /* to be reported, oldest first */
-    struct peer *gone_last;
-    struct peer *buckets[BUCKETS_COUNT];
-    uint32_t peers_count; /* without those that are closing */
+    uint32_t large_count;
+    uint32_t parked_count;
+    struct peer *peers; /* open, newest first */
+    uint32_t peers_count;
     uint32_t connections_max;
-    uint32_t peers_serial;
+    uint64_t last_id;
+    struct peer *gone; /* closed, their end to be told, oldest first */
+    struct peer *gone_last;
+    struct peer *closed; /* closed and told, to be freed once ended */
 };
 
 static void lock(struct nng_server *server)
@@ -97,285 +115,186 @@ static void notify(struct nng_server *server)
     MR_ASSERT(pthread_cond_signal(&server->monitor.changed) == 0);
 }
 
-/* ---- Peers. Locked. ---- */
+/* ---- Requests. Locked. ---- */
 
-static struct peer **find_peer(struct nng_server *server, uint32_t pipe_id)
+static struct request *reserve_request(struct nng_server *server, struct peer *peer)
 {
-    struct peer **place = &server->buckets[pipe_id % BUCKETS_COUNT];
-    while (*place != NULL && (uint32_t)(*place)->number != pipe_id)
-        place = &(*place)->next;
-    return place;
+    struct request *request = server->free;
+    if (request != NULL)
+        server->free = request->next;
+    else if (server->requests_used < MR_TRANSPORT_PENDING_MAX)
+        request = &server->requests[server->requests_used++];
+    else
+        return NULL;
+    request->state = REQUEST_RESERVED;
+    request->peer = peer;
+    return request;
 }
 
-/* Mark a peer that will be closed by the caller, without the lock. Returns its pipe. */
-static nng_pipe mark_closing(struct nng_server *server, struct peer *peer)
+static void free_request(struct nng_server *server, struct request *request)
 {
-    if (!peer->closing)
-        server->peers_count--;
-    peer->closing = true;
-    return (nng_pipe){.id = (uint32_t)peer->number};
+    request->state = REQUEST_FREE;
+    request->uses++;
+    request->peer = NULL;
+    request->next = server->free;
+    server->free = request;
 }
 
-/* The peer without pending requests that has been silent longest; NULL when all have some. */
-static struct peer *most_idle_peer(struct nng_server *server)
+static void remove_from_peer(struct request *request)
 {
-    struct peer *found = NULL;
-    for (size_t bucket = 0; bucket < BUCKETS_COUNT; bucket++) {
-        for (struct peer *peer = server->buckets[bucket]; peer != NULL; peer = peer->next) {
-            if (!peer->closing && peer->slots_count == 0 &&
-                (found == NULL || peer->active_ms < found->active_ms))
-                found = peer;
-        }
-    }
-    return found;
-}
-
-static void detach(struct slot *slot)
-{
-    struct peer *peer = slot->peer;
-    slot->peer = NULL;
-    if (peer == NULL)
-        return;
-    for (uint32_t index = 0; index < peer->slots_count; index++) {
-        if (peer->slots[index] == slot) {
-            peer->slots[index] = peer->slots[--peer->slots_count];
+    struct peer *peer = request->peer;
+    for (uint32_t index = 0; index < peer->requests_count; index++) {
+        if (peer->requests[index] == request) {
+            peer->requests[index] = peer->requests[--peer->requests_count];
             return;
         }
     }
-    MR_ASSERT(!"a slot that its peer does not know");
+    MR_ASSERT(!"a request that its peer does not know");
 }
 
-/* ---- Slots. Locked. ---- */
-
-static void make_idle(struct slot *slot)
+static void append_ready(struct nng_server *server, struct request *request)
 {
-    detach(slot);
-    slot->state = SLOT_IDLE;
-    slot->generation++;
-    slot->next = slot->server->idle;
-    slot->server->idle = slot;
+    request->state = REQUEST_READY;
+    request->next = NULL;
+    if (server->ready == NULL)
+        server->ready = request;
+    else
+        server->ready_last->next = request;
+    server->ready_last = request;
+    server->ready_bytes += request->frame->size;
+    notify(server);
 }
 
-static void remove_ready(struct nng_server *server, struct slot *slot)
+static void remove_ready(struct nng_server *server, struct request *request)
 {
-    struct slot *before = NULL;
-    for (struct slot *other = server->ready; other != slot; other = other->next)
+    struct request *before = NULL;
+    for (struct request *other = server->ready; other != request; other = other->next)
         before = other;
     if (before == NULL)
-        server->ready = slot->next;
+        server->ready = request->next;
     else
-        before->next = slot->next;
-    if (server->ready_last == slot)
+        before->next = request->next;
+    if (server->ready_last == request)
         server->ready_last = before;
-    server->ready_count--;
-    server->ready_bytes -= nng_msg_len(slot->message);
+    server->ready_bytes -= request->frame->size;
 }
 
-static void append_ready(struct nng_server *server, struct slot *slot)
+/* ---- Room for bodies. Locked. ---- */
+
+/* Whether there is room for a body, which is taken then. */
+static bool take_room(struct nng_server *server, struct peer *peer, size_t size)
 {
-    slot->next = NULL;
-    if (server->ready == NULL)
-        server->ready = slot;
-    else
-        server->ready_last->next = slot;
-    server->ready_last = slot;
-    server->ready_count++;
-    server->ready_bytes += nng_msg_len(slot->message);
+    bool large = size > MR_NNG_SMALL_BYTES;
+    if (server->ready_bytes >= READY_BYTES_MAX || (large && server->large_count == LARGE_MAX))
+        return false;
+    peer->reserved = reserve_request(server, peer);
+    if (peer->reserved == NULL)
+        return false;
+    peer->large = large;
+    server->large_count += large;
+    return true;
 }
 
-/* The slot that shall receive next, NULL when one does already or none may. */
-static struct slot *take_receiver(struct nng_server *server)
+static void give_room_back(struct nng_server *server, struct peer *peer)
 {
-    if (server->receiving || server->closing || server->ready_count >= READY_MAX ||
-        server->ready_bytes >= READY_BYTES_MAX)
-        return NULL;
-    struct slot *slot = server->idle;
-    if (slot != NULL)
-        server->idle = slot->next;
-    else if (server->slots_used < MR_TRANSPORT_PENDING_MAX)
-        slot = &server->slots[server->slots_used++];
-    else
-        return NULL;
-    slot->state = SLOT_RECEIVING;
-    server->receiving = true;
-    server->starting++;
-    return slot;
+    server->large_count -= peer->large;
+    peer->large = false;
 }
 
-/* ---- What nng calls ---- */
-
-static void slot_changed(void *argument);
-
-/* Let the slot that take_receiver returned receive; it may be NULL. Without the lock. */
-static void start_receiving(struct nng_server *server, struct slot *slot)
+/* Somebody has left room: let those that wait for it read, the longest open first. */
+static void resume_parked(struct nng_server *server)
 {
-    if (slot == NULL)
+    if (server->parked_count == 0 || server->closing)
         return;
-    if (slot->aio == NULL) {
-        slot->server = server;
-        MR_ASSERT(nng_aio_alloc(&slot->aio, slot_changed, slot) == 0);
-        MR_ASSERT(nng_ctx_open(&slot->context, server->socket) == 0);
+    struct peer *peer = server->peers;
+    while (peer != NULL && peer->next != NULL)
+        peer = peer->next;
+    for (; peer != NULL && server->parked_count != 0; peer = peer->before) {
+        if (peer->base.reading == MR_NNG_READING_PARKED &&
+            take_room(server, peer, peer->base.body_size)) {
+            server->parked_count--;
+            mr_nng_connection_resume(&peer->base);
+        }
     }
-    nng_aio_set_timeout(slot->aio, NNG_DURATION_INFINITE);
-    nng_ctx_recv(slot->context, slot->aio);
-    lock(server);
-    server->starting--;
-    notify(server);
-    unlock(server);
 }
 
-/* Take a request in. Returns whether its peer must be closed, which is in *pipe then. */
-static bool accept_request(struct nng_server *server, struct slot *slot, nng_msg *message,
-                           nng_pipe *pipe)
+/* ---- The connections' owner. Locked. ---- */
+
+static void greeted(struct mr_nng_connection *connection)
 {
-    struct peer *peer = *find_peer(server, nng_msg_get_pipe(message).id);
-    if (peer == NULL || peer->closing) {
-        nng_msg_free(message);
-        make_idle(slot);
+    MR_UNUSED(connection);
+}
+
+static bool may_receive(struct mr_nng_connection *connection, size_t size)
+{
+    struct peer *peer = (struct peer *)connection;
+    struct nng_server *server = peer->server;
+    if (peer->requests_count == MR_TRANSPORT_PEER_PENDING_MAX ||
+        connection->out_count >= MR_TRANSPORT_PEER_PENDING_MAX) {
+        MR_LOG_AT(MR_LOG_WARNING, "transport", NULL,
+                  "A peer had more than %d requests without an answer, or did not take its "
+                  "answers; its connection is closed.",
+                  MR_TRANSPORT_PEER_PENDING_MAX);
+        mr_nng_connection_close(connection, NNG_EPROTO);
         return false;
     }
-    if (peer->slots_count == MR_TRANSPORT_PEER_PENDING_MAX) {
-        nng_msg_free(message);
-        make_idle(slot);
-        *pipe = mark_closing(server, peer);
+    if (take_room(server, peer, size))
         return true;
-    }
-    peer->active_ms = mr_clock_monotonic_ms();
-    peer->slots[peer->slots_count++] = slot;
-    slot->peer = peer;
-    slot->message = message;
-    slot->state = SLOT_READY;
-    append_ready(server, slot);
-    notify(server);
+    server->parked_count++;
     return false;
 }
 
-static void request_received(struct nng_server *server, struct slot *slot)
+static void received(struct mr_nng_connection *connection, struct mr_nng_frame *frame)
 {
-    int result = nng_aio_result(slot->aio);
-    nng_msg *message = result == 0 ? nng_aio_get_msg(slot->aio) : NULL;
-    nng_pipe pipe;
-    bool close = false;
-    nng_aio_set_msg(slot->aio, NULL);
-    lock(server);
-    server->receiving = false;
-    if (message != NULL)
-        close = accept_request(server, slot, message, &pipe);
+    struct peer *peer = (struct peer *)connection;
+    struct request *request = peer->reserved;
+    peer->reserved = NULL;
+    give_room_back(peer->server, peer);
+    request->frame = frame;
+    peer->requests[peer->requests_count++] = request;
+    append_ready(peer->server, request);
+    resume_parked(peer->server);
+}
+
+static void unlink_peer(struct nng_server *server, struct peer *peer)
+{
+    if (peer->before == NULL)
+        server->peers = peer->next;
     else
-        make_idle(slot);
-    /* nng ends a receive without a message only when the socket is being closed. */
-    struct slot *next = message != NULL ? take_receiver(server) : NULL;
-    unlock(server);
-    if (close) {
-        MR_LOG_AT(MR_LOG_WARNING, "transport", NULL,
-                  "A peer had more than %d requests without an answer; its connection is closed.",
-                  MR_TRANSPORT_PEER_PENDING_MAX);
-        (void)nng_pipe_close(pipe);
-    }
-    start_receiving(server, next);
+        peer->before->next = peer->next;
+    if (peer->next != NULL)
+        peer->next->before = peer->before;
+    server->peers_count--;
+    peer->before = NULL;
+    peer->next = NULL;
 }
 
-static void reply_sent(struct nng_server *server, struct slot *slot)
+static void release_requests(struct nng_server *server, struct peer *peer)
 {
-    nng_pipe pipe;
-    bool close = false;
-    if (nng_aio_result(slot->aio) != 0) {
-        nng_msg_free(nng_aio_get_msg(slot->aio));
-        nng_aio_set_msg(slot->aio, NULL);
-        close = true;
-    }
-    lock(server);
-    close = close && slot->peer != NULL;
-    if (close)
-        pipe = mark_closing(server, slot->peer);
-    make_idle(slot);
-    struct slot *next = take_receiver(server);
-    unlock(server);
-    if (close) {
-        MR_LOG_AT(MR_LOG_WARNING, "transport", NULL,
-                  "A peer did not take its answers for %d seconds; its connection is closed.",
-                  TAKE_MS / 1000);
-        (void)nng_pipe_close(pipe);
-    }
-    start_receiving(server, next);
-}
-
-/* A slot's aio has ended. Only one operation at a time is under way with it, and its state says
- * which. */
-static void slot_changed(void *argument)
-{
-    struct slot *slot = argument;
-    struct nng_server *server = slot->server;
-    lock(server);
-    enum slot_state state = slot->state;
-    unlock(server);
-    if (state == SLOT_RECEIVING)
-        request_received(server, slot);
-    else
-        reply_sent(server, slot);
-}
-
-static void peer_came(struct nng_server *server, nng_pipe pipe)
-{
-    nng_pipe closed;
-    bool close = false;
-    struct peer *peer = mr_memory_new(1, sizeof(*peer));
-    lock(server);
-    if (server->peers_count >= server->connections_max) {
-        struct peer *idle = most_idle_peer(server);
-        closed = idle != NULL ? mark_closing(server, idle) : pipe;
-        close = true;
-    }
-    if (!close || closed.id != pipe.id) {
-        peer->number = (uint64_t)++server->peers_serial << 32 | pipe.id;
-        peer->active_ms = mr_clock_monotonic_ms();
-        peer->next = server->buckets[pipe.id % BUCKETS_COUNT];
-        server->buckets[pipe.id % BUCKETS_COUNT] = peer;
-        server->peers_count++;
-        peer = NULL;
-    }
-    unlock(server);
-    mr_memory_free(peer);
-    if (close) {
-        MR_LOG_AT(MR_LOG_WARNING, "transport", NULL,
-                  "There are %u connections already; the one without a request is closed.",
-                  server->connections_max);
-        (void)nng_pipe_close(closed);
-    }
-}
-
-/* Give back the slots of a peer that has gone. An answer that is being sent ends by itself. */
-static void release_slots(struct nng_server *server, struct peer *peer)
-{
-    while (peer->slots_count != 0) {
-        struct slot *slot = peer->slots[0];
-        if (slot->state == SLOT_SENDING) {
-            detach(slot);
-            continue;
+    while (peer->requests_count != 0) {
+        struct request *request = peer->requests[--peer->requests_count];
+        if (request->state == REQUEST_READY) {
+            remove_ready(server, request);
+            mr_memory_free(request->frame);
+            request->frame = NULL;
         }
-        if (slot->state == SLOT_READY) {
-            remove_ready(server, slot);
-            nng_msg_free(slot->message);
-            slot->message = NULL;
-        }
-        make_idle(slot);
+        free_request(server, request);
     }
+    if (peer->reserved != NULL)
+        free_request(server, peer->reserved);
+    peer->reserved = NULL;
+    give_room_back(server, peer);
 }
 
-static void peer_went(struct nng_server *server, nng_pipe pipe)
+static void closed(struct mr_nng_connection *connection)
 {
-    lock(server);
-    struct peer **place = find_peer(server, pipe.id);
-    struct peer *peer = *place;
-    if (peer == NULL) {
-        unlock(server);
-        return;
-    }
-    *place = peer->next;
-    (void)mark_closing(server, peer);
-    release_slots(server, peer);
-    if (peer->reported) {
-        peer->next = NULL;
+    struct peer *peer = (struct peer *)connection;
+    struct nng_server *server = peer->server;
+    if (connection->reading == MR_NNG_READING_PARKED)
+        server->parked_count--;
+    release_requests(server, peer);
+    unlink_peer(server, peer);
+    if (peer->reported && !server->closing) {
         if (server->gone == NULL)
             server->gone = peer;
         else
@@ -383,19 +302,160 @@ static void peer_went(struct nng_server *server, nng_pipe pipe)
         server->gone_last = peer;
         notify(server);
     } else {
-        mr_memory_free(peer);
+        peer->next = server->closed;
+        server->closed = peer;
     }
-    struct slot *next = take_receiver(server);
-    unlock(server);
-    start_receiving(server, next);
+    resume_parked(server);
 }
 
-static void pipe_changed(nng_pipe pipe, nng_pipe_ev event, void *argument)
+static void ended(struct mr_nng_connection *connection)
 {
-    if (event == NNG_PIPE_EV_ADD_PRE)
-        peer_came(argument, pipe);
-    else if (event == NNG_PIPE_EV_REM_POST)
-        peer_went(argument, pipe);
+    ((struct peer *)connection)->ended = true;
+}
+
+static const struct mr_nng_owner owner = {.greeted = greeted,
+                                          .may_receive = may_receive,
+                                          .received = received,
+                                          .closed = closed,
+                                          .ended = ended};
+
+/* ---- Accepting. Locked. ---- */
+
+/* Make room for one more connection. */
+static void close_most_idle(struct nng_server *server)
+{
+    struct peer *found = NULL;
+    for (struct peer *peer = server->peers; peer != NULL; peer = peer->next) {
+        if (peer->requests_count == 0 && peer->reserved == NULL &&
+            (found == NULL || peer->base.read_since_ms < found->base.read_since_ms))
+            found = peer;
+    }
+    if (found == NULL)
+        return;
+    MR_LOG_AT(MR_LOG_WARNING, "transport", NULL,
+              "There are %u connections; the one that was silent longest is closed for a new one.",
+              server->peers_count);
+    mr_nng_connection_close(&found->base, NNG_ECLOSED);
+}
+
+static bool add_peer(struct nng_server *server, nng_stream *stream)
+{
+    if (server->peers_count >= server->connections_max)
+        close_most_idle(server);
+    if (server->peers_count >= server->connections_max)
+        return false;
+    struct peer *peer = mr_memory_new(1, sizeof(*peer));
+    peer->server = server;
+    peer->id = ++server->last_id;
+    peer->next = server->peers;
+    if (server->peers != NULL)
+        server->peers->before = peer;
+    server->peers = peer;
+    server->peers_count++;
+    mr_nng_connection_start(&peer->base, &owner, &server->monitor.lock, stream);
+    return true;
+}
+
+static void accept_next(struct acceptor *acceptor, bool delayed)
+{
+    acceptor->delayed = delayed;
+    if (delayed)
+        nng_sleep_aio(ACCEPT_RETRY_MS, acceptor->aio);
+    else
+        nng_stream_listener_accept(acceptor->server->listener, acceptor->aio);
+}
+
+/* A connection was accepted, or could not be (no more files, it broke at once), or the delay after
+ * that has passed. */
+static void accepted(void *argument)
+{
+    struct acceptor *acceptor = argument;
+    struct nng_server *server = acceptor->server;
+    lock(server);
+    int result = nng_aio_result(acceptor->aio);
+    nng_stream *stream =
+        !acceptor->delayed && result == 0 ? nng_aio_get_output(acceptor->aio, 0) : NULL;
+    if (!server->closing) {
+        if (stream != NULL && add_peer(server, stream))
+            stream = NULL;
+        accept_next(acceptor, result != 0);
+    }
+    unlock(server);
+    if (stream != NULL)
+        nng_stream_free(stream);
+}
+
+/* ---- Once a second. Locked. ---- */
+
+static bool is_late(const struct peer *peer, uint64_t now_ms)
+{
+    const struct mr_nng_connection *connection = &peer->base;
+    uint64_t read_ms = now_ms - connection->read_since_ms;
+    if (connection->out != NULL && now_ms - connection->write_since_ms > TAKE_MS)
+        return true;
+    if (connection->reading == MR_NNG_READING_GREETING)
+        return read_ms > GREET_MS;
+    if (connection->reading == MR_NNG_READING_PARKED)
+        return false;
+    if (connection->reading == MR_NNG_READING_BODY || connection->head_size != 0)
+        return read_ms > FRAME_MS;
+    return peer->requests_count == 0 && connection->out == NULL && read_ms > IDLE_MS;
+}
+
+static void close_late(struct nng_server *server)
+{
+    uint64_t now_ms = mr_clock_monotonic_ms();
+    struct peer *next = server->peers;
+    while (next != NULL) {
+        struct peer *peer = next;
+        next = peer->next;
+        if (is_late(peer, now_ms))
+            mr_nng_connection_close(&peer->base, NNG_ETIMEDOUT);
+    }
+}
+
+/* Take the closed connections that nng has done with out of the list. */
+static struct peer *take_ended(struct nng_server *server)
+{
+    struct peer *taken = NULL;
+    struct peer **place = &server->closed;
+    while (*place != NULL) {
+        struct peer *peer = *place;
+        if (!peer->ended) {
+            place = &peer->next;
+            continue;
+        }
+        *place = peer->next;
+        peer->next = taken;
+        taken = peer;
+    }
+    return taken;
+}
+
+static void free_peers(struct peer *peers)
+{
+    while (peers != NULL) {
+        struct peer *peer = peers;
+        peers = peer->next;
+        mr_nng_connection_deinit(&peer->base);
+        mr_memory_free(peer);
+    }
+}
+
+static void tick(void *argument)
+{
+    struct nng_server *server = argument;
+    lock(server);
+    bool closing = server->closing;
+    if (!closing)
+        close_late(server);
+    struct peer *peers = take_ended(server);
+    unlock(server);
+    free_peers(peers);
+    lock(server);
+    if (!server->closing)
+        nng_sleep_aio(TICK_MS, server->tick_aio);
+    unlock(server);
 }
 
 /* ---- The interface ---- */
@@ -411,20 +471,21 @@ static uint32_t connections_limit(void)
 static enum mr_status listen_at(struct nng_server *server, const char *address,
                                 const struct mr_nng_address *parsed, struct mr_error *error)
 {
-    nng_listener listener;
-    nng_tls_config *config;
-    int code = nng_listener_create(&listener, server->socket, address);
+    int code = 0;
+    if (!parsed->ipc)
+        code = nng_stream_listener_set_bool(server->listener, NNG_OPT_TCP_NODELAY, true);
     if (code == 0 && !parsed->ipc)
-        code = nng_listener_set_bool(listener, NNG_OPT_TCP_KEEPALIVE, true);
+        code = nng_stream_listener_set_bool(server->listener, NNG_OPT_TCP_KEEPALIVE, true);
     if (code == 0 && parsed->tls) {
+        nng_tls_config *config;
         enum mr_status status = mr_nng_tls_create(&server->identity, NULL, &config, error);
         if (status != MR_OK)
             return status;
-        code = nng_listener_set_ptr(listener, NNG_OPT_TLS_CONFIG, config);
+        code = nng_stream_listener_set_ptr(server->listener, NNG_OPT_TLS_CONFIG, config);
         nng_tls_config_free(config); /* the listener holds it */
     }
     if (code == 0)
-        code = nng_listener_start(listener, 0);
+        code = nng_stream_listener_listen(server->listener);
     if (code != 0)
         return mr_nng_fail(error, code,
                            "Cannot listen at '%s'; name an address of this machine that nobody "
@@ -433,22 +494,19 @@ static enum mr_status listen_at(struct nng_server *server, const char *address,
     return MR_OK;
 }
 
-static enum mr_status open_server(struct nng_server *server, const char *address,
-                                  const struct mr_nng_address *parsed, struct mr_error *error)
+static enum mr_status open_listener(struct nng_server *server, const char *address,
+                                    struct mr_error *error)
 {
-    int code = nng_rep0_open(&server->socket);
-    if (code != 0)
-        return mr_nng_fail(error, code, "A socket for '%s' cannot be opened", address);
-    enum mr_status status = MR_OK;
-    if ((code = nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, MR_NNG_RECEIVE_BYTES_MAX)) !=
-            0 ||
-        (code = nng_pipe_notify(server->socket, NNG_PIPE_EV_ADD_PRE, pipe_changed, server)) != 0 ||
-        (code = nng_pipe_notify(server->socket, NNG_PIPE_EV_REM_POST, pipe_changed, server)) != 0)
-        status = mr_nng_fail(error, code, "A socket for '%s' cannot be set up", address);
-    if (status == MR_OK)
-        status = listen_at(server, address, parsed, error);
+    struct mr_nng_address parsed;
+    enum mr_status status = mr_nng_address_parse(address, &server->identity, &parsed, error);
     if (status != MR_OK)
-        (void)nng_close(server->socket);
+        return status;
+    int code = nng_stream_listener_alloc(&server->listener, address);
+    if (code != 0)
+        return mr_nng_fail(error, code, "The address '%s' cannot be listened at", address);
+    status = listen_at(server, address, &parsed, error);
+    if (status != MR_OK)
+        nng_stream_listener_free(server->listener);
     return status;
 }
 
@@ -456,8 +514,24 @@ static void free_server(struct nng_server *server)
 {
     mr_nng_monitor_deinit(&server->monitor);
     mr_nng_identity_deinit(&server->identity);
-    mr_memory_free(server->slots);
+    mr_memory_free(server->requests);
     mr_memory_free(server);
+}
+
+/* Let nng's threads accept and tick. */
+static void start_threads(struct nng_server *server)
+{
+    MR_ASSERT(nng_aio_alloc(&server->tick_aio, tick, server) == 0);
+    lock(server);
+    nng_sleep_aio(TICK_MS, server->tick_aio);
+    for (size_t index = 0; index < ACCEPTORS_COUNT; index++) {
+        struct acceptor *acceptor = &server->acceptors[index];
+        acceptor->server = server;
+        MR_ASSERT(nng_aio_alloc(&acceptor->aio, accepted, acceptor) == 0);
+        nng_aio_set_timeout(acceptor->aio, NNG_DURATION_INFINITE);
+        accept_next(acceptor, false);
+    }
+    unlock(server);
 }
 
 enum mr_status mr_nng_server_create(struct mr_transport *transport, const char *address,
@@ -465,30 +539,21 @@ enum mr_status mr_nng_server_create(struct mr_transport *transport, const char *
                                     struct mr_transport_server **server, struct mr_error *error)
 {
     struct mr_nng_identity identity;
-    struct mr_nng_address parsed;
     enum mr_status status = mr_nng_identity_load(tls, &identity, error);
     if (status != MR_OK)
         return status;
-    status = mr_nng_address_parse(address, &identity, &parsed, error);
-    if (status != MR_OK) {
-        mr_nng_identity_deinit(&identity);
-        return status;
-    }
     struct nng_server *self = mr_memory_new(1, sizeof(*self));
     self->base.transport = transport;
     self->identity = identity;
     self->connections_max = connections_limit();
-    self->slots = mr_memory_new(MR_TRANSPORT_PENDING_MAX, sizeof(*self->slots));
+    self->requests = mr_memory_new(MR_TRANSPORT_PENDING_MAX, sizeof(*self->requests));
     mr_nng_monitor_init(&self->monitor);
-    status = open_server(self, address, &parsed, error);
+    status = open_listener(self, address, error);
     if (status != MR_OK) {
         free_server(self);
         return status;
     }
-    lock(self);
-    struct slot *first = take_receiver(self);
-    unlock(self);
-    start_receiving(self, first);
+    start_threads(self);
     *server = &self->base;
     return MR_OK;
 }
@@ -499,49 +564,43 @@ void mr_nng_server_destroy(struct mr_transport_server *server)
     if (self == NULL)
         return;
     lock(self);
-    self->closing = true; /* no slot is taken from now on; those that were have to get there */
-    while (self->starting != 0)
-        (void)mr_nng_monitor_wait(&self->monitor, mr_clock_monotonic_ns() + SECOND_NS);
+    self->closing = true;
+    while (self->peers != NULL)
+        mr_nng_connection_close(&self->peers->base, NNG_ECLOSED);
     unlock(self);
-    (void)nng_close(self->socket); /* ends every operation and reports every pipe */
-    for (uint32_t index = 0; index < self->slots_used; index++) {
-        if (self->slots[index].aio != NULL)
-            nng_aio_free(self->slots[index].aio);
-        if (self->slots[index].message != NULL)
-            nng_msg_free(self->slots[index].message);
-    }
-    if (self->current != NULL)
-        nng_msg_free(self->current);
-    for (size_t bucket = 0; bucket < BUCKETS_COUNT; bucket++)
-        MR_ASSERT(self->buckets[bucket] == NULL);
-    while (self->gone != NULL) {
-        struct peer *peer = self->gone;
-        self->gone = peer->next;
-        mr_memory_free(peer);
-    }
+    nng_stream_listener_close(self->listener);
+    for (size_t index = 0; index < ACCEPTORS_COUNT; index++)
+        nng_aio_free(self->acceptors[index].aio); /* cancels, and waits for the callback */
+    nng_aio_free(self->tick_aio);
+    free_peers(self->closed);
+    free_peers(self->gone);
+    nng_stream_listener_free(self->listener);
+    mr_memory_free(self->current);
     free_server(self);
 }
 
-static void report_gone(struct nng_server *server, struct mr_transport_incoming *incoming)
+static void tell_gone(struct nng_server *server, struct mr_transport_incoming *incoming)
 {
     struct peer *peer = server->gone;
     server->gone = peer->next;
-    *incoming = (struct mr_transport_incoming){.peer = peer->number};
-    mr_memory_free(peer);
+    *incoming = (struct mr_transport_incoming){.peer = peer->id};
+    peer->next = server->closed;
+    server->closed = peer;
 }
 
 static void hand_out(struct nng_server *server, struct mr_transport_incoming *incoming)
 {
-    struct slot *slot = server->ready;
-    remove_ready(server, slot);
-    slot->state = SLOT_PENDING;
-    slot->peer->reported = true;
-    server->current = slot->message;
-    slot->message = NULL;
+    struct request *request = server->ready;
+    remove_ready(server, request);
+    server->current = request->frame;
+    request->frame = NULL;
+    request->state = REQUEST_PENDING;
+    request->number = mr_nng_frame_request(server->current);
+    request->peer->reported = true;
     *incoming = (struct mr_transport_incoming){
-        .handle = (uint64_t)slot->generation << 32 | (uint32_t)(slot - server->slots + 1),
-        .peer = slot->peer->number,
-        .bytes = mr_slice_from(nng_msg_body(server->current), nng_msg_len(server->current))};
+        .handle = (uint64_t)request->uses << 32 | (uint32_t)(request - server->requests + 1),
+        .peer = request->peer->id,
+        .bytes = mr_slice_from(server->current->bytes, server->current->size)};
 }
 
 enum mr_status mr_nng_server_receive(struct mr_transport_server *server, uint32_t wait_ms,
@@ -551,69 +610,67 @@ enum mr_status mr_nng_server_receive(struct mr_transport_server *server, uint32_
     uint64_t deadline_ns = mr_clock_monotonic_ns() + (uint64_t)wait_ms * MILLISECOND_NS;
     enum mr_status status = MR_OK;
     MR_UNUSED(error);
-    if (self->current != NULL)
-        nng_msg_free(self->current);
+    mr_memory_free(self->current);
     self->current = NULL;
     lock(self);
     while (self->ready == NULL && self->gone == NULL && !self->woken &&
            mr_nng_monitor_wait(&self->monitor, deadline_ns)) {
     }
     if (self->gone != NULL) {
-        report_gone(self, incoming);
+        tell_gone(self, incoming);
     } else if (self->ready != NULL) {
         hand_out(self, incoming);
+        resume_parked(self);
     } else {
         self->woken = false;
         status = MR_AGAIN;
     }
-    struct slot *next = take_receiver(self);
     unlock(self);
-    start_receiving(self, next);
     return status;
 }
 
-/* The slot of a handle whose request is still open, NULL otherwise. Locked. */
-static struct slot *find_pending(struct nng_server *server, uint64_t handle)
+/* The request of a handle that is still pending, NULL otherwise. Locked. */
+static struct request *find_pending(struct nng_server *server, uint64_t handle)
 {
-    uint32_t index = (uint32_t)handle;
-    if (index == 0 || index > server->slots_used)
+    uint32_t place = (uint32_t)handle;
+    if (place == 0 || place > server->requests_used)
         return NULL;
-    struct slot *slot = &server->slots[index - 1];
-    bool open = slot->state == SLOT_PENDING && slot->generation == (uint32_t)(handle >> 32);
-    return open ? slot : NULL;
+    struct request *request = &server->requests[place - 1];
+    bool pending = request->state == REQUEST_PENDING && request->uses == (uint32_t)(handle >> 32);
+    return pending ? request : NULL;
 }
 
 void mr_nng_server_reply(struct mr_transport_server *server, uint64_t handle, struct mr_slice bytes)
 {
     struct nng_server *self = (struct nng_server *)server;
-    nng_msg *message;
-    MR_ASSERT(bytes.size > 0 && bytes.size <= MR_NNG_RECEIVE_BYTES_MAX - 256);
+    struct mr_nng_frame *frame = mr_nng_frame_create(0, bytes);
     lock(self);
-    struct slot *slot = find_pending(self, handle);
-    if (slot != NULL)
-        slot->state = SLOT_SENDING;
+    struct request *request = find_pending(self, handle);
+    if (request != NULL) {
+        struct mr_nng_connection *connection = &request->peer->base;
+        mr_nng_frame_answer(frame, request->number);
+        remove_from_peer(request);
+        free_request(self, request);
+        if (connection->out_bytes + frame->size > OUT_BYTES_MAX)
+            mr_nng_connection_close(connection, NNG_ENOMEM);
+        mr_nng_connection_send(connection, frame);
+        frame = NULL;
+        resume_parked(self);
+    }
     unlock(self);
-    if (slot == NULL)
-        return;
-    MR_ASSERT(nng_msg_alloc(&message, 0) == 0);
-    MR_ASSERT(nng_msg_append(message, bytes.data, bytes.size) == 0);
-    nng_aio_set_msg(slot->aio, message);
-    nng_aio_set_timeout(slot->aio, TAKE_MS);
-    nng_ctx_send(slot->context, slot->aio);
+    mr_memory_free(frame);
 }
 
 void mr_nng_server_drop(struct mr_transport_server *server, uint64_t peer)
 {
     struct nng_server *self = (struct nng_server *)server;
-    nng_pipe pipe = {0};
     lock(self);
-    struct peer *found = *find_peer(self, (uint32_t)peer);
-    bool known = found != NULL && found->number == peer;
-    if (known)
-        pipe = mark_closing(self, found);
+    struct peer *found = self->peers;
+    while (found != NULL && found->id != peer)
+        found = found->next;
+    if (found != NULL)
+        mr_nng_connection_close(&found->base, NNG_ECLOSED);
     unlock(self);
-    if (known)
-        (void)nng_pipe_close(pipe);
 }
 
 void mr_nng_server_wake(struct mr_transport_server *server)

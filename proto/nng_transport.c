@@ -1,5 +1,6 @@
 /* proto/nng_transport.c — the transport over nng: its table of operations, addresses, certificates
- * and errors. The client is in nng_client.c, the server in nng_server.c.
+ * and errors. The client is in nng_client.c, the server in nng_server.c, what both do
+ * with a connection in nng_connection.c.
  * Limits: API that nng 1.5 (Debian 12) and 1.10 (Debian 13) both have. With TLS both sides demand a
  * certificate of the authority; the client also checks the server's name, which with nng 1.5's
  * engine must be a DNS name of the certificate (addresses in subjectAltName are not compared). */

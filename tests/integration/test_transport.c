@@ -353,10 +353,18 @@ static int run_suite(const char *scheme)
     return cmocka_run_group_tests_name(scheme, tests, NULL, NULL);
 }
 
-int main(void)
+/* Without an argument all carriers, else those that are named. */
+int main(int arguments_count, char **arguments)
 {
+    static const char *const schemes[] = {"tcp", "ipc", "tls+tcp"};
+    int failures = 0;
     support_folder_create();
-    int failures = run_suite("tcp") + run_suite("ipc") + run_suite("tls+tcp");
+    for (size_t index = 0; index < MR_ARRAY_COUNT(schemes); index++) {
+        bool wanted = arguments_count == 1;
+        for (int argument = 1; argument < arguments_count; argument++)
+            wanted = wanted || strcmp(arguments[argument], schemes[index]) == 0;
+        failures += wanted ? run_suite(schemes[index]) : 0;
+    }
     support_folder_remove();
     return failures == 0 ? 0 : 1;
 }
