@@ -92,7 +92,7 @@ static void clear(struct mr_core *core)
     struct mr_core_plan *plan = &core->plan;
     size_t workers = core->workers_count;
     size_t cells = workers * core->topologies_count;
-    if (plan->workers_count != core->workers_count ||
+    if (plan->loads == NULL || plan->workers_count != core->workers_count ||
         plan->topologies_count != core->topologies_count) {
         mr_core_plan_free(plan);
         plan->workers_count = core->workers_count;
@@ -167,8 +167,8 @@ static void add_task(struct mr_core *core, const struct mr_core_task_state *task
         if (held)
             add_presence(core, task->holder, mr_core_task_topology(task));
         place = task->target;
-        core->plan.moves_count++;
     }
+    core->plan.moves_count += task->target != NULL;
     if (place != NULL)
         mr_core_plan_add(core, place, task);
     if (mr_core_task_wanted(task) && !settled(task))

@@ -17,7 +17,7 @@ enum { STEP_MS = 10, TICK_MS = 100, RESEND_MS = 1500 };
     do {                                                                                           \
         if (!(condition)) {                                                                        \
             fprintf(stderr, __VA_ARGS__);                                                          \
-            fprintf(stderr, "\n%s\n", shell->news);                                                \
+            fprintf(stderr, "\n%s\n%s\n", shell->title, shell->news);                              \
             MR_ASSERT(condition);                                                                  \
         }                                                                                          \
     } while (0)
@@ -387,6 +387,7 @@ struct core_shell *core_shell_create(const struct mr_core_options *options)
     struct core_shell *shell = mr_memory_new(1, sizeof *shell);
     shell->options = options == NULL ? (struct mr_core_options){0} : *options;
     shell->options.cluster = "test";
+    shell->title = "";
     shell->now_ms = 1000;
     shell->write_ms = 10;
     shell->next_instance = 100;

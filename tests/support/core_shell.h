@@ -84,6 +84,7 @@ struct shell_job {
 struct core_shell {
     struct mr_core *core;
     struct mr_core_options options;
+    const char *title; /* printed when a check fails */
     uint64_t now_ms;
     uint64_t term;
     uint64_t next_handle;
