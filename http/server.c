@@ -4,6 +4,9 @@
  * the path is split, and knows no chunked bodies. The listening socket is ours (listen.c) and is
  * watched as a raw file. One context per server, one thread per context; nothing in it is shared
  * but the log function, which is the same for all.
+ * The library crashes when it has no place for a descriptor that it is to adopt (4.1.6). So it is
+ * told of fewer places than the process has descriptors, which makes them independent of the
+ * descriptors' numbers, and what exceeds them is closed before it is adopted.
  * Threads: other threads only reach the core, and lws_cancel_service through core->wake. */
 #include "base/assert.h"
 #include "base/clock.h"
@@ -14,6 +17,8 @@
 #include "http/server_tls.h"
 
 #include <libwebsockets.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 enum {
     PIECE_BYTES_MAX = 64 << 10,
@@ -47,6 +52,8 @@ struct mr_http_server {
     bool client_certificates;
     struct session *sessions;
     uint32_t sessions_count;
+    uint32_t places_count; /* descriptors that the library has place for */
+    uint32_t places_used;  /* of connections, those in a handshake too, and of the listener */
     lws_sorted_usec_list_t tick;
     pthread_t thread;
     _Atomic bool stop;
@@ -79,10 +86,9 @@ static void update_or_kill(struct session *session)
         lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 
-static int on_adopt(struct mr_http_server *server, struct lws *wsi, struct session *session)
+/* Never fails: the library would not survive it. */
+static void on_adopt(struct mr_http_server *server, struct lws *wsi, struct session *session)
 {
-    if (server->sessions_count >= MR_HTTP_CONNECTIONS_MAX + REFUSED_CONNECTIONS_MAX)
-        return -1;
     uint64_t now_ms = mr_clock_monotonic_ms();
     session->wsi = wsi;
     session->connection = mr_http_connection_open(server->core, &server->settings, session, now_ms);
@@ -94,7 +100,7 @@ static int on_adopt(struct mr_http_server *server, struct lws *wsi, struct sessi
     server->sessions_count++;
     if (server->sessions_count > MR_HTTP_CONNECTIONS_MAX)
         mr_http_connection_refuse(session->connection, now_ms);
-    return update(session) ? 0 : -1;
+    update_or_kill(session);
 }
 
 static void on_close(struct mr_http_server *server, struct session *session)
@@ -163,6 +169,10 @@ static void on_accept(struct mr_http_server *server)
 {
     int socket_fd;
     while ((socket_fd = mr_http_listen_accept(&server->listen)) >= 0) {
+        if (server->places_used + OWN_FDS >= server->places_count) {
+            close(socket_fd);
+            continue;
+        }
         lws_sock_file_fd_type descriptor = {.sockfd = socket_fd};
         lws_adoption_type type = LWS_ADOPT_SOCKET | (server->tls ? LWS_ADOPT_ALLOW_SSL : 0);
         /* Closes the socket itself when it fails. */
@@ -178,7 +188,14 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
 #pragma GCC diagnostic ignored "-Wswitch-enum"
     switch (reason) {
     case LWS_CALLBACK_RAW_ADOPT:
-        return on_adopt(server, wsi, user);
+        on_adopt(server, wsi, user);
+        return 0;
+    case LWS_CALLBACK_WSI_CREATE:
+        server->places_used++;
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        server->places_used--;
+        return 0;
     case LWS_CALLBACK_RAW_RX:
         return on_receive(user, data, size);
     case LWS_CALLBACK_RAW_WRITEABLE:
@@ -242,6 +259,17 @@ static void *run(void *argument)
     return NULL;
 }
 
+/* Fewer than the process may have now (the library adds some of its own before it compares), and no
+ * more than are needed. */
+static uint32_t count_places(void)
+{
+    struct rlimit limit;
+    uint32_t count = MR_HTTP_CONNECTIONS_MAX + REFUSED_CONNECTIONS_MAX + OWN_FDS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur <= count + OWN_FDS)
+        count = limit.rlim_cur > 4 * OWN_FDS ? (uint32_t)limit.rlim_cur - OWN_FDS : 2 * OWN_FDS;
+    return count;
+}
+
 static enum mr_status create_context(struct mr_http_server *server,
                                      const struct mr_http_server_options *options,
                                      struct mr_error *error)
@@ -251,7 +279,7 @@ static enum mr_status create_context(struct mr_http_server *server,
         .protocols = protocols,
         .user = server,
         .pt_serv_buf_size = READ_BYTES_MAX,
-        .fd_limit_per_thread = MR_HTTP_CONNECTIONS_MAX + REFUSED_CONNECTIONS_MAX + OWN_FDS,
+        .fd_limit_per_thread = server->places_count,
         .timeout_secs = HANDSHAKE_S_MAX,
         .server_string = "",
         .alpn = "http/1.1",
@@ -319,6 +347,7 @@ enum mr_status mr_http_server_start(const struct mr_http_server_options *options
     server->token = options->token == NULL ? NULL : mr_memory_copy_text(options->token);
     server->settings = (struct mr_http_settings){
         .routes = options->routes, .argument = options->argument, .token = server->token};
+    server->places_count = count_places();
     server->tls = options->certificate_file != NULL;
     server->client_certificates = options->client_authority_file != NULL;
     status = mr_http_listen_open(&server->listen, options->address, error);

@@ -14,7 +14,7 @@ static struct mr_http_exchange *kept[1100];
 static _Atomic int kept_count;
 static char *large;
 
-enum { LARGE_BYTES = 64 << 20, DESCRIPTORS_COUNT = 2400 };
+enum { LARGE_BYTES = 64 << 20, DESCRIPTORS_COUNT = 2800 };
 
 static void on_hello(void *argument, struct mr_http_exchange *exchange)
 {
@@ -326,6 +326,46 @@ static void test_answers_a_thousand_kept_exchanges_from_another_thread(void **st
     pthread_join(thread, NULL);
 }
 
+enum { FLOOD = 1300 };
+
+/* Far more connections than there are places: those beyond are closed, the rest goes on. */
+static void flood(int flooded_port)
+{
+    static int sockets[FLOOD];
+    for (int i = 0; i < FLOOD; i++)
+        sockets[i] = http_connect(flooded_port);
+    mr_clock_sleep_ms(100);
+    for (int i = 0; i < FLOOD; i++)
+        close(sockets[i]);
+    mr_clock_sleep_ms(100);
+    int fd = http_connect(flooded_port);
+    http_expect(fd, "GET /v1/hello HTTP/1.1\r\n" HOST, 200);
+    close(fd);
+}
+
+static void test_survives_a_flood_of_connections(void **state)
+{
+    (void)state;
+    need_descriptors();
+    flood(port);
+    flood(port);
+}
+
+static void test_survives_a_flood_when_the_limit_was_low_at_its_start(void **state)
+{
+    (void)state;
+    need_descriptors();
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 256;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct mr_http_server *other =
+        http_start((struct mr_http_server_options){.routes = routes, .argument = argument_text});
+    need_descriptors();
+    flood(mr_http_server_port(other));
+    mr_http_server_stop(other);
+}
+
 static void test_refuses_connections_beyond_the_limit(void **state)
 {
     (void)state;
@@ -531,6 +571,11 @@ static void test_says_why_it_cannot_start(void **state)
 
 int main(void)
 {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) { /* before a server counts its places */
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
     const struct CMUnitTest tests[] = {
         WITH_SERVER(test_keeps_a_connection_for_requests_in_turn),
         WITH_SERVER(test_head_is_get_without_body),
@@ -541,6 +586,8 @@ int main(void)
         WITH_SERVER(test_refuses_malformed_requests),
         WITH_SERVER(test_answers_a_thousand_kept_exchanges_from_another_thread),
         WITH_SERVER(test_refuses_connections_beyond_the_limit),
+        WITH_SERVER(test_survives_a_flood_of_connections),
+        WITH_SERVER(test_survives_a_flood_when_the_limit_was_low_at_its_start),
         WITH_SERVER(test_stop_answers_kept_exchanges_and_late_answers_are_dropped),
         WITH_SERVER(test_needs_its_token),
         WITH_SERVER(test_answers_with_problems_and_redirects),

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { PATH_BYTES = 128, LARGE_BYTES = 8 << 20 };
@@ -244,6 +245,29 @@ static void test_garbage_costs_only_its_connection(void **state)
     mr_http_server_stop(server);
 }
 
+/* Connections that never shake hands take places, too. */
+static void test_survives_a_flood_without_handshakes(void **state)
+{
+    (void)state;
+    enum { FLOOD = 1300 };
+    static int sockets[FLOOD];
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_max < 2 * FLOOD + 200)
+        skip();
+    limit.rlim_cur = limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct mr_http_server *server = start(false);
+    for (int i = 0; i < FLOOD; i++)
+        sockets[i] = http_connect(mr_http_server_port(server));
+    mr_clock_sleep_ms(100);
+    for (int i = 0; i < FLOOD; i++)
+        close(sockets[i]);
+    mr_clock_sleep_ms(100);
+    expect(&(struct mr_http_client_options){.authority_file = authority}, "https", server, MR_OK);
+    mr_http_server_stop(server);
+}
+
 static void test_says_which_files_are_wrong(void **state)
 {
     (void)state;
@@ -273,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_demands_certificates_of_clients),
         cmocka_unit_test(test_handshakes_while_other_servers_start),
         cmocka_unit_test(test_garbage_costs_only_its_connection),
+        cmocka_unit_test(test_survives_a_flood_without_handshakes),
         cmocka_unit_test(test_says_which_files_are_wrong),
     };
     return cmocka_run_group_tests(tests, make_certificates, remove_certificates);
