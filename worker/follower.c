@@ -17,6 +17,7 @@
 #include "operators/operator.h"
 #include "state/state.h"
 #include "worker/internal.h"
+#include "worker/place.h"
 #include "worker/query.h"
 
 #include <inttypes.h>
@@ -30,8 +31,7 @@ enum {
     QUIET_MS = 60000,  /* a state without news is told so often that it is current */
     RETRY_MS = 1000,
     RETRY_MS_MAX = 60000,
-    DOUBLINGS_MAX = 6,
-    STATE_PATH_SIZE = 1024
+    DOUBLINGS_MAX = 6
 };
 
 struct mr_standby {
@@ -97,27 +97,6 @@ static const struct mr_plan_subtopology *planned(const struct mr_standby *standb
 }
 
 /* ---- Opening and closing ---- */
-
-static void describe_state(const struct mr_standby *standby, char path[STATE_PATH_SIZE],
-                           struct mr_state_open *open)
-{
-    const struct mr_follower *follower = standby->follower;
-    const struct mr_deployment *deployment = standby->deployment;
-    (void)snprintf(path, STATE_PATH_SIZE, "%s/%016" PRIx64 "/%s/%d",
-                   follower->state_directory == NULL ? "" : follower->state_directory,
-                   deployment->generation, planned(standby)->name, standby->partition);
-    *open =
-        (struct mr_state_open){.store_ops = follower->store_ops,
-                               .resources = follower->store_resources,
-                               .directory = path,
-                               .now_wall_ms = mr_clock_wall_ms(),
-                               .tombstone_margin_ms = changelog(standby)->delete_retention_ms / 2};
-    (void)snprintf(open->identity.cluster_id, sizeof(open->identity.cluster_id), "%s",
-                   deployment->cluster_id);
-    (void)snprintf(open->identity.topic_id, sizeof(open->identity.topic_id), "%s",
-                   changelog(standby)->topic_id);
-    open->identity.generation = deployment->generation;
-}
 
 /* Operators are created for the tables that they open. */
 static enum mr_status open_tables(struct mr_standby *standby, struct mr_error *error)
@@ -187,38 +166,26 @@ static enum mr_status find_end(struct mr_standby *standby, struct mr_error *erro
                                  MR_LOG_OFFSET_LATEST, &standby->end, error);
 }
 
-/* The local state, placed in the changelog as a task places it (worker/task_prepare.c). */
 static enum mr_status open_state(struct mr_standby *standby, struct mr_error *error)
 {
-    char path[STATE_PATH_SIZE];
-    struct mr_state_open open;
-    struct mr_state_opened opened = {0};
-    int64_t first;
-    describe_state(standby, path, &open);
-    struct mr_log *log = standby->follower->log;
-    enum mr_status status = log->ops->offset_find(log, changelog(standby)->name, standby->partition,
-                                                  MR_LOG_OFFSET_EARLIEST, &first, error);
-    if (status == MR_OK)
-        status = find_end(standby, error);
-    if (status == MR_OK && standby->damaged)
-        status = mr_state_wipe(&open, error);
+    const struct mr_follower *follower = standby->follower;
+    const struct mr_place place = {.log = follower->log,
+                                   .store_ops = follower->store_ops,
+                                   .resources = follower->store_resources,
+                                   .state_directory = follower->state_directory,
+                                   .deployment = standby->deployment,
+                                   .subtopology = standby->subtopology,
+                                   .partition = standby->partition};
+    struct mr_placed placed;
+    enum mr_status status =
+        mr_place_open(&place, standby->damaged, &standby->state, &placed, error);
     if (status != MR_OK)
         return status;
     standby->damaged = false;
-    status = mr_state_open(&open, &standby->state, &opened, error);
-    if (status == MR_OK && opened.changelog_offset > 0 &&
-        (opened.changelog_offset < first || opened.changelog_offset > standby->end)) {
-        mr_state_close(standby->state);
-        standby->state = NULL;
-        status = mr_state_wipe(&open, error);
-        if (status == MR_OK)
-            status = mr_state_open(&open, &standby->state, &opened, error);
-    }
-    if (status == MR_OK)
-        status = open_tables(standby, error);
-    if (status == MR_OK)
-        standby->position = opened.changelog_offset > first ? opened.changelog_offset : first;
-    return status;
+    standby->position = placed.offset;
+    standby->end = placed.end;
+    standby->end_ms = mr_clock_monotonic_ms();
+    return open_tables(standby, error);
 }
 
 static void leave_consumer(struct mr_standby *standby)

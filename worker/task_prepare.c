@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "worker/failpoint.h"
+#include "worker/place.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +16,6 @@
 enum {
     PROGRESS_TAIL_FIRST = 64,
     PROGRESS_TAIL_GROWTH = 8,
-    STATE_PATH_SIZE = 1024,
     PROGRESS_RECORDS = 1024 /* between two tellings; a power of two */
 };
 
@@ -96,78 +96,32 @@ static enum mr_status find_progress(struct mr_task *task, struct progress_search
     return status;
 }
 
-static void describe_state(const struct mr_task *task, char path[STATE_PATH_SIZE],
-                           struct mr_state_open *open)
+static struct mr_place place_of(const struct mr_task *task)
 {
-    const struct mr_deployment *deployment = task->lane->deployment;
     const struct mr_worker *worker = task->lane->worker;
-    const struct mr_deployed_topic *topic = log_topic(task);
-    (void)snprintf(path, STATE_PATH_SIZE, "%s/%016" PRIx64 "/%s/%d",
-                   worker->open.state_directory == NULL ? "" : worker->open.state_directory,
-                   deployment->generation, deployment->plan->subtopologies[task->subtopology].name,
-                   task->partition);
-    *open = (struct mr_state_open){.store_ops = worker->store_ops,
-                                   .resources = worker->store_resources,
-                                   .directory = path,
-                                   .cache_bytes_max =
-                                       worker->open.memory_bytes / 2 / (worker->tasks_count + 1u),
-                                   .now_wall_ms = mr_clock_wall_ms(),
-                                   .tombstone_margin_ms = topic->delete_retention_ms / 2};
-    (void)snprintf(open->identity.cluster_id, sizeof(open->identity.cluster_id), "%s",
-                   deployment->cluster_id);
-    (void)snprintf(open->identity.topic_id, sizeof(open->identity.topic_id), "%s", topic->topic_id);
-    open->identity.generation = deployment->generation;
+    return (struct mr_place){.log = task->lane->log,
+                             .store_ops = worker->store_ops,
+                             .resources = worker->store_resources,
+                             .state_directory = worker->open.state_directory,
+                             .deployment = task->lane->deployment,
+                             .subtopology = task->subtopology,
+                             .partition = task->partition,
+                             .cache_bytes_max =
+                                 worker->open.memory_bytes / 2 / (worker->tasks_count + 1u)};
 }
 
-static enum mr_status wipe_damaged(struct mr_task *task, struct mr_error *error)
+/* Open the local state, and say where the changelog is to be replayed from. */
+static enum mr_status open_state(struct mr_task *task, struct mr_placed *placed,
+                                 struct mr_error *error)
 {
-    char path[STATE_PATH_SIZE];
-    struct mr_state_open open;
-    describe_state(task, path, &open);
-    enum mr_status status = mr_state_wipe(&open, error);
+    struct mr_place place = place_of(task);
+    enum mr_status status = mr_place_open(&place, task->state_damaged, &task->state, placed, error);
     if (status != MR_OK)
         return status;
     task->state_damaged = false;
-    MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("state", path),
-              "local state was damaged; it was wiped and is restored in full");
-    return MR_OK;
-}
-
-/* Open the local state; wipe it when its offset lies outside the changelog. */
-static enum mr_status open_state(struct mr_task *task, int64_t *offset, int64_t *restore_end,
-                                 struct mr_error *error)
-{
-    struct mr_log *log = task->lane->log;
-    char path[STATE_PATH_SIZE];
-    struct mr_state_open open;
-    struct mr_state_opened opened;
-    int64_t first;
-    int64_t end;
-    describe_state(task, path, &open);
-    enum mr_status status = log->ops->offset_find(log, log_topic(task)->name, task->partition,
-                                                  MR_LOG_OFFSET_EARLIEST, &first, error);
-    if (status == MR_OK)
-        status = log->ops->offset_find(log, log_topic(task)->name, task->partition,
-                                       MR_LOG_OFFSET_LATEST, &end, error);
-    if (status == MR_OK)
-        status = mr_state_open(&open, &task->state, &opened, error);
-    if (status == MR_OK && opened.changelog_offset > 0 &&
-        (opened.changelog_offset < first || opened.changelog_offset > end)) {
-        mr_state_close(task->state);
-        task->state = NULL;
-        status = mr_state_wipe(&open, error);
-        if (status == MR_OK)
-            status = mr_state_open(&open, &task->state, &opened, error);
-        opened.wiped = true;
-        opened.wiped_reason = "its offset lies outside the changelog";
-    }
-    if (status != MR_OK)
-        return status;
-    task->statistics.state_wiped = opened.wiped;
-    task->statistics.wiped_reason = opened.wiped_reason;
-    *offset = opened.changelog_offset > first ? opened.changelog_offset : first;
-    *restore_end = end;
-    tell_restore(task, end - *offset);
+    task->statistics.state_wiped = placed->wiped;
+    task->statistics.wiped_reason = placed->wiped_reason;
+    tell_restore(task, placed->end - placed->offset);
     return MR_OK;
 }
 
@@ -352,15 +306,12 @@ static void register_state(struct mr_task *task)
 static enum mr_status restore(struct mr_task *task, struct progress_search *search,
                               struct mr_error *error)
 {
-    int64_t offset = 0;
-    int64_t restore_end = 0;
+    struct mr_placed placed = {0};
     int64_t end;
     uint64_t start_ms = mr_clock_monotonic_ms();
     const struct mr_deployment *deployment = task->lane->deployment;
     if (deployment->plan->subtopologies[task->subtopology].stateful) {
-        enum mr_status status = task->state_damaged ? wipe_damaged(task, error) : MR_OK;
-        if (status == MR_OK)
-            status = open_state(task, &offset, &restore_end, error);
+        enum mr_status status = open_state(task, &placed, error);
         if (status != MR_OK)
             return status;
     }
@@ -382,10 +333,10 @@ static enum mr_status restore(struct mr_task *task, struct progress_search *sear
     if (status != MR_OK || task->state == NULL)
         return status;
     register_state(task);
-    struct progress_search replay = {
-        .task = task, .state = task->state, .restore_end = restore_end};
-    status = mr_log_read_to_end(task->lane->log, log_topic(task)->name, task->partition, offset,
-                                progress_visit, &replay, MR_LOG_WAIT_MS, &end, error);
+    struct progress_search replay = {.task = task, .state = task->state, .restore_end = placed.end};
+    status =
+        mr_log_read_to_end(task->lane->log, log_topic(task)->name, task->partition, placed.offset,
+                           progress_visit, &replay, MR_LOG_WAIT_MS, &end, error);
     if (status == MR_OK)
         status = mr_state_restore_finish(task->state, error);
     task->statistics.restore_ms = mr_clock_monotonic_ms() - start_ms;
