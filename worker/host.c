@@ -6,6 +6,7 @@
 #include "worker/host.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "worker/binding.h"
@@ -35,6 +36,7 @@ struct entry {
     struct mr_task *task;       /* ACTIVE; NULL: it could not be assigned */
     struct mr_standby *standby; /* STANDBY; NULL: it could not be followed */
     bool released;              /* of one that could not be assigned */
+    bool ending; /* forgotten or left: asked for until it is gone, whatever is wanted meanwhile */
     bool gone;
     struct mr_error error;
     char text[MR_ERROR_MESSAGE_SIZE]; /* of the report */
@@ -167,8 +169,33 @@ static void report_versions(struct mr_host *host)
     host->view.topologies_count = count;
 }
 
+static void end_entry(struct mr_host *host, struct entry *entry, uint64_t now_ms)
+{
+    bool open = entry->task != NULL || entry->standby != NULL;
+    if ((entry->task != NULL && !mr_worker_forget(entry->task)) ||
+        (entry->standby != NULL && !mr_follower_leave(entry->standby)))
+        return;
+    (void)pthread_mutex_lock(&host->mutex);
+    entry->gone = true;
+    entry->task = NULL;
+    entry->standby = NULL;
+    (void)pthread_mutex_unlock(&host->mutex);
+    if (open && host->open.janitor != NULL)
+        mr_janitor_closed(host->open.janitor, entry->version->generation, entry->subtopology,
+                          entry->partition, now_ms);
+}
+
+/* What is ending ends: a lane that has let go of a task does not take it back. */
+static void go_on_ending(struct mr_host *host)
+{
+    for (uint32_t index = 0; index < host->entries_count; index++)
+        if (host->entries[index]->ending && !host->entries[index]->gone)
+            end_entry(host, host->entries[index], mr_clock_monotonic_ms());
+}
+
 const struct mr_agent_host *mr_host_look(struct mr_host *host)
 {
+    go_on_ending(host);
     /* Before the reports: a lane that begins to ask after this is told by the next look. */
     host->view.questions = mr_worker_questions(host->open.worker);
     (void)pthread_mutex_lock(&host->mutex);
@@ -357,29 +384,16 @@ static void add_entry(struct mr_host *host, const struct mr_assigned_task *task,
     (void)pthread_mutex_unlock(&host->mutex);
 }
 
-static void end_entry(struct mr_host *host, struct entry *entry, uint64_t now_ms)
-{
-    bool open = entry->task != NULL || entry->standby != NULL;
-    if ((entry->task != NULL && !mr_worker_forget(entry->task)) ||
-        (entry->standby != NULL && !mr_follower_leave(entry->standby)))
-        return;
-    (void)pthread_mutex_lock(&host->mutex);
-    entry->gone = true;
-    entry->task = NULL;
-    entry->standby = NULL;
-    (void)pthread_mutex_unlock(&host->mutex);
-    if (open && host->open.janitor != NULL)
-        mr_janitor_closed(host->open.janitor, entry->version->generation, entry->subtopology,
-                          entry->partition, now_ms);
-}
-
 static void obey_entry(struct mr_host *host, const struct mr_agent_command *command,
                        uint64_t now_ms)
 {
     MR_ASSERT(command->index < host->view.tasks_count);
     struct entry *entry = host->entries[command->index];
     if (command->kind == MR_AGENT_COMMAND_FORGET || command->kind == MR_AGENT_COMMAND_LEAVE) {
+        entry->ending = true;
         end_entry(host, entry, now_ms);
+    } else if (entry->ending) {
+        return; /* the next look has it no more, and what is wanted begins anew */
     } else if (command->kind == MR_AGENT_COMMAND_REVOKE) {
         entry->released = true;
         if (entry->task != NULL)
