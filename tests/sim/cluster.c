@@ -241,7 +241,7 @@ static void answered(void *argument, int code, struct mr_slice body)
 {
     const struct request *request = argument;
     struct order *order = request->order;
-    sim_trace("user: answer %d: %.*s", code, (int)(body.size < 900 ? body.size : 900),
+    sim_trace("user: answer %d: %.*s", code, (int)(body.size < 8000 ? body.size : 8000),
               (const char *)body.data);
     bool well = code >= 200 && code < 300;
     if (request->undrain && (well || code == 404))

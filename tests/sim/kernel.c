@@ -170,7 +170,7 @@ void sim_trace(const char *format, ...)
     if (!run.options.trace)
         return;
     const struct sim_process *process = sim_process_current();
-    char text[2048];
+    char text[8192];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
@@ -181,14 +181,15 @@ void sim_trace(const char *format, ...)
 
 void sim_violation(const char *format, ...)
 {
-    if (!run.verdict.violated) {
-        va_list arguments;
-        va_start(arguments, format);
-        (void)vsnprintf(run.verdict.text, sizeof run.verdict.text, format, arguments);
-        va_end(arguments);
-        run.verdict.violated = true;
-        sim_trace("VIOLATION: %s", run.verdict.text);
-    }
+    char text[sizeof run.verdict.text];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    sim_trace("VIOLATION: %s", text);
+    if (!run.verdict.violated)
+        memcpy(run.verdict.text, text, sizeof text);
+    run.verdict.violated = true;
     run.stopped = true;
     if (sim_thread_current() != NULL)
         sim_thread_abandon();

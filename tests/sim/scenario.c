@@ -210,9 +210,9 @@ static void wait_for_outputs(void *argument, uint64_t token)
         wait_for_leave(NULL, 0);
     } else if (sim_now_ns() > scenario.deadline_ns) {
         scenario.rule->explain();
-        sim_oracle_check();
         sim_violation("not all came out within %d s after the last fault: %s", SETTLE_SECONDS_MAX,
                       scenario.feeding ? "not all was written" : text);
+        sim_oracle_check(); /* says what */
     } else {
         sim_after(100 * SIM_MS, NULL, wait_for_outputs, NULL, 0);
     }
