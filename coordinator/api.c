@@ -206,7 +206,9 @@ void mr_api_news(struct mr_coordinator *coordinator, const char *event, const ch
     char time[MR_CLOCK_TEXT_SIZE];
     char data[NEWS_BYTES_MAX];
     (void)mr_clock_format_rfc3339(mr_clock_wall_ms(), time);
-    MR_LOG_AT(MR_LOG_INFO, "coordinator", MR_LOG_FIELDS("event", event, "name", name), "%s", text);
+    /* Tasks come and go by the hundred; their lines would hide the others'. */
+    MR_LOG_AT(strncmp(event, "task-", 5) == 0 ? MR_LOG_DEBUG : MR_LOG_INFO, "coordinator",
+              MR_LOG_FIELDS("event", event, "name", name), "%s", text);
     if (mr_http_subscribers(coordinator->http, "events") == 0) {
         coordinator->next_event++;
         return;

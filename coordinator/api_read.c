@@ -228,70 +228,81 @@ void mr_api_tasks(struct mr_coordinator *coordinator, struct mr_http_exchange *e
     mr_api_answer(exchange, 200, json_pack("{s:o}", "tasks", list));
 }
 
-static json_t *assigned_to(const struct mr_coordinator *coordinator, const char *worker,
-                           uint64_t now_ms)
+static json_t *view_assigned(const struct mr_core_task *task)
 {
-    json_t *tasks = json_array();
-    for (uint32_t index = 0; index < mr_core_tasks_count(coordinator->core); index++) {
-        struct mr_core_task task = mr_core_task_at(coordinator->core, index, now_ms);
-        if (strcmp(task.worker, worker) == 0)
-            (void)json_array_append_new(
-                tasks,
-                json_pack("{s:s, s:s, s:i, s:s, s:I, s:o}", "topology", task.topology,
-                          "subtopology", task.name.subtopology, "partition",
-                          (int)task.name.partition, "role",
-                          task.role == MR_TASK_ROLE_ACTIVE ? "active" : "standby", "epoch",
-                          (json_int_t)task.epoch, "moving_to", mr_view_text(task.moving_to)));
+    return json_pack("{s:s, s:s, s:i, s:s, s:I, s:o}", "topology", task->topology, "subtopology",
+                     task->name.subtopology, "partition", (int)task->name.partition, "role",
+                     task->role == MR_TASK_ROLE_ACTIVE ? "active" : "standby", "epoch",
+                     (json_int_t)task->epoch, "moving_to", mr_view_text(task->moving_to));
+}
+
+/* The list of name in lists, made when there is none yet. One pass over the tasks fills them all:
+ * with 1,000 workers and 20,000 tasks a pass for each would hold the core thread up. */
+static json_t *list_of(json_t *lists, const char *name)
+{
+    json_t *list = json_object_get(lists, name);
+    if (list == NULL) {
+        list = json_array();
+        (void)json_object_set_new(lists, name, list);
     }
-    return tasks;
+    return list;
 }
 
 /* Who has what: by worker, and what nobody has. */
 void mr_api_assignment(struct mr_coordinator *coordinator, struct mr_http_exchange *exchange,
                        uint64_t now_ms)
 {
+    json_t *lists = json_object();
     json_t *workers = json_array();
+    for (uint32_t index = 0; index < mr_core_tasks_count(coordinator->core); index++) {
+        struct mr_core_task task = mr_core_task_at(coordinator->core, index, now_ms);
+        (void)json_array_append_new(list_of(lists, task.worker), view_assigned(&task));
+    }
     for (uint32_t index = 0; index < mr_core_workers_count(coordinator->core); index++) {
         struct mr_core_worker worker = mr_core_worker_at(coordinator->core, index, now_ms);
-        (void)json_array_append_new(workers,
-                                    json_pack("{s:s, s:s, s:o}", "worker", worker.name, "state",
-                                              mr_view_worker_state(worker.state), "tasks",
-                                              assigned_to(coordinator, worker.name, now_ms)));
+        (void)json_array_append_new(workers, json_pack("{s:s, s:s, s:O}", "worker", worker.name,
+                                                       "state", mr_view_worker_state(worker.state),
+                                                       "tasks", list_of(lists, worker.name)));
     }
-    mr_api_answer(exchange, 200,
-                  json_pack("{s:I, s:o, s:o}", "term", (json_int_t)mr_core_term(coordinator->core),
-                            "workers", workers, "unassigned",
-                            assigned_to(coordinator, "", now_ms)));
+    json_t *answer =
+        json_pack("{s:I, s:o, s:O}", "term", (json_int_t)mr_core_term(coordinator->core), "workers",
+                  workers, "unassigned", list_of(lists, ""));
+    json_decref(lists);
+    mr_api_answer(exchange, 200, answer);
 }
 
 /* ---- Lag ---- */
+
+static json_t *view_lag(const struct mr_core_task *task)
+{
+    bool known = task->reported && task->report.lag >= 0;
+    return json_pack("{s:s, s:i, s:o, s:o}", "subtopology", task->name.subtopology, "partition",
+                     (int)task->name.partition, "lag",
+                     known ? json_integer(task->report.lag) : json_null(), "worker",
+                     mr_view_text(task->worker));
+}
 
 void mr_api_lag(struct mr_coordinator *coordinator, struct mr_http_exchange *exchange,
                 uint64_t now_ms)
 {
     const char *wanted = mr_http_query(exchange, "topology");
+    json_t *lists = json_object();
     json_t *list = json_array();
+    for (uint32_t index = 0; index < mr_core_tasks_count(coordinator->core); index++) {
+        struct mr_core_task task = mr_core_task_at(coordinator->core, index, now_ms);
+        if (task.role == MR_TASK_ROLE_ACTIVE && is_of(&task, wanted, NULL))
+            (void)json_array_append_new(list_of(lists, task.topology), view_lag(&task));
+    }
     for (uint32_t index = 0; index < mr_core_topologies_count(coordinator->core); index++) {
         struct mr_core_topology topology = mr_core_topology_at(coordinator->core, index, now_ms);
         if (topology.record == NULL ||
             (wanted != NULL && strcmp(wanted, topology.record->name) != 0))
             continue;
-        json_t *tasks = json_array();
-        for (uint32_t at = 0; at < mr_core_tasks_count(coordinator->core); at++) {
-            struct mr_core_task task = mr_core_task_at(coordinator->core, at, now_ms);
-            if (task.role != MR_TASK_ROLE_ACTIVE || !is_of(&task, topology.record->name, NULL))
-                continue;
-            json_t *lag =
-                task.reported && task.report.lag >= 0 ? json_integer(task.report.lag) : json_null();
-            (void)json_array_append_new(tasks, json_pack("{s:s, s:i, s:o, s:o}", "subtopology",
-                                                         task.name.subtopology, "partition",
-                                                         (int)task.name.partition, "lag", lag,
-                                                         "worker", mr_view_text(task.worker)));
-        }
         (void)json_array_append_new(
-            list, json_pack("{s:s, s:o, s:o}", "topology", topology.record->name, "lag",
+            list, json_pack("{s:s, s:o, s:O}", "topology", topology.record->name, "lag",
                             topology.lag >= 0 ? json_integer(topology.lag) : json_null(), "tasks",
-                            tasks));
+                            list_of(lists, topology.record->name)));
     }
+    json_decref(lists);
     mr_api_answer(exchange, 200, json_pack("{s:o}", "topologies", list));
 }
