@@ -238,6 +238,7 @@ enum mr_status mr_claim_take(const struct mr_claimer *claimer,
     struct mr_log_producer *producer = NULL;
     struct claim_search search;
     enum mr_status status = MR_OK;
+    mr_failpoint("claim_before_init");
     if (!MR_GUARD(INIT_BEFORE_READ))
         status = claim_read(claimer, key, partition, &search, error);
     if (status == MR_OK)

@@ -1,14 +1,27 @@
 """Faults against a running cluster, and what is measured meanwhile: a feed of records with unique
-ids, a reader of committed outputs, a nemesis with a seed, and the oracle."""
+ids, a reader of committed outputs, and a nemesis with a seed. tests/e2e/oracle.py judges."""
 
 import json
+import os
 import random
 import threading
 import time
+from array import array
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
-from millrace import check_outputs, readings
+from cluster import Cluster, wait_until
+from millrace import readings, zscore_topology
+
+# Of a killed worker whatever it had asked the broker to commit is committed by then; nobody else
+# can have taken its tasks over: silence is believed after 500 ms.
+LAST_WORD_S = 0.15
+
+# Where a worker of the long form may kill itself: name and how often it passes there a second.
+CRASH_POINTS = ("after_init", "claim_after_init", "claim_before_write", "after_claim",
+                "before_restore", "restore_commit", "before_begin", "after_outputs",
+                "after_produce", "before_end_txn", "after_end_txn", "after_apply")
+ONCE_PER_TASK = CRASH_POINTS[:5]
 
 
 class Feed(threading.Thread):
@@ -20,7 +33,7 @@ class Feed(threading.Thread):
         self.producer = Producer({
             "bootstrap.servers": brokers, "partitioner": "murmur2_random", "linger.ms": 5,
             "enable.idempotence": True, "message.timeout.ms": 300000,
-            "queue.buffering.max.messages": 1000000})
+            "queue.buffering.max.messages": 1000000, "log_level": 0})
         self.count, self.failures, self.halt = 0, [], threading.Event()
 
     def _delivered(self, error, _message):
@@ -34,11 +47,12 @@ class Feed(threading.Thread):
             due = int((time.monotonic() - begun) * self.rate)
             while self.count < due and not self.halt.is_set():
                 key, value = next(records)
-                try:
-                    self.producer.produce(self.topic, value, key, on_delivery=self._delivered)
-                except BufferError:
-                    self.producer.poll(0.1)
-                    self.producer.produce(self.topic, value, key, on_delivery=self._delivered)
+                while True:
+                    try:
+                        self.producer.produce(self.topic, value, key, on_delivery=self._delivered)
+                        break
+                    except BufferError:
+                        self.producer.poll(0.1)
                 self.count += 1
             self.producer.poll(0)
             time.sleep(0.005)
@@ -48,69 +62,88 @@ class Feed(threading.Thread):
         """How many records were written."""
         self.halt.set()
         self.join(180)
+        assert not self.is_alive(), "records of the feed are still on their way"
         assert not self.failures, self.failures[:3]
         return self.count
 
 
 class Reader(threading.Thread):
-    """A read_committed reader of the outputs: when each partition's records came, by id."""
+    """A read_committed reader of the outputs: which ids each partition had, and when they came."""
 
     def __init__(self, brokers, topic, partitions):
         super().__init__(daemon=True)
         self.consumer = Consumer({
             "bootstrap.servers": brokers, "group.id": "chaos-reader",
             "isolation.level": "read_committed", "enable.auto.commit": False,
-            "fetch.wait.max.ms": 20})
+            "fetch.wait.max.ms": 20, "log_level": 0})
         self.consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
         self.halt, self.lock = threading.Event(), threading.Lock()
-        self.highest = [-1] * partitions      # id of the newest output
-        self.arrivals = [[] for _ in range(partitions)]  # (monotonic time, highest id)
-        self.gap, self.last, self.count = [0.0] * partitions, [None] * partitions, 0
+        self.ids = [array("q") for _ in range(partitions)]
+        self.arrivals = [[] for _ in range(partitions)]  # (monotonic time, records up to then)
+        self.errors = []
 
     def run(self):
         while not self.halt.is_set():
             messages = self.consumer.consume(5000, 0.02)
             now = time.monotonic()
-            newest = {}
+            moved = set()
             for message in messages:
                 if message.error():
-                    assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
+                    if message.error().code() != KafkaError._PARTITION_EOF:
+                        self.errors.append(str(message.error()))  # a broker that is down, mostly
                     continue
-                newest[message.partition()] = message.value()
-                self.count += 1
+                self.ids[message.partition()].append(json.loads(message.value())["id"])
+                moved.add(message.partition())
             with self.lock:
-                for partition, value in newest.items():
-                    self._note(partition, json.loads(value)["id"], now)
+                for partition in moved:
+                    self.arrivals[partition].append((now, len(self.ids[partition])))
         self.consumer.close()
 
-    def _note(self, partition, newest, now):
-        if self.last[partition] is not None:
-            self.gap[partition] = max(self.gap[partition], now - self.last[partition])
-        self.last[partition] = now
-        self.highest[partition] = newest
-        self.arrivals[partition].append((now, newest))
+    def count(self):
+        return sum(len(ids) for ids in self.ids)
 
-    def first_after(self, partition, known_id, since, timeout=60):
-        """Seconds from `since` to the first output of a record younger than known_id."""
+    def first_after(self, partition, fault_at, timeout=60):
+        """Seconds from a kill at `fault_at` to the first output that its victim did not commit."""
         deadline = time.monotonic() + timeout
-        position = 0
         while time.monotonic() < deadline:
             with self.lock:
                 arrivals = self.arrivals[partition]
-                while position < len(arrivals):
-                    at, newest = arrivals[position]
-                    if at >= since and newest > known_id:
-                        return at - since
-                    position += 1
+                for at, _ in reversed(arrivals):
+                    if at < fault_at + LAST_WORD_S:
+                        break
+                    found = at
+                if arrivals and arrivals[-1][0] >= fault_at + LAST_WORD_S:
+                    return found - fault_at
             time.sleep(0.01)
         raise AssertionError(f"partition {partition}: no output for {timeout} s after the fault")
+
+    def gaps(self, since=None, until=None, partitions=None):
+        """The longest time without an output, by partition."""
+        found = {}
+        with self.lock:
+            for partition in range(len(self.ids)) if partitions is None else partitions:
+                times = [at for at, _ in self.arrivals[partition]
+                         if (since is None or at >= since) and (until is None or at <= until)]
+                times = ([since] if since else []) + times + ([until] if until else [])
+                found[partition] = max((b - a for a, b in zip(times, times[1:])), default=0.0)
+        return found
+
+    def longest_gap(self, since=None, until=None):
+        return max(self.gaps(since, until).values())
+
+    def per_second(self, since, until):
+        """Outputs a second in between."""
+        total = 0
+        with self.lock:
+            for arrivals in self.arrivals:
+                counts = [count for at, count in arrivals if at <= until]
+                before = [count for at, count in arrivals if at <= since]
+                total += (counts[-1] if counts else 0) - (before[-1] if before else 0)
+        return total / (until - since)
 
     def stop(self):
         self.halt.set()
         self.join(30)
-
-    def longest_gap(self):
-        return max(self.gap)
 
 
 class Nemesis:
@@ -118,90 +151,157 @@ class Nemesis:
 
     def __init__(self, cluster, seed, kafka=None):
         self.cluster, self.chance, self.kafka = cluster, random.Random(seed), kafka
-        self.done = []
+        self.done = []  # (wall clock, fault, whom)
+        self.extra = 0
 
     def one_worker(self):
         return self.chance.choice(sorted(self.cluster.workers))
 
-    def note(self, fault, whom):
+    def one_coordinator(self):
+        return self.chance.choice([one for one in self.cluster.coordinators if one.alive()])
+
+    def note(self, fault, whom=""):
         self.done.append((round(time.time(), 3), fault, whom))
 
     def kill_worker(self, name=None, restart=True):
         """kill -9, and start it again at once: it comes back as a new instance."""
         worker = self.cluster.workers[name or self.one_worker()]
         worker.kill()
-        self.note("kill worker", worker.name)
+        self.note("kill_worker", worker.name)
         if restart:
             worker.start()
 
     def kill_coordinator(self):
-        alive = [one for one in self.cluster.coordinators if one.alive()]
-        victim = self.chance.choice(alive)
+        victim = self.one_coordinator()
         victim.kill()
-        self.note("kill coordinator", victim.http)
+        self.note("kill_coordinator", victim.http)
         victim.start()
 
     def pause_worker(self):
         """SIGSTOP for longer than its silence is borne: a zombie when it wakes up."""
-        worker = self.cluster.workers[self.one_worker()]
-        worker.pause()
-        time.sleep(self.chance.uniform(1.5, 6))
-        worker.resume()
-        self.note("pause worker", worker.name)
+        self._pause(self.cluster.workers[self.one_worker()], "pause_worker")
 
     def pause_coordinator(self):
-        victim = self.chance.choice([one for one in self.cluster.coordinators if one.alive()])
-        victim.pause()
+        self._pause(self.one_coordinator(), "pause_coordinator")
+
+    def _pause(self, process, fault):
+        process.pause()
         time.sleep(self.chance.uniform(1.5, 6))
-        victim.resume()
-        self.note("pause coordinator", victim.http)
+        process.resume()
+        self.note(fault, process.http)
 
     def restart_worker(self):
         worker = self.cluster.workers[self.one_worker()]
+        self.note("restart_worker", worker.name)
         code = worker.stop(90)
         assert code == 0, worker.text()[-3000:]
-        self.note("restart worker", worker.name)
         worker.start()
 
     def kill_all_workers(self):
         for worker in self.cluster.workers.values():
             worker.kill()
-        self.note("kill all workers", "")
+        self.note("kill_all_workers")
         for worker in self.cluster.workers.values():
             worker.start()
 
+    def crash_point(self):
+        """A worker that kills itself at a named point, soon after its start."""
+        worker = self.cluster.workers[self.one_worker()]
+        point = self.chance.choice(CRASH_POINTS)
+        nth = 1 if point in ONCE_PER_TASK else self.chance.randint(1, 20)
+        worker.kill()
+        worker.start({"MILLRACE_FAILPOINT": f"{point}:{nth}"})
+        deadline = time.time() + 8
+        while worker.alive() and time.time() < deadline:
+            time.sleep(0.05)
+        hit = "missed" if worker.alive() else "hit"
+        worker.kill()
+        self.note("crash_point", f"{worker.name} {point}:{nth} {hit}")
+        worker.start()
+
     def kill_broker(self):
         self.kafka.stop(kill=True)
-        self.note("kill broker", "")
+        self.note("kill_broker")
         time.sleep(self.chance.uniform(0.2, 3))
         self.kafka.start()
 
     FAULTS = ("kill_worker", "kill_coordinator", "pause_worker", "pause_coordinator",
-              "restart_worker", "kill_all_workers")
+              "restart_worker", "kill_all_workers", "crash_point")
 
     def random_fault(self, faults=FAULTS):
         getattr(self, self.chance.choice(list(faults)))()
 
 
-def drained(kafka, sink, count, timeout=180):
-    """Until the outputs are as many as the inputs, or nothing moves any more."""
-    deadline = time.time() + timeout
-    before = -1
-    moved_at = time.time()
-    while time.time() < deadline:
-        ends = sum(kafka.ends(sink).values())
-        if ends != before:
-            before, moved_at = ends, time.time()
-        if time.time() - moved_at > 20:
-            return
-        if ends >= count and time.time() - moved_at > 3:
-            return
-        time.sleep(1)
+class Scene:
+    """A cluster, a topology with one z-score per sensor, a feed of it and a reader."""
 
+    def __init__(self, kafka, name, folder, build=None):
+        self.kafka, self.name, self.folder = kafka, name, folder
+        os.makedirs(folder, exist_ok=True)
+        more = {} if build is None else {"build": build}
+        self.cluster = Cluster(kafka.brokers, name, folder, **more)
+        self.source, self.sink = name + "-in", name + "-out"
+        self.partitions, self.feed, self.reader = 0, None, None
 
-def check(kafka, source, sink, count):
-    """The oracle: each input's effect exactly once, in order, with the state's score."""
-    drained(kafka, sink, count)
-    committed, written = kafka.ends(sink), kafka.ends(sink, committed=False)
-    assert committed == written, f"a transaction is still open: {committed} of {written}"
-    assert check_outputs(kafka, source, sink) == count
+    def cast(self, workers=3, coordinators=1, threads=1, options=(), **more):
+        """Start the processes."""
+        for _ in range(coordinators):
+            self.cluster.coordinator(*options)
+        for _ in range(workers):
+            self.cluster.worker(threads=threads, **more)
+        self.present(workers)
+        return self
+
+    def present(self, count, seconds=40):
+        """Until so many workers are present."""
+        return wait_until(
+            lambda: len([worker for worker in self.workers() if worker["state"] == "present"])
+            == count, seconds, what=f"{count} workers")
+
+    def workers(self):
+        return self.cluster.get("/v1/workers")["workers"]
+
+    def topology(self, interval="100ms", standbys=0):
+        path = zscore_topology(self.folder / "topology.yaml", self.source, self.sink,
+                               name=self.name, interval=interval)
+        if standbys:
+            path.write_text(path.read_text().replace(
+                "spec:\n", f"spec:\n  standbys: {standbys}\n", 1))
+        return path
+
+    def play(self, partitions=6, rate=2000, keys=300, seed=1, **more):
+        """Topics, the topology, its tasks running, records flowing."""
+        self.partitions = partitions
+        self.kafka.create(self.source, partitions)
+        self.kafka.create(self.sink, partitions)
+        self.cluster.submit(self.topology(**more))
+        self.cluster.wait_running(partitions)
+        self.reader = Reader(self.kafka.brokers, self.sink, partitions)
+        self.reader.start()
+        self.feed = Feed(self.kafka.brokers, self.source, rate, keys, seed)
+        self.feed.start()
+        self.flows()
+        return self
+
+    def flows(self, seconds=60):
+        """Until every partition has an output that is younger than now."""
+        now = time.monotonic()
+        for partition in range(self.partitions):
+            self.reader.first_after(partition, now, seconds)
+
+    def owned_by(self, worker):
+        """The partitions whose active task a worker has."""
+        return sorted(task["partition"] for task in self.cluster.tasks()
+                      if task["worker"] == worker and task["role"] == "active")
+
+    def owners(self):
+        return {task["partition"]: task["worker"] for task in self.cluster.tasks()
+                if task["role"] == "active"}
+
+    def end(self):
+        if self.feed is not None:
+            self.feed.halt.set()
+            self.feed.join(30)
+        self.cluster.end()
+        if self.reader is not None:
+            self.reader.stop()

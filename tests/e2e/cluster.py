@@ -1,6 +1,7 @@
 """A cluster on this machine: coordinators and workers as processes, and their HTTP API."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -58,12 +59,15 @@ class Process:
     def __init__(self, words, log, environment=None):
         self.words = [str(word) for word in words]
         self.log, self.environment = Path(log), environment
-        self.process = None
+        self.process, self.paused = None, False
 
-    def start(self):
+    def start(self, more=None):
+        """more: environment variables of this start only."""
+        environment = {**os.environ, **(self.environment or {}), **(more or {})}
+        self.paused = False
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                self.words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
+                self.words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         return self
 
     def alive(self):
@@ -75,10 +79,12 @@ class Process:
         self.process.wait(30)
 
     def pause(self):
+        self.paused = True
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
+        self.paused = False
 
     def stop(self, timeout=60):
         """SIGTERM. The exit code."""
@@ -131,7 +137,7 @@ class Cluster:
     def server(self):
         """The HTTP address of the coordinator that leads."""
         for one in self.coordinators:
-            if not one.alive():
+            if not one.alive() or one.paused:
                 continue
             try:
                 if ask(f"http://{one.http}/v1/leader", timeout=2)["leads"]:

@@ -9,6 +9,8 @@ import tempfile
 import pytest
 
 import millrace
+from chaos import Scene
+from preload import ClockFaults
 from stage import Stage
 
 counter = itertools.count()
@@ -57,3 +59,31 @@ def runs():
 def stage(kafka, unique, runs, tmp_path):
     """Names, files and runs of one test."""
     return Stage(kafka, unique, runs, tmp_path)
+
+
+@pytest.fixture
+def scenes(kafka, unique, tmp_path):
+    """Clusters under faults (chaos.Scene). Their processes end with the test; when it fails, their
+    logs are in its output."""
+    started = []
+
+    def start(broker=None, folder="scene"):
+        scene = Scene(broker or kafka, f"{unique}-{len(started)}", tmp_path / folder)
+        started.append(scene)
+        return scene
+
+    yield start
+    for scene in started:
+        scene.end()
+        print(scene.cluster.logs(6000))
+
+
+@pytest.fixture
+def scene(scenes):
+    return scenes()
+
+
+@pytest.fixture
+def clock(tmp_path):
+    """A wall clock that jumps, for processes that get its environment."""
+    return ClockFaults(tmp_path)
