@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { STEP_ARENA_BYTES = 1 << 16, VIEW_ARENA_BYTES = 1 << 14 };
+enum { STEP_ARENA_BYTES = 1 << 18, STEP_KEPT_BYTES = 1 << 20, VIEW_ARENA_BYTES = 1 << 14 };
 
 /* ---- Small things that all files use ---- */
 
@@ -323,11 +323,23 @@ static void decide(struct mr_core *core)
     mr_core_write_flush(core);
 }
 
+/* What a great step has taken is given back: a reset walks over all that an arena has, and the
+ * steps that follow are small. */
+static void clear_arena(struct mr_arena *arena, size_t chunk_bytes)
+{
+    if (arena->used_bytes <= STEP_KEPT_BYTES) {
+        mr_arena_reset(arena);
+        return;
+    }
+    mr_arena_deinit(arena);
+    mr_arena_init(arena, chunk_bytes);
+}
+
 struct mr_core_commands mr_core_step(struct mr_core *core, const struct mr_core_event *event,
                                      uint64_t now_ms)
 {
-    mr_arena_reset(&core->arena);
-    mr_arena_reset(&core->view->arena);
+    clear_arena(&core->arena, STEP_ARENA_BYTES);
+    clear_arena(&core->view->arena, VIEW_ARENA_BYTES);
     core->view->rows_valid = false;
     core->commands_count = 0;
     if (now_ms > core->now_ms)

@@ -348,6 +348,8 @@ static bool balance_once(struct mr_core *core)
     uint32_t count = 0;
     struct mr_core_worker_state **workers = by_load(core, &count);
     for (uint32_t i = count; i-- > 1;) {
+        if (!improves(core, workers[i], workers[0], core->plan.weight_least))
+            return false; /* nor would any that is less loaded */
         for (uint32_t j = 0; j < i && j < RECEIVERS_TRIED_MAX; j++) {
             struct mr_core_task_state *task = pick(core, workers[i], workers[j]);
             if (task == NULL)
@@ -359,8 +361,6 @@ static bool balance_once(struct mr_core *core)
             mr_core_task_move(core, task, workers[j]);
             return true;
         }
-        if (mr_core_plan_compare(core, workers[i]->index, workers[0]->index) == 0)
-            return false;
     }
     return false;
 }

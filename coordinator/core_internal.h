@@ -285,6 +285,7 @@ struct mr_core_plan {
     bool heap_by_copies;
     bool heap_stale;          /* keys have changed since it was filled */
     uint32_t moves_count;     /* that are under way */
+    uint64_t weight_least;    /* of the tasks that are wanted */
     uint32_t unsettled_count; /* wanted tasks that are on their way to run */
 };
 

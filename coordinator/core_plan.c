@@ -112,6 +112,7 @@ static void clear(struct mr_core *core)
     }
     plan->moves_count = 0;
     plan->unsettled_count = 0;
+    plan->weight_least = UINT64_MAX;
     plan->heap_count = 0;
     for (uint32_t i = 0; i < core->workers_count; i++)
         core->workers[i]->index = i;
@@ -171,8 +172,12 @@ static void add_task(struct mr_core *core, const struct mr_core_task_state *task
     core->plan.moves_count += task->target != NULL;
     if (place != NULL)
         mr_core_plan_add(core, place, task);
-    if (mr_core_task_wanted(task) && !settled(task))
-        core->plan.unsettled_count++;
+    if (mr_core_task_wanted(task)) {
+        uint64_t weight = mr_core_task_weight(task);
+        core->plan.weight_least =
+            weight < core->plan.weight_least ? weight : core->plan.weight_least;
+        core->plan.unsettled_count += !settled(task);
+    }
     for (uint32_t i = 0; i < task->copies_count; i++)
         mr_core_plan_add_copy(core, task->copies[i].worker, task);
 }
