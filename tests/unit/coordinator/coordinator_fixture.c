@@ -62,7 +62,6 @@ static enum mr_status place_create(struct mr_transport *transport, const char *a
     (void)tls;
     (void)error;
     *server = &((struct place *)transport)->server;
-    (*server)->transport = transport;
     return MR_OK;
 }
 
@@ -146,6 +145,7 @@ static struct mr_transport *place_new(void)
 {
     struct place *place = mr_memory_new(1, sizeof(*place));
     place->transport.ops = &place_ops;
+    place->server.transport = &place->transport;
     assert_int_equal(pthread_mutex_init(&place->mutex, NULL), 0);
     return &place->transport;
 }
