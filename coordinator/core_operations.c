@@ -436,7 +436,8 @@ static void run_job(struct mr_core *core, struct mr_core_topology_state *topolog
     struct mr_core_command *command = mr_core_command_add(core, MR_COMMAND_JOB);
     command->id = operation->job_id;
     command->job = job_of(operation);
-    command->generation = topology->record->record.generation;
+    command->generation = operation->next_drops ? topology->record->record.next_generation
+                                                : topology->record->record.generation;
     command->next_generation = topology->record->record.next_generation;
     command->version_record = version == NULL ? NULL : &version->record;
     command->topology_record = &topology->record->record;
@@ -588,6 +589,9 @@ static void job_succeeded(struct mr_core *core, struct mr_core_topology_state *t
         operation_end(core, topology);
     } else if (operation->stage == MR_STAGE_FENCE) {
         operation->stage = MR_STAGE_DROP;
+    } else if (operation->stage == MR_STAGE_DROP && operation->kind == MR_OPERATION_DELETE &&
+               topology->record->record.next_generation != 0 && !operation->next_drops) {
+        operation->next_drops = true;
     } else if (operation->stage == MR_STAGE_DROP) {
         operation->stage = operation->kind == MR_OPERATION_DELETE ? MR_STAGE_COMMIT : MR_STAGE_BIND;
     } else {

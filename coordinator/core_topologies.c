@@ -170,6 +170,16 @@ static void submit(struct mr_core *core, const struct mr_core_event *event)
                        event->name);
         return;
     }
+    /* What it keeps and drops was compared with the version before it. */
+    uint32_t last =
+        topology != NULL && topology->record != NULL ? topology->record->record.version_last : 0;
+    if (event->handle != 0 && version->version != 0 && version->version != last + 1) {
+        mr_core_answer(core, event->handle, 409,
+                       "Topology %s got version %" PRIu32
+                       " since this one was planned: submit it again.",
+                       event->name, last);
+        return;
+    }
     struct mr_core_version_state *copy = mr_core_version_copy(version);
     if (copy == NULL) {
         mr_core_answer(core, event->handle, 422, "The version of %s exceeds a limit.", event->name);

@@ -615,6 +615,7 @@ uint64_t core_shell_submit(struct core_shell *shell, const struct shell_topology
     const struct mr_version_record *active = mr_core_version(shell->core, topology->name, 0);
     struct mr_version_record version = {.name = topology->name,
                                         .generation = topology->generation,
+                                        .version = topology->version,
                                         .definition = mr_slice_text(topology->parts),
                                         .memory_bytes = topology->memory_bytes,
                                         .standbys_count = topology->standbys_count};

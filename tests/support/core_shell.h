@@ -124,6 +124,7 @@ struct shell_topology {
     uint64_t memory_bytes;
     uint32_t standbys_count;
     uint64_t generation; /* 0: of the topology, or new */
+    uint32_t version;    /* that it was planned to be; 0: any */
 };
 
 struct core_shell *core_shell_create(const struct mr_core_options *options); /* NULL: defaults */

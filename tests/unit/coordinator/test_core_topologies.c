@@ -110,6 +110,21 @@ static void test_a_version_of_another_generation_is_refused(void **state)
     core_shell_destroy(shell);
 }
 
+/* Two people submit at once: the second one's difference was with a version that runs no more. */
+static void test_a_version_that_was_planned_too_early_is_refused(void **state)
+{
+    (void)state;
+    struct core_shell *shell = begin();
+    struct shell_topology topology = {.name = "orders", .parts = "main:4", .version = 2};
+    uint64_t handle = core_shell_submit(shell, &topology);
+    core_shell_run(shell, 1000);
+    assert_int_equal(shell->answers[handle].code, 200);
+    handle = core_shell_submit(shell, &topology);
+    check_answer(shell, handle, 409,
+                 "Topology orders got version 2 since this one was planned: submit it again.");
+    core_shell_destroy(shell);
+}
+
 static void test_too_many_tasks_are_refused(void **state)
 {
     (void)state;
@@ -163,6 +178,7 @@ int main(void)
         cmocka_unit_test(test_pause_and_resume),
         cmocka_unit_test(test_one_command_at_a_time),
         cmocka_unit_test(test_a_version_of_another_generation_is_refused),
+        cmocka_unit_test(test_a_version_that_was_planned_too_early_is_refused),
         cmocka_unit_test(test_too_many_tasks_are_refused),
         cmocka_unit_test(test_a_definition_is_answered),
         cmocka_unit_test(test_rollbacks_that_cannot_be),
