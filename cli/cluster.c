@@ -144,24 +144,28 @@ static const char *restore_text(struct mr_server *server, struct mr_cluster_wait
 static bool settled(struct mr_server *server, struct mr_cluster_wait *wait, const char *name,
                     const json_t *topology, enum mr_exit *code)
 {
-    const char *health = mr_json_text(topology, "health");
+    struct mr_arena *arena = &server->reply_arena;
+    const char *health = mr_cluster_text(server, topology, "health");
     const char *reason = mr_json_text(topology, "reason");
+    const char *state = mr_json_text(topology, "state");
     int64_t tasks = mr_json_integer(topology, "tasks", 0);
-    int64_t running = mr_json_integer(topology, "tasks_running", -1);
-    bool runs = health != NULL && strcmp(health, "running") == 0 && tasks == running;
-    bool failed = health != NULL && strcmp(health, "failed") == 0;
-    mr_cluster_wait_show(
-        wait,
-        mr_arena_format(&server->reply_arena, "%s: %s, %" PRId64 " of %" PRId64 " tasks run%s",
-                        name, health == NULL ? "?" : health, running < 0 ? 0 : running, tasks,
-                        restore_text(server, wait, json_object_get(topology, "task_list"))));
-    *code = runs ? MR_EXIT_FINE : MR_EXIT_WRONG;
+    int64_t running = mr_json_integer(topology, "tasks_running", 0);
+    bool runs = strcmp(health, "running") == 0 && tasks == running && state != NULL &&
+                strcmp(state, "running") == 0;
+    bool failed = strcmp(health, "failed") == 0;
+    const char *escaped = reason == NULL ? "" : mr_text_escape(arena, mr_slice_text(reason));
     if (failed) {
         mr_cluster_wait_end(wait);
-        (void)fprintf(stderr, "millrace: %s has failed: ", name);
-        mr_text_write(stderr, mr_slice_text(reason == NULL ? "no reason is told" : reason));
-        (void)fputc('\n', stderr);
+        (void)fprintf(stderr, "millrace: %s has failed: %s\n", name, escaped);
+    } else if (!runs) {
+        mr_cluster_wait_show(
+            wait,
+            mr_arena_format(arena, "%s: %s, %" PRId64 " of %" PRId64 " tasks run%s%s%s", name,
+                            health, running, tasks,
+                            restore_text(server, wait, json_object_get(topology, "task_list")),
+                            escaped[0] == '\0' ? "" : "; ", escaped));
     }
+    *code = runs ? MR_EXIT_FINE : MR_EXIT_WRONG;
     return runs || failed;
 }
 

@@ -29,6 +29,10 @@ static void print_changed(struct mr_server *server, const json_t *changed, const
         mr_cluster_print_difference(server, difference);
     if (mr_json_boolean(changed, "dry_run")) {
         printf("would %s %s", what, name == NULL ? "?" : name);
+        if (mr_json_text(changed, "seek") != NULL)
+            printf(" to: %s", mr_cluster_text(server, changed, "seek"));
+        if (json_is_integer(json_object_get(changed, "version")))
+            printf(" to version %s", mr_cluster_count(server, changed, "version"));
         if (json_is_integer(json_object_get(changed, "tasks")))
             printf(" (%s)",
                    mr_text_plural(&server->arena, mr_json_integer(changed, "tasks", 0), "task"));
@@ -188,8 +192,8 @@ static enum mr_exit seek(struct mr_server *server, const struct mr_arguments *ar
         (void)fputs("millrace: seek: the source or --to is not valid UTF-8\n", stderr);
         return MR_EXIT_USAGE;
     }
-    enum mr_exit code =
-        change(server, arguments, "POST", mr_cluster_path(server, name, "/seek"), text, "seek in");
+    enum mr_exit code = change(server, arguments, "POST", mr_cluster_path(server, name, "/seek"),
+                               text, "move a source of");
     return then_wait(server, arguments, code);
 }
 

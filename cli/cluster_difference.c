@@ -78,9 +78,9 @@ static void print_topics(struct mr_server *server, const json_t *list)
     for (size_t index = 0; index < json_array_size(list); index++) {
         const json_t *topic = json_array_get(list, index);
         if (!is_change(topic, "kept"))
-            printf("%s topic    ....%s%s\n", sign_of(topic),
+            printf("%s topic    <cluster>.<topology>.<generation>.%s%s\n", sign_of(topic),
                    mr_cluster_text(server, topic, "suffix"),
-                   is_change(topic, "dropped") ? ": no longer used" : "");
+                   is_change(topic, "dropped") ? ": no longer used, goes with the topology" : "");
     }
 }
 
@@ -113,6 +113,11 @@ static void print_diff(struct mr_server *server, const json_t *root)
     const json_t *to = json_object_get(root, "to");
     const char *before = mr_json_text(from, "definition");
     const char *after = mr_json_text(to, "definition");
+    if (mr_json_integer(from, "version", -1) == mr_json_integer(to, "version", -2)) {
+        printf("%s has version %s only; name others with --from and --to\n",
+               mr_cluster_text(server, to, "name"), mr_cluster_count(server, to, "version"));
+        return;
+    }
     print_version(server, "---", from);
     print_version(server, "+++", to);
     mr_cluster_print_lines(server, before == NULL ? "" : before, after == NULL ? "" : after);

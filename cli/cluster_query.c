@@ -1,7 +1,19 @@
 /* cli/cluster_query.c — `millrace query`: committed state of a key. */
 #include "cli/cluster.h"
 
+#include "base/number.h"
+
 #include <inttypes.h>
+
+/* Numbers as shortly as they read back, which jansson does not write. */
+static void print_scalar(const json_t *value)
+{
+    char number[MR_NUMBER_TEXT_SIZE];
+    if (json_is_real(value))
+        printf("%.*s\n", (int)mr_number_format_double(json_real_value(value), number), number);
+    else if (json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY) == 0)
+        puts("");
+}
 
 /* An object's members, one a line; jansson's iterators take no const. */
 static void print_value(const json_t *value, int depth)
@@ -16,8 +28,7 @@ static void print_value(const json_t *value, int depth)
             puts("");
             print_value(member, depth + 1);
         } else {
-            (void)json_dumpf(member, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
-            puts("");
+            print_scalar(member);
         }
     }
 }

@@ -148,11 +148,14 @@ static void print_why(struct mr_server *server, const json_t *why)
     print_line("holds",
                mr_arena_format(&server->arena, "%s%s%s", kind, subject == NULL ? "" : " ",
                                subject == NULL ? "" : mr_cluster_text(server, why, "subject")));
-    print_line("reason", mr_cluster_text(server, why, "reason"));
+    if (mr_json_text(why, "reason") != NULL)
+        print_line("reason", mr_cluster_text(server, why, "reason"));
     print_line("since", mr_arena_format(&server->arena, "%s ago",
                                         mr_text_duration(&server->arena,
                                                          mr_json_integer(why, "since_ms", -1))));
-    print_line("released", mr_cluster_text(server, why, "release"));
+    if (mr_json_text(why, "release") != NULL)
+        print_line("released", mr_arena_format(&server->arena, "by: %s",
+                                               mr_cluster_text(server, why, "release")));
 }
 
 static enum mr_exit why_one(struct mr_server *server, const char *name)

@@ -4,6 +4,7 @@
 #include "cli/doctor.h"
 
 #include "base/memory.h"
+#include "cli/cluster.h"
 #include "cli/kafka_access.h"
 
 #include <inttypes.h>
@@ -106,11 +107,20 @@ void mr_examine_coordinator(struct mr_examination *examination,
                             "Start millrace-coordinator, or correct --server.",
                             "no answer that can be used: see above");
     } else {
+        const char *url = server.urls[server.current];
         const char *http = mr_json_text(answer.json, "http");
-        mr_examination_tell(examination, MR_VERDICT_FINE, "coordinator", NULL,
-                            "%s answers; %s leads in term %" PRId64, server.urls[server.current],
-                            http == NULL || http[0] == '\0' ? "it" : http,
-                            mr_json_integer(answer.json, "term", 0));
+        const char *term = mr_json_text(answer.json, "term");
+        if (term == NULL)
+            term = mr_cluster_count(&server, answer.json, "term");
+        if (http == NULL)
+            mr_examination_tell(examination, MR_VERDICT_WRONG, "coordinator",
+                                "An election takes some seconds; after that look at the "
+                                "coordinators' logs: they need Kafka.",
+                                "%s answers, but no coordinator leads", url);
+        else
+            mr_examination_tell(examination, MR_VERDICT_FINE, "coordinator", NULL,
+                                "%s answers; %s leads in term %s", url, http,
+                                term == NULL ? "?" : term);
         mr_answer_free(&answer);
     }
     mr_server_close(&server);

@@ -29,12 +29,19 @@ static bool take_event(void *argument, const char *event, struct mr_slice data)
 /* The server's sentence within the client's; problem documents may be cut there. */
 static struct mr_slice detail_of(const char *message)
 {
-    static const char marker[] = "\"detail\":\"";
+    static const char marker[] = "\"detail\":";
     const char *found = strstr(message, marker);
-    if (found == NULL)
+    if (found != NULL)
+        found += sizeof marker - 1;
+    while (found != NULL && *found == ' ')
+        found++;
+    if (found == NULL || *found != '"')
         return mr_slice_text(message);
-    found += sizeof marker - 1;
-    const char *end = strchr(found, '"');
+    const char *end = ++found;
+    while (*end != '\0' && *end != '"')
+        end += *end == '\\' && end[1] != '\0' ? 2 : 1;
+    if (*end == '\0')
+        end = NULL;
     return end == NULL ? mr_slice_text(found) : mr_slice_from(found, (size_t)(end - found));
 }
 
