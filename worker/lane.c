@@ -254,11 +254,12 @@ static void keep_house(struct mr_lane *lane)
             lane->slots[slot].task->phase != MR_TASK_RUNNING)
             continue;
         job->repartitions[job->offsets_count] = input->repartition;
-        job->offsets[job->offsets_count++] =
-            (struct mr_log_assignment){.topic = input->topic,
-                                       .partition = input->partition,
-                                       .offset = input->committed_offset,
-                                       .tag = input->tag};
+        job->offsets[job->offsets_count++] = (struct mr_log_assignment){
+            .topic = input->topic,
+            .partition = input->partition,
+            .offset = input->repartition ? input->committed_offset /* purged */
+                                         : mr_task_input_position(input),
+            .tag = input->tag};
     }
     lane->housekeeping = true;
     lane->last_housekeeping_ms = now_ms;

@@ -31,6 +31,10 @@ static enum mr_status take_event(struct mr_lane *lane, const struct mr_log_messa
             error->recovery = MR_RECOVERY_REINCARNATE;
         return fetch->error.status;
     }
+    if (!lane->worker->open.until_end) { /* no commit for it: there may be one behind each record */
+        mr_task_input_reached(input, message->offset);
+        return MR_OK;
+    }
     /* Behind trailing markers; but not behind records that until_end leaves for the next run. */
     int64_t offset = message->offset;
     if (input->end_offset >= 0 && offset > input->end_offset)

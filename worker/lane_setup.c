@@ -151,7 +151,7 @@ static enum mr_status create_consumer(struct mr_lane *lane, struct mr_error *err
                                   (plan->nodes[index].type->flags & MR_TYPE_LOG) != 0);
     if (!reads_log)
         return MR_OK;
-    struct mr_log_consumer_options options = {.end_of_partition = lane->worker->open.until_end,
+    struct mr_log_consumer_options options = {.end_of_partition = true,
                                               .queued_bytes_max = MR_CONSUMER_QUEUE_BYTES,
                                               .settings = lane->running->consumer_settings};
     return lane->log->ops->consumer_create(lane->log, &options, &lane->consumer, error);

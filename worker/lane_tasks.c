@@ -421,7 +421,7 @@ static void add_lags(struct mr_lane *lane, const struct mr_keeper_job *job)
     for (uint32_t index = 0; index < job->offsets_count; index++) {
         if (!mr_lane_find_input(lane, job->offsets[index].tag, &input, &task))
             continue;
-        int64_t behind = job->ends[index] - job->offsets[index].offset;
+        int64_t behind = job->ends[index] - mr_task_input_position(input);
         behind = behind > 0 ? behind : 0;
         bool known = job->ends[index] >= 0;
         if (known)

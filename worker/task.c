@@ -334,6 +334,19 @@ enum mr_status mr_task_seal(struct mr_task *task, struct mr_transaction *transac
     return MR_OK;
 }
 
+void mr_task_input_reached(struct mr_task_input *input, int64_t offset)
+{
+    input->reached_offset = offset;
+    input->reached_next = input->next_offset;
+}
+
+int64_t mr_task_input_position(const struct mr_task_input *input)
+{
+    bool passed = input->committed_offset >= input->reached_next &&
+                  input->reached_offset > input->committed_offset;
+    return passed ? input->reached_offset : input->committed_offset;
+}
+
 bool mr_task_ended(const struct mr_task *task)
 {
     for (uint32_t index = 0; index < task->inputs_count; index++)

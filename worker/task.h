@@ -72,6 +72,8 @@ struct mr_task_input {
     int64_t sealed_offset;    /* next offset as of the sealed transaction */
     int64_t committed_offset; /* and as of the last committed one */
     int64_t end_offset;       /* with until_end: where to stop; -1: not known */
+    int64_t reached_offset;   /* the partition's end when it was reached last: behind markers */
+    int64_t reached_next;     /* the next offset then: no record lies between the two */
     int64_t highest_event_ms; /* INT64_MIN: none yet */
     int64_t due_ms;           /* connector sources and generators: nothing before this wall time */
     uint64_t last_record_ms;  /* monotonic */
@@ -164,6 +166,12 @@ enum mr_status mr_task_advance(struct mr_task *task, struct mr_error *error) MR_
 /* Put the task's share into the open transaction: state, sink positions, progress. */
 enum mr_status mr_task_seal(struct mr_task *task, struct mr_transaction *transaction,
                             struct mr_error *error) MR_NODISCARD;
+/* The end of the input's partition was reached at this offset. */
+void mr_task_input_reached(struct mr_task_input *input, int64_t offset);
+/* How far the input is committed, for lag: behind transactions' markers, where nothing but them
+ * lies behind the last committed record. Progress does not know of it. */
+int64_t mr_task_input_position(const struct mr_task_input *input);
+
 /* Every input has ended. */
 bool mr_task_ended(const struct mr_task *task);
 

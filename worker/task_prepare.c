@@ -246,6 +246,7 @@ static enum mr_status place_input(struct mr_task *task, struct mr_task_input *in
         status = first_offset(task, input, search, error);
     }
     input->committed_offset = input->next_offset;
+    mr_task_input_reached(input, input->next_offset);
     if (status != MR_OK || input->kind != MR_INPUT_LOG || !task->lane->worker->open.until_end ||
         !task->lane->worker->open.outlives_process || input->repartition)
         return status;

@@ -116,6 +116,21 @@ static void check_outputs(struct mr_lane_fixture *fixture, int expected, const c
     assert_int_equal(total, expected);
 }
 
+/* Kafka ends a partition with markers that are no records: they are no lag. */
+static void test_markers_are_no_lag(void **state)
+{
+    struct mr_task_input input = {.next_offset = 7, .committed_offset = 4};
+    (void)state;
+    mr_task_input_reached(&input, 9);
+    assert_int_equal(mr_task_input_position(&input), 4); /* 4 to 6 are not committed */
+    input.committed_offset = 7;
+    assert_int_equal(mr_task_input_position(&input), 9);
+    input.next_offset = 12; /* 9 to 11 have come since */
+    assert_int_equal(mr_task_input_position(&input), 9);
+    input.committed_offset = 12;
+    assert_int_equal(mr_task_input_position(&input), 12);
+}
+
 static uint64_t input_records(const struct mr_lane *lane)
 {
     uint64_t count = 0;
@@ -301,6 +316,7 @@ static void test_no_heap_memory_per_record(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_markers_are_no_lag),
         cmocka_unit_test(test_outputs_and_dead_letters),
         cmocka_unit_test(test_drain_commits_and_releases),
         cmocka_unit_test(test_restart_goes_on_from_progress),
