@@ -5,6 +5,7 @@
  * of what was fenced, and changes nothing else. */
 #include "base/assert.h"
 #include "proto/messages.h"
+#include "tests/sim/kafka.h"
 #include "tests/sim/node.h"
 #include "tests/sim/rule.h"
 #include "tests/sim/workload.h"
@@ -18,8 +19,9 @@ static struct {
     uint64_t epochs[SIM_TASKS_MAX];
     bool settled;
     bool leaving;
-    uint32_t lost_per_million;            /* answers and questions */
-    uint64_t cut_until_ns[SIM_NODES_MAX]; /* nothing from the node arrives here */
+    uint32_t lost_per_million;           /* answers and questions */
+    uint64_t cut_from_ns[SIM_NODES_MAX]; /* nothing from the node arrives here */
+    uint64_t cut_until_ns[SIM_NODES_MAX];
     struct sim_task_word words[SIM_NODES_MAX][SIM_TASKS_MAX]; /* the last ones */
 } director;
 
@@ -70,7 +72,8 @@ static void heed_words(const struct sim_question *question)
 static void heard(const struct sim_question *question)
 {
     if (question->node->process->life != question->life ||
-        director.cut_until_ns[question->node->index] > sim_now_ns())
+        (director.cut_from_ns[question->node->index] <= sim_now_ns() &&
+         director.cut_until_ns[question->node->index] > sim_now_ns()))
         return;
     heed_words(question);
     memcpy(director.words[question->node->index], question->words, sizeof question->words);
@@ -136,6 +139,7 @@ static void cut_control(const struct sim_node *node)
     uint64_t duration_ns = sim_some_time();
     sim_trace("fault: %s is cut off from the director for %.3f s", node->process->name,
               (double)duration_ns / 1e9);
+    director.cut_from_ns[node->index] = sim_now_ns();
     director.cut_until_ns[node->index] = sim_now_ns() + duration_ns;
 }
 
@@ -154,12 +158,76 @@ static void explain(void)
         }
 }
 
+/* A node hears of a task, and claims it long after somebody else was given it: Kafka does not let
+ * it through at first, and nobody tells it. */
+static void delay_claim(void)
+{
+    uint32_t task = (uint32_t)sim_random(sim_cluster.tasks_count);
+    struct sim_node *node = &sim_cluster.nodes[random_node()];
+    if (!node->process->alive)
+        return;
+    give(task, node->index);
+    uint64_t kafka_ns = sim_between(500 * SIM_MS, 3 * SIM_SECOND);
+    kafka_cut(node->process, true, sim_chance(500000), kafka_ns);
+    sim_after(sim_between(300 * SIM_MS, 600 * SIM_MS), NULL, give_again, NULL, task);
+    director.cut_from_ns[node->index] = sim_now_ns() + 280 * SIM_MS;
+    director.cut_until_ns[node->index] = sim_now_ns() + 2 * kafka_ns;
+}
+
+/* Two claim at the same time; the first one's initialisation is late. */
+static void race(void)
+{
+    uint32_t task = (uint32_t)sim_random(sim_cluster.tasks_count);
+    struct sim_node *node = &sim_cluster.nodes[random_node()];
+    give(task, node->index);
+    kafka_hold_inits(node->process, sim_between(200 * SIM_MS, 900 * SIM_MS));
+    sim_after(sim_random(200 * SIM_MS), NULL, give_again, NULL, task);
+}
+
+static void hand_on(void *argument, uint64_t token)
+{
+    uint8_t owner = director.owners[token];
+    MR_UNUSED(argument);
+    if (owner != NOBODY && !director.leaving && !director.settled)
+        cut_control(&sim_cluster.nodes[owner]); /* it does not hear that it is over */
+    if (!director.leaving)
+        give((uint32_t)token, random_node());
+}
+
+/* A release that is late, and owners that follow each other quickly. */
+static void relay(void)
+{
+    uint32_t task = (uint32_t)sim_random(sim_cluster.tasks_count);
+    uint8_t owner = director.owners[task];
+    if (owner == NOBODY)
+        return;
+    director.owners[task] = NOBODY;
+    kafka_hold_inits(sim_cluster.nodes[owner].process, sim_between(300 * SIM_MS, SIM_SECOND));
+    sim_after(sim_random(400 * SIM_MS), NULL, give_again, NULL, task);
+    sim_after(sim_between(800 * SIM_MS, 1600 * SIM_MS), NULL, hand_on, NULL, task);
+}
+
 static void fault(void)
 {
-    if (sim_chance(600000))
-        shuffle_task();
-    else
+    switch (sim_random(10)) {
+    case 0:
+        delay_claim();
+        break;
+    case 1:
+    case 2:
+        race();
+        break;
+    case 3:
+    case 4:
+        relay();
+        break;
+    case 5:
         cut_control(&sim_cluster.nodes[random_node()]);
+        break;
+    default:
+        shuffle_task();
+        break;
+    }
 }
 
 static void *deploy_main(void *argument)

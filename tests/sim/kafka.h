@@ -203,7 +203,8 @@ struct kafka_tuning { /* drawn per run */
     uint64_t request_timeout_ns;
     uint32_t late_per_million; /* of broken connections: what still arrives comes late */
     uint64_t late_ns;
-    uint32_t end_stalls_per_million; /* of EndTxn requests: their connection is stalled */
+    uint32_t end_stalls_per_million;  /* of EndTxn requests: their connection is stalled */
+    uint32_t init_stalls_per_million; /* of InitProducerId requests, likewise */
     uint32_t marker_slow_per_million;
     uint64_t marker_slow_ns;
 };
@@ -217,8 +218,9 @@ struct kafka {
     uint64_t serial;
     uint64_t down_until_ns[KAFKA_BROKERS];
     uint64_t markers_held_until_ns;
-    uint64_t cut_in_until_ns[SIM_PROCESSES_MAX];  /* nothing from the process arrives */
-    uint64_t cut_out_until_ns[SIM_PROCESSES_MAX]; /* no answer arrives */
+    uint64_t cut_in_until_ns[SIM_PROCESSES_MAX];     /* nothing from the process arrives */
+    uint64_t cut_out_until_ns[SIM_PROCESSES_MAX];    /* no answer arrives */
+    uint64_t inits_held_until_ns[SIM_PROCESSES_MAX]; /* nor a new InitProducerId */
 };
 
 extern struct kafka kafka;
@@ -235,6 +237,7 @@ void kafka_broker_down(uint32_t broker, uint64_t duration_ns);
 void kafka_stall(uint64_t duration_ns);
 void kafka_break_any(void);
 void kafka_hold_markers(uint64_t duration_ns);
+void kafka_hold_inits(const struct sim_process *process, uint64_t duration_ns);
 void kafka_compact(void);
 void kafka_heal(void);
 

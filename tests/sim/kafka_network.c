@@ -173,6 +173,11 @@ bool kafka_send(struct kafka_client *client, uint32_t broker, struct kafka_reque
     connection->last_arrival_ns = latest(connection->last_arrival_ns, now_ns + kafka_delay());
     if (request->serve == kafka_serve_end && sim_chance(kafka.tuning.end_stalls_per_million))
         connection->held_until_ns = now_ns + sim_random(kafka.tuning.late_ns);
+    if (request->serve == kafka_serve_init && sim_chance(kafka.tuning.init_stalls_per_million))
+        connection->held_until_ns = now_ns + sim_random(kafka.tuning.request_timeout_ns);
+    if (request->serve == kafka_serve_init)
+        connection->held_until_ns =
+            latest(connection->held_until_ns, kafka.inits_held_until_ns[client->process->index]);
     sim_at(connection->last_arrival_ns, NULL, arrive, request, 0);
     return true;
 }
@@ -372,6 +377,13 @@ void kafka_hold_markers(uint64_t duration_ns)
     kafka.markers_held_until_ns = sim_now_ns() + duration_ns;
 }
 
+void kafka_hold_inits(const struct sim_process *process, uint64_t duration_ns)
+{
+    sim_trace("fault: initialisations of %s are held back for %.3f s", process->name,
+              (double)duration_ns / 1e9);
+    kafka.inits_held_until_ns[process->index] = sim_now_ns() + duration_ns;
+}
+
 void kafka_heal(void)
 {
     for (uint32_t broker = 0; broker < KAFKA_BROKERS; broker++)
@@ -379,10 +391,12 @@ void kafka_heal(void)
     for (uint32_t index = 0; index < SIM_PROCESSES_MAX; index++) {
         kafka.cut_in_until_ns[index] = 0;
         kafka.cut_out_until_ns[index] = 0;
+        kafka.inits_held_until_ns[index] = 0;
     }
     kafka.markers_held_until_ns = 0;
     kafka.tuning.late_per_million = 0;
     kafka.tuning.end_stalls_per_million = 0;
+    kafka.tuning.init_stalls_per_million = 0;
     kafka.tuning.spike_per_million = 0;
     kafka.tuning.marker_slow_per_million = 0;
 }

@@ -257,6 +257,7 @@ static void tune(void)
     tuning->late_per_million = 500000;
     tuning->late_ns = sim_between(1, 10) * SIM_SECOND;
     tuning->end_stalls_per_million = sim_chance(500000) ? 0 : (uint32_t)sim_random(40000);
+    tuning->init_stalls_per_million = sim_chance(500000) ? 0 : (uint32_t)sim_random(150000);
     tuning->marker_slow_per_million = (uint32_t)sim_random(50000);
     tuning->marker_slow_ns = sim_between(100, 3000) * SIM_MS;
     scenario.fault_gap_ns = sim_between(60, 1200) * SIM_MS;
