@@ -167,8 +167,8 @@ static void answer(struct mr_core *core, struct mr_core_worker_state *worker, ui
     reply->sync.term = core->term;
     reply->sync.instance = worker->instance;
     reply->sync.sequence = sequence;
-    reply->sync.leaves = worker->leaving != MR_LEAVING_NOT && worker->actives_count == 0 &&
-                         worker->incoming_count == 0;
+    reply->sync.leaves = (worker->leaving != MR_LEAVING_NOT || worker->drained) &&
+                         worker->actives_count == 0 && worker->incoming_count == 0;
     reply->sync.tasks = answer.tasks;
     reply->sync.tasks_count = answer.tasks_count;
     reply->sync.topologies = answer.topologies;

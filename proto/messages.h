@@ -147,7 +147,7 @@ struct mr_sync_reply {
     uint64_t term;
     uint64_t instance; /* as asked */
     uint64_t sequence; /* as asked */
-    bool leaves;       /* the worker has asked to leave and nothing more is wanted of it */
+    bool leaves;       /* it has asked to leave, or is drained, and nothing is wanted of it */
     const struct mr_assigned_task *tasks; /* all that it should have */
     uint32_t tasks_count;
     const struct mr_assigned_topology *topologies; /* of these tasks */
