@@ -214,15 +214,15 @@ static void take_in(struct mr_nng_connection *connection, size_t size)
     if (connection->head_size == 0)
         connection->read_since_ms = mr_clock_monotonic_ms();
     connection->head_size += size;
-    if (connection->head_size < head_size_wanted(connection))
-        return;
+    bool complete = connection->head_size == head_size_wanted(connection);
     if (connection->reading == MR_NNG_READING_HEAD) {
-        head_complete(connection);
-    } else if (memcmp(connection->head, greeting, GREETING_SIZE) == 0) {
+        if (complete)
+            head_complete(connection);
+    } else if (memcmp(connection->head, greeting, connection->head_size) != 0) {
+        mr_nng_connection_close(connection, NNG_EPROTO);
+    } else if (complete) {
         begin_head(connection);
         connection->owner->greeted(connection);
-    } else {
-        mr_nng_connection_close(connection, NNG_EPROTO);
     }
 }
 

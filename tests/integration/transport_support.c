@@ -2,6 +2,7 @@
 #include "tests/integration/transport_support.h"
 
 #include "base/clock.h"
+#include "base/endian.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -90,13 +91,11 @@ int support_connect(int port)
 
 int support_greet(int port)
 {
-    static const uint8_t request_greeting[] = {0, 'S', 'P', 0, 0, 0x30, 0, 0};
-    static const uint8_t reply_greeting[] = {0, 'S', 'P', 0, 0, 0x31, 0, 0};
     uint8_t greeting[8];
     int file = support_connect(port);
-    assert_int_equal(send(file, request_greeting, 8, MSG_NOSIGNAL), 8);
+    assert_int_equal(send(file, "MRTR\1\0\0\0", 8, MSG_NOSIGNAL), 8);
     assert_int_equal(recv(file, greeting, 8, MSG_WAITALL), 8);
-    assert_memory_equal(greeting, reply_greeting, 8);
+    assert_memory_equal(greeting, "MRTR\1\0\0\0", 8);
     return file;
 }
 
@@ -119,15 +118,18 @@ static bool send_all(int file, const void *data, size_t size)
     return true;
 }
 
-bool support_send_raw(int file, uint32_t request_id, const void *data, size_t size,
-                      uint64_t claimed_size)
+bool support_send_head(int file, uint32_t size, uint32_t reserved, uint64_t request)
 {
-    uint8_t head[12];
-    uint32_t id = htonl(request_id | 0x80000000u);
-    for (int index = 0; index < 8; index++)
-        head[index] = (uint8_t)((claimed_size + 4) >> (8 * (7 - index)));
-    memcpy(head + 8, &id, 4);
-    return send_all(file, head, sizeof(head)) && send_all(file, data, size);
+    uint8_t head[16];
+    mr_put_u32le(head, size);
+    mr_put_u32le(head + 4, reserved);
+    mr_put_u64le(head + 8, request);
+    return send_all(file, head, sizeof(head));
+}
+
+bool support_send_raw(int file, uint64_t request, const void *data, size_t size)
+{
+    return support_send_head(file, (uint32_t)size, 0, request) && send_all(file, data, size);
 }
 
 bool support_is_closed(int file, int wait_ms)

@@ -24,14 +24,13 @@ struct mr_transport_tls support_tls(const char *name, const char *authority);
 int support_free_port(void);
 /* A connected raw socket at 127.0.0.1. */
 int support_connect(int port);
-/* A raw socket that has greeted as an nng REQ socket would. */
+/* A raw socket that has greeted and was greeted. */
 int support_greet(int port);
-/* A raw request with nng's framing; claimed_size is what its frame says of the payload. Returns
- * whether all of it could be written. */
-bool support_send_raw(int socket, uint32_t request_id, const void *data, size_t size,
-                      uint64_t claimed_size);
+/* Write a frame's head, or a whole frame. Returns whether all of it could be written. */
+bool support_send_head(int file, uint32_t size, uint32_t reserved, uint64_t request);
+bool support_send_raw(int file, uint64_t request, const void *data, size_t size);
 /* Whether the peer closes the connection within wait_ms; what it sends meanwhile is read. */
-bool support_is_closed(int socket, int wait_ms);
+bool support_is_closed(int file, int wait_ms);
 
 /* One transport, server and client at an address of the scheme. */
 struct support_pair {
