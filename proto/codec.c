@@ -71,7 +71,7 @@ struct mr_slice mr_request_encode(const struct mr_request *request, struct mr_ar
         fields.topology = topology_request_fields(&request->topology, &scratch);
         break;
     default:
-        MR_ASSERT(!"a request of an unknown kind");
+        mr_assert_failed("a request of an unknown kind", __FILE__, __LINE__);
     }
     struct mr_slice bytes = mr_message_pack((struct mr_slice){0}, &fields.base, arena);
     mr_arena_deinit(&scratch);
@@ -163,7 +163,7 @@ struct mr_slice mr_reply_encode(const struct mr_reply *reply, struct mr_arena *a
         fields.refused = refused_reply_fields(&reply->refused, &scratch);
         break;
     default:
-        MR_ASSERT(!"a reply of an unknown kind");
+        mr_assert_failed("a reply of an unknown kind", __FILE__, __LINE__);
     }
     struct mr_slice bytes = mr_message_pack((struct mr_slice){0}, &fields.base, arena);
     mr_arena_deinit(&scratch);

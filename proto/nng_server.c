@@ -149,7 +149,7 @@ static void remove_from_peer(struct request *request)
             return;
         }
     }
-    MR_ASSERT(!"a request that its peer does not know");
+    mr_assert_failed("a request that its peer does not know", __FILE__, __LINE__);
 }
 
 static void append_ready(struct nng_server *server, struct request *request)
