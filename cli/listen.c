@@ -16,6 +16,8 @@ static bool take_event(void *argument, const char *event, struct mr_slice data)
 {
     struct listening *listening = argument;
     listening->heard = true;
+    if (strcmp(event, "end") == 0) /* this coordinator leads no more */
+        return false;
     if (strcmp(event, "lost") == 0) {
         (void)fputs("millrace: this reader is slower than the stream: ", stderr);
         mr_text_write(stderr, data);

@@ -431,6 +431,11 @@ static void on_state(void *argument, struct mr_http_exchange *exchange)
     mr_api_lead(argument, exchange, mr_api_state);
 }
 
+static void on_tap(void *argument, struct mr_http_exchange *exchange)
+{
+    mr_api_lead(argument, exchange, mr_api_tap);
+}
+
 const struct mr_http_route mr_api_routes[] = {
     {MR_HTTP_GET, "/healthz", on_healthz},
     {MR_HTTP_GET, "/readyz", on_readyz},
@@ -456,4 +461,5 @@ const struct mr_http_route mr_api_routes[] = {
     {MR_HTTP_GET, "/v1/lag", on_lag},
     {MR_HTTP_GET, "/v1/why", on_why},
     {MR_HTTP_GET, "/v1/state/{topology}/{store}/{key*}", on_state},
+    {MR_HTTP_GET, "/v1/taps/{topology}/{operator}", on_tap},
     {MR_HTTP_GET, NULL, NULL}};

@@ -30,6 +30,7 @@ enum {
 };
 
 struct mr_coordinator;
+struct mr_forward;
 struct mr_work;
 
 typedef void (*mr_work_run_fn)(struct mr_coordinator *coordinator, struct mr_work *work);
@@ -124,6 +125,7 @@ struct mr_coordinator {
     uint64_t resigning_ms;
     bool gone; /* handed over: the core thread may end */
     struct mr_shell_warning *warnings;
+    struct mr_forward *forward; /* taps that are passed on */
     struct mr_work *later; /* to be finished behind what is under way, in order */
     struct mr_work **later_end;
 
@@ -184,6 +186,12 @@ struct mr_version_record *mr_shell_copy_version(const struct mr_version_record *
                                                 struct mr_arena *arena);
 struct mr_topology_record *mr_shell_copy_topology(const struct mr_topology_record *record,
                                                   struct mr_arena *arena);
+
+/* ---- forward.c: taps of operators, passed on from the workers ---- */
+/* The core thread, with each tick: start and end what listens to workers. */
+void mr_forward_look(struct mr_coordinator *coordinator, uint64_t now_ms);
+/* When the core thread has ended; takes at most some seconds. */
+void mr_forward_stop(struct mr_coordinator *coordinator);
 
 /* ---- api.c: HTTP ---- */
 extern const struct mr_http_route mr_api_routes[]; /* argument: the coordinator */
@@ -247,6 +255,7 @@ mr_api_handler mr_api_assignment;
 mr_api_handler mr_api_lag;
 mr_api_handler mr_api_why;
 mr_api_handler mr_api_state;
+mr_api_handler mr_api_tap;
 mr_api_handler mr_api_submit;
 mr_api_handler mr_api_pause;
 mr_api_handler mr_api_resume;

@@ -264,6 +264,7 @@ void mr_coordinator_stop(struct mr_coordinator *coordinator)
         coordinator->server->transport->ops->server_wake(coordinator->server);
     join_threads(coordinator);
     mr_api_give_up(coordinator);
+    mr_forward_stop(coordinator);
     destroy_rings(coordinator);
     mr_http_server_stop(coordinator->http);
     mr_http_client_destroy(coordinator->client);

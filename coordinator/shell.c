@@ -232,6 +232,7 @@ static void tick(struct mr_coordinator *coordinator, uint64_t now_ms)
         coordinator->next_gauges_ms = now_ms + GAUGES_MS;
         count_states(coordinator, now_ms);
     }
+    mr_forward_look(coordinator, now_ms);
     if (now_ms >= coordinator->next_watch_ms) {
         coordinator->next_watch_ms = now_ms + coordinator->options.watch_ms;
         mr_shell_watch(coordinator, now_ms);

@@ -10,6 +10,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -22,6 +23,7 @@ struct mr_http_client {
     char *certificate_file;
     char *key_file;
     char reason[CURL_ERROR_SIZE];
+    atomic_bool cancelled;
 };
 
 static int global_code;
@@ -67,6 +69,23 @@ void mr_http_client_destroy(struct mr_http_client *client)
     mr_memory_free(client);
 }
 
+void mr_http_client_cancel(struct mr_http_client *client)
+{
+    atomic_store(&client->cancelled, true);
+}
+
+/* curl asks about once a second, and whenever bytes come. */
+static int is_cancelled(void *argument, curl_off_t expected, curl_off_t received,
+                        curl_off_t to_send, curl_off_t sent)
+{
+    struct mr_http_client *client = argument;
+    (void)expected;
+    (void)received;
+    (void)to_send;
+    (void)sent;
+    return atomic_load(&client->cancelled) ? 1 : 0;
+}
+
 /* What all requests share. */
 static bool set_common(struct mr_http_client *client, const char *url)
 {
@@ -76,6 +95,9 @@ static bool set_common(struct mr_http_client *client, const char *url)
     bool good = curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, client->reason) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
+    good = good && curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
+    good = good && curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, is_cancelled) == CURLE_OK;
+    good = good && curl_easy_setopt(easy, CURLOPT_XFERINFODATA, client) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX) == CURLE_OK;
     good =
@@ -116,6 +138,8 @@ static enum mr_status fail(struct mr_http_client *client, CURLcode code, const c
         recovery = MR_RECOVERY_NONE;
     } else if (code == CURLE_OPERATION_TIMEDOUT) {
         status = MR_TIMEOUT;
+    } else if (code == CURLE_ABORTED_BY_CALLBACK) {
+        return MR_FAIL(error, MR_CLOSED, MR_RECOVERY_NONE, "The request was cancelled.");
     } else if (code == CURLE_WRITE_ERROR || code == CURLE_FILESIZE_EXCEEDED) {
         (void)MR_FAIL(error, MR_LIMIT, MR_RECOVERY_NONE, "The reply of %.200s is too large.", url);
         return MR_LIMIT;

@@ -32,6 +32,10 @@ enum mr_status mr_http_client_create(const struct mr_http_client_options *option
                                      struct mr_error *error) MR_NODISCARD;
 void mr_http_client_destroy(struct mr_http_client *client); /* accepts NULL */
 
+/* Any thread: what is under way ends with MR_CLOSED within about a second, and so does every later
+ * request. */
+void mr_http_client_cancel(struct mr_http_client *client);
+
 /* One request; redirects (307, 308) to http and https are followed, at most 3. content_type NULL:
  * no body. Answers of any code are MR_OK. Errors: MR_INVALID: the URL; MR_IO, MR_TIMEOUT with
  * recovery RETRY: nobody answered. */

@@ -312,18 +312,19 @@ uint32_t mr_coordinator_fixture_sync(struct mr_coordinator_fixture *fixture, uin
     bool dropped;
     if (fixture->sequence == 0)
         given_count = 0;
-    const struct mr_request request = {.protocol_version = MR_PROTOCOL_VERSION,
-                                       .kind = MR_REQUEST_SYNC,
-                                       .sync = {.cluster = "c",
-                                                .worker = worker,
-                                                .instance = 42,
-                                                .sequence = ++fixture->sequence,
-                                                .zone = "",
-                                                .http = "127.0.0.1:1",
-                                                .build = "test",
-                                                .threads_count = 2,
-                                                .tasks = given,
-                                                .tasks_count = given_count}};
+    const struct mr_request request = {
+        .protocol_version = MR_PROTOCOL_VERSION,
+        .kind = MR_REQUEST_SYNC,
+        .sync = {.cluster = "c",
+                 .worker = worker,
+                 .instance = 42,
+                 .sequence = ++fixture->sequence,
+                 .zone = "",
+                 .http = fixture->worker_http != NULL ? fixture->worker_http : "127.0.0.1:1",
+                 .build = "test",
+                 .threads_count = 2,
+                 .tasks = given,
+                 .tasks_count = given_count}};
     struct mr_slice answer = mr_coordinator_fixture_request(
         fixture, index, mr_request_encode(&request, &fixture->arena), &dropped);
     assert_int_equal(mr_reply_decode(answer, &fixture->arena, &reply, &fixture->error), MR_OK);

@@ -20,6 +20,7 @@ struct mr_coordinator_fixture {
     struct mr_http_client *client;
     struct mr_error error;
     uint64_t sequence;
+    const char *worker_http; /* that workers say they serve; NULL: one where nobody listens */
 };
 
 /* cmocka's set-up and tear-down; the state is the fixture. Topics `in` and `out` have 2 partitions

@@ -213,6 +213,30 @@ static void test_listens_to_events_until_told_to_end(void **state)
     assert_non_null(strstr(error.message, "/events"));
 }
 
+static void *cancel_soon(void *argument)
+{
+    (void)argument;
+    mr_clock_sleep_ms(100);
+    mr_http_client_cancel(client);
+    return NULL;
+}
+
+static void test_a_cancelled_client_ends(void **state)
+{
+    (void)state;
+    struct mr_error error;
+    pthread_t thread;
+    int count = 0;
+    uint64_t begun_ms = mr_clock_monotonic_ms();
+    assert_int_equal(pthread_create(&thread, NULL, cancel_soon, NULL), 0);
+    assert_int_equal(mr_http_client_listen(client, url("/events"), visit, &count, &error),
+                     MR_CLOSED);
+    pthread_join(thread, NULL);
+    assert_true(mr_clock_monotonic_ms() - begun_ms < 5000);
+    assert_int_equal(mr_http_client_listen(client, url("/events"), visit, &count, &error),
+                     MR_CLOSED);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -223,6 +247,7 @@ int main(void)
         WITH_SERVER(test_follows_redirects_with_method_body_and_token),
         WITH_SERVER(test_says_when_nobody_answers),
         WITH_SERVER(test_listens_to_events_until_told_to_end),
+        WITH_SERVER(test_a_cancelled_client_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
