@@ -28,8 +28,8 @@ static bool take_event(void *argument, const char *event, struct mr_slice data)
     return !listening->ended;
 }
 
-/* The server's sentence within the client's; problem documents may be cut there. */
-static struct mr_slice detail_of(const char *message)
+/* The server's sentence within the client's, where the problem document is cut. */
+static struct mr_slice detail_of(struct mr_server *server, const char *message)
 {
     static const char marker[] = "\"detail\":";
     const char *found = strstr(message, marker);
@@ -39,12 +39,16 @@ static struct mr_slice detail_of(const char *message)
         found++;
     if (found == NULL || *found != '"')
         return mr_slice_text(message);
-    const char *end = ++found;
+    const char *end = found + 1;
     while (*end != '\0' && *end != '"')
         end += *end == '\\' && end[1] != '\0' ? 2 : 1;
     if (*end == '\0')
-        end = NULL;
-    return end == NULL ? mr_slice_text(found) : mr_slice_from(found, (size_t)(end - found));
+        return mr_slice_text(found + 1);
+    json_t *text = json_loadb(found, (size_t)(end - found) + 1, JSON_DECODE_ANY, NULL);
+    const char *decoded = text == NULL ? found + 1 : json_string_value(text);
+    struct mr_slice copy = mr_slice_text(mr_arena_copy_text(&server->arena, decoded));
+    json_decref(text);
+    return copy;
 }
 
 enum mr_exit mr_listen(struct mr_server *server, const char *path,
@@ -68,7 +72,7 @@ enum mr_exit mr_listen(struct mr_server *server, const char *path,
         failures_count = listening.heard || status == MR_OK ? 0 : failures_count + 1;
         connected = connected || failures_count == 0;
         if (refused || failures_count >= (connected ? FAILURES_MAX : server->urls_count)) {
-            struct mr_slice detail = detail_of(error.message);
+            struct mr_slice detail = detail_of(server, error.message);
             (void)fputs("millrace: ", stderr);
             mr_text_write(stderr, detail);
             (void)fputc('\n', stderr);

@@ -126,7 +126,7 @@ struct mr_coordinator {
     bool gone; /* handed over: the core thread may end */
     struct mr_shell_warning *warnings;
     struct mr_forward *forward; /* taps that are passed on */
-    struct mr_work *later; /* to be finished behind what is under way, in order */
+    struct mr_work *later;      /* to be finished behind what is under way, in order */
     struct mr_work **later_end;
 
     /* The reads thread's. */

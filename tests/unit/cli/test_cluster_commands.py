@@ -311,9 +311,9 @@ class ReadingTest(ClusterTest):
         self.assertEqual(output, '{"record":1}\n{"record":2}\n')
 
     def test_tap_refused(self):
-        fake = self.serve({"GET /v1/taps/scores/score": problem(404, "There is no such operator.")})
+        fake = self.serve({"GET /v1/taps/scores/score": problem(404, 'There is no "x".')})
         code, output, errors = self.run_program("tail", "scores", "score", server=fake)
-        self.assertEqual((code, output, errors), (1, "", "millrace: There is no such operator.\n"))
+        self.assertEqual((code, output, errors), (1, "", 'millrace: There is no "x".\n'))
 
 
 class ChangingTest(ClusterTest):
