@@ -91,7 +91,6 @@ struct mr_core_task_state {
     /* What was heard. */
     bool reported;
     uint64_t report_sequence; /* of the Sync that named it last */
-    uint64_t told_sequence;   /* of the Sync whose answer named it last; 0: none yet */
     uint64_t seen_epoch;      /* highest that any claim or report has had */
     struct mr_task_report report;
     char *error;

@@ -149,7 +149,6 @@ void mr_core_task_adopt(struct mr_core *core, struct mr_core_task_state *task)
     MR_ASSERT(task->phase == MR_PHASE_FREE && task->holder != NULL);
     set_phase(core, task, MR_PHASE_ASSIGNED);
     list_add(task);
-    task->told_sequence = 0;
     task->block = MR_BLOCK_NOT;
     struct mr_core_copy *copy = mr_core_copy_find(task, task->holder);
     if (copy != NULL)
@@ -209,7 +208,6 @@ void mr_core_task_written(struct mr_core *core, struct mr_core_task_state *task)
     task->holder->incoming_count--;
     task->holder->raising_count -= task->raising;
     task->raising = false;
-    task->told_sequence = 0;
     task->report_sequence = 0;
     task->reported = false;
     set_phase(core, task, MR_PHASE_ASSIGNED);

@@ -153,14 +153,14 @@ static void active_report(struct mr_core *core, struct mr_core_worker_state *wor
         mr_core_task_raise(core, task, worker, report->epoch);
 }
 
-/* What it was told to let go and does not name any more is released. A Sync that crossed the answer
- * which named the task proves nothing. */
+/* What it was told to let go and does not name any more is released. (A Sync that crossed the
+ * answer which named the task first says as much, wrongly: then the next owner's claim ends this
+ * one.) */
 static void find_absent(struct mr_core *core, struct mr_core_worker_state *worker)
 {
     for (uint32_t i = worker->actives_count; i-- > 0;) {
         struct mr_core_task_state *task = worker->actives[i];
-        if (task->phase == MR_PHASE_REVOKED && task->report_sequence != worker->sequence &&
-            task->told_sequence < worker->sequence)
+        if (task->phase == MR_PHASE_REVOKED && task->report_sequence != worker->sequence)
             mr_core_task_free(core, task);
     }
 }

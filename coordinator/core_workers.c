@@ -139,7 +139,7 @@ static void answer_add(struct mr_core *core, struct sync_answer *answer,
 }
 
 static void answer_fill(struct mr_core *core, struct mr_core_worker_state *worker,
-                        uint64_t sequence, struct sync_answer *answer)
+                        struct sync_answer *answer)
 {
     uint32_t most = worker->actives_count + worker->copies_count;
     answer->tasks = mr_arena_new(&core->arena, most, sizeof *answer->tasks);
@@ -149,8 +149,6 @@ static void answer_fill(struct mr_core *core, struct mr_core_worker_state *worke
         struct mr_core_task_state *task = worker->actives[i];
         if (task->phase != MR_PHASE_ASSIGNED)
             continue;
-        if (sequence > task->told_sequence)
-            task->told_sequence = sequence;
         answer_add(core, answer, task, MR_TASK_ROLE_ACTIVE);
     }
     for (uint32_t i = 0; i < worker->copies_count && worker->leaving == MR_LEAVING_NOT; i++)
@@ -162,7 +160,7 @@ static void answer(struct mr_core *core, struct mr_core_worker_state *worker, ui
                    uint64_t sequence)
 {
     struct sync_answer answer = {0};
-    answer_fill(core, worker, sequence, &answer);
+    answer_fill(core, worker, &answer);
     struct mr_reply *reply = reply_add(core, handle, MR_REPLY_SYNC);
     reply->sync.term = core->term;
     reply->sync.instance = worker->instance;

@@ -138,6 +138,22 @@ static void test_an_announced_restart_moves_nothing(void **state)
     core_shell_destroy(shell);
 }
 
+static void test_nothing_is_balanced_while_somebody_restarts(void **state)
+{
+    (void)state;
+    struct core_shell *shell = three_workers("main:12");
+    shell->workers[0].leaving = MR_LEAVING_RESTART;
+    core_shell_run(shell, 500);
+    core_shell_kill(shell, &shell->workers[0]);
+    core_shell_worker(shell, "w4");
+    core_shell_run(shell, 10000);
+    assert_int_equal(shell->moves_count, 0);
+    core_shell_start(shell, &shell->workers[0]);
+    core_shell_run(shell, 5000);
+    assert_int_equal(shell->moves_count, 3);
+    core_shell_destroy(shell);
+}
+
 static void test_the_grace_of_a_restart_ends(void **state)
 {
     (void)state;
@@ -202,7 +218,7 @@ static void test_a_user_drains_and_undrains(void **state)
     assert_int_equal(core_shell_running(shell), TASKS);
     assert_int_equal(state_of(shell, "w1"), MR_WORKER_DRAINING);
     assert_true(shell->workers[0].left); /* it may end: with --exit-when-drained it does */
-    core_shell_take_over(shell, true);    /* another leader knows */
+    core_shell_take_over(shell, true);   /* another leader knows */
     core_shell_run(shell, 5000);
     assert_int_equal(core_shell_count(shell, &shell->workers[0], MR_TASK_ROLE_ACTIVE), 0);
     handle = core_shell_user(shell, MR_ACTION_DRAIN, "w1", NULL);
@@ -281,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_a_new_instance_replaces_the_old_one_at_once),
         cmocka_unit_test(test_a_replaced_instance_gets_nothing_and_cannot_spin),
         cmocka_unit_test(test_an_announced_restart_moves_nothing),
+        cmocka_unit_test(test_nothing_is_balanced_while_somebody_restarts),
         cmocka_unit_test(test_the_grace_of_a_restart_ends),
         cmocka_unit_test(test_a_leaving_worker_is_emptied_first),
         cmocka_unit_test(test_the_last_worker_may_leave),
