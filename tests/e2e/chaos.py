@@ -13,11 +13,7 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from cluster import Cluster, wait_until
 from millrace import readings, zscore_topology
 
-# Of a killed worker whatever it had asked the broker to commit is committed by then; nobody else
-# can have taken its tasks over: silence is believed after 500 ms.
-LAST_WORD_S = 0.15
-
-# Where a worker of the long form may kill itself: name and how often it passes there a second.
+# Where a worker may kill itself.
 CRASH_POINTS = ("after_init", "claim_after_init", "claim_before_write", "after_claim",
                 "before_restore", "restore_commit", "before_begin", "after_outputs",
                 "after_produce", "before_end_txn", "after_end_txn", "after_apply")
@@ -79,7 +75,7 @@ class Reader(threading.Thread):
         self.consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
         self.halt, self.lock = threading.Event(), threading.Lock()
         self.ids = [array("q") for _ in range(partitions)]
-        self.arrivals = [[] for _ in range(partitions)]  # (monotonic time, records up to then)
+        self.arrivals = [[] for _ in range(partitions)]  # (monotonic time, count, newest id)
         self.errors = []
 
     def run(self):
@@ -96,24 +92,23 @@ class Reader(threading.Thread):
                 moved.add(message.partition())
             with self.lock:
                 for partition in moved:
-                    self.arrivals[partition].append((now, len(self.ids[partition])))
+                    ids = self.ids[partition]
+                    self.arrivals[partition].append((now, len(ids), ids[-1]))
         self.consumer.close()
 
     def count(self):
         return sum(len(ids) for ids in self.ids)
 
-    def first_after(self, partition, fault_at, timeout=60):
-        """Seconds from a kill at `fault_at` to the first output that its victim did not commit."""
+    def first_after(self, partition, mark, timeout=60):
+        """Seconds from a mark (Scene.mark) to the first output of a record that is younger: nobody
+        who was dead by then can have made it."""
+        since, identity = mark
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             with self.lock:
-                arrivals = self.arrivals[partition]
-                for at, _ in reversed(arrivals):
-                    if at < fault_at + LAST_WORD_S:
-                        break
-                    found = at
-                if arrivals and arrivals[-1][0] >= fault_at + LAST_WORD_S:
-                    return found - fault_at
+                for at, _, newest in self.arrivals[partition]:
+                    if newest >= identity:
+                        return at - since
             time.sleep(0.01)
         raise AssertionError(f"partition {partition}: no output for {timeout} s after the fault")
 
@@ -122,7 +117,7 @@ class Reader(threading.Thread):
         found = {}
         with self.lock:
             for partition in range(len(self.ids)) if partitions is None else partitions:
-                times = [at for at, _ in self.arrivals[partition]
+                times = [at for at, _, _ in self.arrivals[partition]
                          if (since is None or at >= since) and (until is None or at <= until)]
                 times = ([since] if since else []) + times + ([until] if until else [])
                 found[partition] = max((b - a for a, b in zip(times, times[1:])), default=0.0)
@@ -136,8 +131,8 @@ class Reader(threading.Thread):
         total = 0
         with self.lock:
             for arrivals in self.arrivals:
-                counts = [count for at, count in arrivals if at <= until]
-                before = [count for at, count in arrivals if at <= since]
+                counts = [count for at, count, _ in arrivals if at <= until]
+                before = [count for at, count, _ in arrivals if at <= since]
                 total += (counts[-1] if counts else 0) - (before[-1] if before else 0)
         return total / (until - since)
 
@@ -283,11 +278,21 @@ class Scene:
         self.flows()
         return self
 
+    def mark(self):
+        """Now, and the id that the feed writes next."""
+        return time.monotonic(), self.feed.count
+
     def flows(self, seconds=60):
-        """Until every partition has an output that is younger than now."""
-        now = time.monotonic()
+        """Until every partition has an output of a record that is not written yet."""
+        mark = self.mark()
         for partition in range(self.partitions):
-            self.reader.first_after(partition, now, seconds)
+            self.reader.first_after(partition, mark, seconds)
+
+    def killed(self, worker):
+        """kill -9. The mark to measure from: its time is before the kill, its id behind it."""
+        at = time.monotonic()
+        worker.kill()
+        return at, self.feed.count
 
     def owned_by(self, worker):
         """The partitions whose active task a worker has."""

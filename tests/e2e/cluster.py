@@ -134,8 +134,11 @@ class Cluster:
         self.workers[name] = process
         return process.start() if start else process
 
-    def server(self):
-        """The HTTP address of the coordinator that leads."""
+    def server(self, seconds=20):
+        """The HTTP address of the coordinator that leads. An election takes some seconds."""
+        return wait_until(self._leader, seconds, what="a coordinator that leads")
+
+    def _leader(self):
         for one in self.coordinators:
             if not one.alive() or one.paused:
                 continue

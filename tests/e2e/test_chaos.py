@@ -71,10 +71,10 @@ def test_a_zombie_commits_nothing_and_comes_back(scene):
     zombie = scene.cluster.workers["w1"]
     mine, pid = scene.owned_by("w1"), zombie.process.pid
     assert mine
-    at = time.monotonic()
     zombie.pause()
+    mark = scene.mark()
     for partition in mine:
-        scene.reader.first_after(partition, at)
+        scene.reader.first_after(partition, mark)
     assert not scene.owned_by("w1")
     before = claims_of(scene)
     zombie.resume()
@@ -94,9 +94,7 @@ def test_an_owner_that_initialises_late(scene):
     late = scene.cluster.worker(threads=1, start=False)
     late.start({"MILLRACE_FAILPOINT": "claim_before_init:1:stop"})
     wait_until(lambda: is_stopped(late), 30, what="the stall")
-    at = time.monotonic()
-    for partition in range(scene.partitions):
-        scene.reader.first_after(partition, at)  # others run what it was to have
+    scene.flows()  # others run what it was to have
     before = claims_of(scene)
     late.resume()
     wait_until(lambda: scene.owned_by(late.name), 30, what="its share")
