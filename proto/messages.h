@@ -232,7 +232,9 @@ struct mr_reply {
 
 /* ---- The control topic: <cluster>.control, one partition, compacted ----
  * Key "leader": who leads. Key "topology/<name>". Key "version/<name>/<number>": the last ten.
- * Key "task/<generation, 16 hex digits>/<subtopology>/<partition>". */
+ * Key "task/<generation, 16 hex digits>/<subtopology>/<partition>".
+ * Key "drain/<worker>": a task record that names the worker; until its tombstone it gets no tasks.
+ */
 
 struct mr_leader_record {
     uint64_t term;

@@ -9,11 +9,15 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "proto/messages.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+_Static_assert((int)MR_NNG_MESSAGE_BYTES_MAX == (int)MR_MESSAGE_BYTES_MAX,
+               "the largest message fits");
 
 enum { PEM_BYTES_MAX = 1 << 20, PORT_MAX = 65535, NANOSECONDS = 1000000000 };
 

@@ -5,8 +5,13 @@
  * request under way; sending another gives the first up. A server hands requests out and takes each
  * answer whenever it is ready (a long poll), in any order. A request may arrive more than once
  * (resend) and an answer may never arrive: requests are idempotent.
- * Addresses: tcp://HOST:PORT, ipc://PATH, tls+tcp://HOST:PORT (mutual authentication).
- * Limits: MR_MESSAGE_BYTES_MAX a message, MR_TRANSPORT_PENDING_MAX requests without an answer. */
+ * Addresses: tcp://HOST:PORT, ipc://PATH, tls+tcp://HOST:PORT (mutual authentication; HOST is the
+ * DNS name in the server's certificate).
+ * Limits: MR_MESSAGE_BYTES_MAX a message. At MR_TRANSPORT_PENDING_MAX requests without an answer
+ * nothing more is received until one is answered. A connection with more than
+ * MR_TRANSPORT_PEER_PENDING_MAX of them, or that does not take its answers for ten seconds, or is
+ * without a request for a minute, is closed. Of MR_TRANSPORT_CONNECTIONS_MAX connections (or half
+ * of the files that the process may open) the most idle one is closed for a new one. */
 #ifndef MR_PROTO_TRANSPORT_H
 #define MR_PROTO_TRANSPORT_H
 
