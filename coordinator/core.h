@@ -13,7 +13,15 @@
  *     with what the control topic says; tasks whose worker is silent after that are reassigned.
  *  5. All tasks of a topology run the same version: an upgrade releases all of them, then the
  *     topology record names the new version, then they are assigned.
- * Time is monotonic milliseconds of this process, for liveness only. */
+ * Users: every USER is answered once, when what it wants is committed: SUBMIT and ROLLBACK once the
+ * version is active, DELETE and RESET (202) once the record says so, SEEK after its job. One
+ * command at a time per topology (409); when the lead is lost, 503. handle 0: nobody waits.
+ * SUBMIT's version gets its number here; one that was planned for another number or generation is
+ * refused. Jobs: before FENCE and SEEK the tasks' records are raised and name nobody, so a claim
+ * for nobody is above every owner's and below the next one's. RESET binds under next_generation.
+ * Failed jobs of DELETE and RESET are tried again, up to a minute apart; others fail their command.
+ * Time is monotonic milliseconds of this process, for liveness only. An announced restart is known
+ * to the leader that heard of it; a drain that a user wants is in the control topic. */
 #ifndef MR_COORDINATOR_CORE_H
 #define MR_COORDINATOR_CORE_H
 
@@ -31,6 +39,7 @@ enum {
 
 struct mr_core;
 
+/* 0 is the default. */
 struct mr_core_options {
     const char *cluster;
     uint64_t seed;             /* of ids and of ties */
