@@ -41,7 +41,8 @@ struct mr_core_command *mr_core_command_add(struct mr_core *core, enum mr_core_c
     return command;
 }
 
-static char *format_text(struct mr_core *core, const char *format, va_list arguments)
+static char *MR_PRINTF(2, 0)
+    format_text(struct mr_core *core, const char *format, va_list arguments)
 {
     char text[MR_MESSAGE_TEXT_MAX];
     int size = vsnprintf(text, sizeof text, format, arguments);
