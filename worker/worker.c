@@ -200,11 +200,12 @@ static void dispose_lanes(struct mr_running *running)
     for (uint32_t index = 0; index < running->lanes_count; index++) {
         struct mr_lane *lane = running->lanes[index];
         void *item;
+        if (atomic_load(&lane->disposed))
+            continue; /* by a keeper: its rings are gone */
         while (mr_ring_pop(lane->arrivals, &item, 0) == MR_OK)
             ; /* its topology has it, too */
         lane->phase = MR_LANE_STOPPED;
-        if (!atomic_load(&lane->disposed))
-            mr_lane_dispose(lane);
+        mr_lane_dispose(lane);
     }
 }
 
