@@ -279,7 +279,7 @@ static void begin(const struct sim_rule *rule)
     sim_cluster.nodes_count = (uint32_t)sim_between(2, SIM_NODES_MAX);
     for (uint32_t index = 0; index < sim_cluster.nodes_count; index++) {
         struct sim_node *node = &sim_cluster.nodes[index];
-        char name[16];
+        char name[SIM_NAME_SIZE];
         (void)snprintf(name, sizeof name, "worker-%u", index);
         node->index = index;
         node->threads_count = (uint32_t)sim_between(1, 2);
