@@ -123,8 +123,8 @@ def test_dead_letters_come_back_once(scene, kafka):
         code, output, _ = commands.run("dlq", "list", name, "-o", "json")
         return code == 0 and json.loads(output)["letters"] == 2
     wait_until(letters, 60, 0.3, "two dead letters")
-    shown = [json.loads(line) for line in commands.good("dlq", "show", name, "-o", "json").split("\n")
-             if line]
+    shown = [json.loads(line)
+             for line in commands.good("dlq", "show", name, "-o", "json").splitlines()]
     first = f"{shown[0]['partition']}:{shown[0]['offset']}"
     assert "1 letter replayed" in commands.good("dlq", "replay", name, "--offset", first)
     assert "1 letter replayed" in commands.good("dlq", "replay", name, "--all", "--count", "1")
