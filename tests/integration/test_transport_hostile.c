@@ -157,6 +157,32 @@ static void test_answers_that_nobody_reads(void **state)
     expect_service();
 }
 
+/* Who does not greet, and who does not take an answer, has ten seconds. */
+static void test_the_slow_are_closed(void **state)
+{
+    enum { ANSWER_BYTES = 8 << 20, SLOW_MS = 13000 };
+    struct mr_transport_incoming gone = {.handle = 1};
+    (void)state;
+    int silent = support_connect(pair.port);
+    int reader = support_greet(pair.port);
+    assert_true(support_send_raw(reader, 1, "ask", 3));
+    struct mr_transport_incoming incoming = support_receive(&pair);
+    char *answer = mr_memory_new(ANSWER_BYTES, 1);
+    pair.ops->server_reply(pair.server, incoming.handle, mr_slice_from(answer, ANSWER_BYTES));
+    mr_memory_free(answer);
+    uint64_t start_ms = mr_clock_monotonic_ms();
+    expect_service();
+    assert_true(support_is_closed(silent, SLOW_MS));
+    assert_int_equal(pair.ops->server_receive(pair.server, SLOW_MS, &gone, &pair.error), MR_OK);
+    assert_int_equal(gone.handle, 0);
+    assert_true(gone.peer == incoming.peer);
+    uint64_t took_ms = mr_clock_monotonic_ms() - start_ms;
+    assert_true(took_ms >= 9900 && took_ms < SLOW_MS);
+    assert_int_equal(close(silent), 0);
+    assert_int_equal(close(reader), 0);
+    expect_service();
+}
+
 /* Connections come and go, a thousand of them, with and without a greeting. */
 static void test_a_thousand_connects(void **state)
 {
@@ -231,6 +257,7 @@ static void test_a_server_of_garbage(void **state)
     struct mr_slice reply;
     (void)state;
     pair.ops->server_destroy(pair.server);
+    pair.server = NULL;
     for (size_t index = 0; index < 4; index++) {
         int listener = listen_raw(pair.port);
         support_send(&pair, pair.client, "question");
@@ -256,6 +283,7 @@ static void test_a_silent_server_is_left(void **state)
     struct mr_slice reply;
     (void)state;
     pair.ops->server_destroy(pair.server);
+    pair.server = NULL;
     int listener = listen_raw(pair.port);
     support_send(&pair, pair.client, "anybody?");
     int first = accept(listener, NULL, NULL);
@@ -285,6 +313,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_large_claims, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_flood_of_requests, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answers_that_nobody_reads, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_slow_are_closed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_thousand_connects, setup, teardown),
         cmocka_unit_test_setup_teardown(test_places_are_for_those_who_ask, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_server_of_garbage, setup, teardown),

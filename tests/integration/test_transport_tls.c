@@ -75,6 +75,7 @@ static void test_a_server_of_another_name(void **state)
     support_pair_deinit(&pair);
     support_pair_init(&pair, "tls+tcp");
     pair.ops->server_destroy(pair.server);
+    pair.server = NULL;
     pair.server_tls = support_tls("elsewhere", "authority");
     support_listen(&pair);
     struct mr_slice reply;
