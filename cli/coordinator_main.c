@@ -85,8 +85,26 @@ static enum mr_status fill(const struct mr_arguments *arguments, struct mr_arena
                               : MR_OK;
 }
 
+/* Names and addresses that no Kafka and no network can help. */
+static bool are_sound(const struct mr_coordinator_options *options)
+{
+    struct mr_error error;
+    if (!mr_settings_is_name(options->cluster)) {
+        (void)fprintf(
+            stderr,
+            "millrace-coordinator: --cluster is 1 to 63 letters, digits, dots, dashes and "
+            "underscores, not %s\n",
+            options->cluster);
+        return false;
+    }
+    if (mr_nng_address_check(options->listen, options->tls, &error) == MR_OK)
+        return true;
+    (void)fprintf(stderr, "millrace-coordinator: --listen: %s\n", error.message);
+    return false;
+}
+
 /* Kafka may still be starting: ask for a while. */
-static enum mr_status start(const struct mr_coordinator_options *options,
+static enum mr_status start(const struct mr_coordinator_options *options, const char *brokers,
                             struct mr_coordinator **coordinator, struct mr_error *error)
 {
     uint64_t until_ms = mr_clock_monotonic_ms() + REACH_MS_MAX;
@@ -95,25 +113,27 @@ static enum mr_status start(const struct mr_coordinator_options *options,
         if (status == MR_OK || error->recovery != MR_RECOVERY_RETRY || stop_signals > 0 ||
             mr_clock_monotonic_ms() >= until_ms)
             return status;
-        MR_LOG_AT(MR_LOG_WARNING, "coordinator", NULL, "waiting for Kafka: %s", error->message);
+        MR_LOG_AT(MR_LOG_WARNING, "coordinator", MR_LOG_FIELDS("brokers", brokers),
+                  "waiting for Kafka: %s", error->message);
         mr_clock_sleep_ms(RETRY_MS);
     }
 }
 
 static enum mr_exit failed(const struct mr_error *error)
 {
-    (void)fprintf(stderr, "millrace-coordinator: %s\n", error->message);
-    return error->recovery == MR_RECOVERY_RETRY || error->status == MR_TIMEOUT ? MR_EXIT_UNREACHED
-                                                                               : MR_EXIT_WRONG;
+    bool unreached = error->recovery == MR_RECOVERY_RETRY || error->status == MR_TIMEOUT;
+    (void)fprintf(stderr, "millrace-coordinator: %s%s\n", error->message,
+                  unreached ? " Check that Kafka runs and is reached at --brokers." : "");
+    return unreached ? MR_EXIT_UNREACHED : MR_EXIT_WRONG;
 }
 
-static enum mr_exit serve(struct mr_coordinator_options *options)
+static enum mr_exit serve(struct mr_coordinator_options *options, const char *brokers)
 {
     struct mr_coordinator *coordinator = NULL;
     struct mr_error error;
     options->transport = mr_nng_transport_create();
     enum mr_exit code = MR_EXIT_FINE;
-    if (start(options, &coordinator, &error) != MR_OK) {
+    if (start(options, brokers, &coordinator, &error) != MR_OK) {
         code = failed(&error);
     } else {
         char port[16];
@@ -152,10 +172,12 @@ static enum mr_exit run(const struct mr_arguments *arguments)
     enum mr_exit code = MR_EXIT_FINE;
     if (fill(arguments, &arena, &options, &error) != MR_OK) {
         code = failed(&error);
+    } else if (!are_sound(&options)) {
+        code = MR_EXIT_USAGE;
     } else if (open_log(arguments, &arena, &options.log, &error) != MR_OK) {
         code = failed(&error);
     } else {
-        code = serve(&options);
+        code = serve(&options, mr_settings_text(arguments, "brokers", ""));
         options.log->ops->close(options.log);
     }
     mr_arena_deinit(&arena);

@@ -4,6 +4,7 @@
 #include "cli/settings.h"
 
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/load.h"
@@ -134,6 +135,12 @@ int64_t mr_settings_integer(const struct mr_arguments *arguments, const char *na
 {
     return mr_arguments_given(arguments, name) ? mr_arguments_flag(arguments, name)->integer
                                                : otherwise;
+}
+
+bool mr_settings_is_name(const char *text)
+{
+    size_t size = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return size > 0 && size <= MR_LIMIT_NAME_BYTES && text[size] == '\0';
 }
 
 enum mr_status mr_settings_secret(const char *path, struct mr_arena *arena, const char **secret,

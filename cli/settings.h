@@ -25,6 +25,9 @@ const char *mr_settings_text(const struct mr_arguments *arguments, const char *n
 int64_t mr_settings_integer(const struct mr_arguments *arguments, const char *name,
                             int64_t otherwise);
 
+/* A name of a cluster or worker: 1 to 63 letters, digits, dots, dashes and underscores. */
+bool mr_settings_is_name(const char *text);
+
 /* A file that holds one secret, without the line's end. Owner: arena. */
 enum mr_status mr_settings_secret(const char *path, struct mr_arena *arena, const char **secret,
                                   struct mr_error *error) MR_NODISCARD;

@@ -21,12 +21,6 @@ static enum mr_exit usage(const char *format, const char *argument)
     return MR_EXIT_USAGE;
 }
 
-static bool is_name(const char *text)
-{
-    size_t size = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
-    return size > 0 && size <= MR_LIMIT_NAME_BYTES && text[size] == '\0';
-}
-
 /* Addresses divided by commas; they are cut in place. */
 static bool split_addresses(char *list, struct mr_worker_options *options)
 {
@@ -41,6 +35,17 @@ static bool split_addresses(char *list, struct mr_worker_options *options)
     return options->addresses_count > 0;
 }
 
+/* What can never be reached is said at once, and not with every try. */
+static enum mr_exit check_addresses(const struct mr_worker_options *options)
+{
+    struct mr_error error;
+    for (uint32_t index = 0; index < options->addresses_count; index++)
+        if (mr_nng_address_check(options->addresses[index], options->has_tls ? &options->tls : NULL,
+                                 &error) != MR_OK)
+            return usage("--coordinators:", error.message);
+    return MR_EXIT_FINE;
+}
+
 static enum mr_exit read_tls(const struct mr_arguments *arguments,
                              struct mr_worker_options *options)
 {
@@ -53,7 +58,7 @@ static enum mr_exit read_tls(const struct mr_arguments *arguments,
     options->has_tls = count == 3;
     if (count == 1 || count == 2)
         return usage("--tls-certificate, --tls-key and --tls-authority are given together", "");
-    return MR_EXIT_FINE;
+    return check_addresses(options);
 }
 
 static enum mr_exit read_names(const struct mr_arguments *arguments, struct mr_arena *arena,
@@ -74,10 +79,10 @@ static enum mr_exit read_names(const struct mr_arguments *arguments, struct mr_a
     options->brokers = mr_settings_text(arguments, "brokers", NULL);
     options->kafka_config = mr_settings_text(arguments, "kafka-config", NULL);
     options->state_directory = mr_settings_text(arguments, "state-dir", "millrace-state");
-    if (!is_name(options->cluster))
+    if (!mr_settings_is_name(options->cluster))
         return usage("--cluster is 1 to 63 letters, digits, dots, dashes and underscores, not",
                      options->cluster);
-    if (!is_name(options->name))
+    if (!mr_settings_is_name(options->name))
         return usage("--name is 1 to 63 letters, digits, dots, dashes and underscores, not",
                      options->name);
     if (strlen(options->zone) > MR_LIMIT_NAME_BYTES)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "base/options.h"
 #include "coordinator/internal.h"
 
 #include <stdio.h>
@@ -104,7 +105,7 @@ static void send_to_leader(struct mr_coordinator *coordinator, struct mr_http_ex
         strcmp(http, coordinator->http_address) == 0) {
         mr_http_problem(exchange, 503, RETRY_S,
                         "No coordinator leads the cluster \"%s\" just now; an election takes some "
-                        "seconds.",
+                        "seconds. If it lasts, no coordinator reaches Kafka: their logs say why.",
                         coordinator->options.cluster);
         return;
     }
@@ -225,6 +226,19 @@ void mr_api_news(struct mr_coordinator *coordinator, const char *event, const ch
 
 /* ---- Parts of requests ---- */
 
+void mr_api_no_topology(struct mr_coordinator *coordinator, struct mr_http_exchange *exchange,
+                        const char *name, uint64_t now_ms)
+{
+    uint32_t count = mr_core_topologies_count(coordinator->core);
+    const char **names = mr_arena_new(mr_http_arena(exchange), count + 1u, sizeof(char *));
+    for (uint32_t index = 0; index < count; index++)
+        names[index] = mr_core_topology_at(coordinator->core, index, now_ms).record->name;
+    const char *near = mr_options_nearest(name, names, count);
+    mr_http_problem(exchange, 404, 0, "There is no topology \"%s\"%s%s%s", name,
+                    near == NULL ? "." : "; did you mean \"", near == NULL ? "" : near,
+                    near == NULL ? "" : "\"?");
+}
+
 bool mr_api_topology(struct mr_coordinator *coordinator, struct mr_http_exchange *exchange,
                      uint64_t now_ms, struct mr_core_topology *topology)
 {
@@ -234,7 +248,7 @@ bool mr_api_topology(struct mr_coordinator *coordinator, struct mr_http_exchange
         if (topology->record != NULL && strcmp(topology->record->name, name) == 0)
             return true;
     }
-    mr_http_problem(exchange, 404, 0, "There is no topology \"%s\".", name);
+    mr_api_no_topology(coordinator, exchange, name, now_ms);
     return false;
 }
 

@@ -53,7 +53,8 @@ static void look_at_report(struct finding *finding, const struct mr_core_task *t
     switch (task->report.state) {
     case MR_TASK_STATE_FAILED:
         consider(finding, 80, "task", task, task->report.error,
-                 "A corrected definition or corrected data, then `resume`.");
+                 "What the reason asks for: a corrected definition, corrected data, a disk; then "
+                 "`resume`.");
         break;
     case MR_TASK_STATE_FENCED:
         consider(finding, 60, "task", task, task->report.error,
@@ -143,7 +144,7 @@ void mr_api_why(struct mr_coordinator *coordinator, struct mr_http_exchange *exc
             break;
     }
     if (index == mr_core_topologies_count(coordinator->core)) {
-        mr_http_problem(exchange, 404, 0, "There is no topology \"%s\".", name);
+        mr_api_no_topology(coordinator, exchange, name, now_ms);
         return;
     }
     const char *warning =

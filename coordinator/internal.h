@@ -220,6 +220,9 @@ void mr_api_failure(struct mr_http_exchange *exchange, const struct mr_error *er
 /* Ask the core; its ANSWER answers the exchange. members (given up; NULL: none) go along. */
 void mr_api_ask(struct mr_coordinator *coordinator, struct mr_http_exchange *exchange,
                 json_t *members, struct mr_core_event *event, uint64_t now_ms);
+/* 404, with the nearest name that there is. */
+void mr_api_no_topology(struct mr_coordinator *coordinator, struct mr_http_exchange *exchange,
+                        const char *name, uint64_t now_ms);
 /* The topology that the route names; false: answered with 404. */
 bool mr_api_topology(struct mr_coordinator *coordinator, struct mr_http_exchange *exchange,
                      uint64_t now_ms, struct mr_core_topology *topology);

@@ -97,7 +97,9 @@ static void receive_request(struct mr_coordinator *coordinator,
         refuse_malformed(coordinator, incoming, status, &error);
     else if (strcmp(cluster_of(request), coordinator->options.cluster) != 0)
         refuse(coordinator, incoming->handle, MR_REFUSAL_WRONG_CLUSTER,
-               "This coordinator belongs to another cluster.");
+               mr_arena_format(&work->arena,
+                               "it coordinates cluster %s, and the worker's --cluster is %s.",
+                               coordinator->options.cluster, cluster_of(request)));
     else if (mr_work_send(coordinator->events, work))
         return;
     else

@@ -87,8 +87,10 @@ enum mr_status mr_http_listen_open(struct mr_http_listen *listen, const char *ad
     int reason = errno;
     freeaddrinfo(found);
     if (listen->fd < 0)
-        return MR_FAIL_ERRNO(error, reason, MR_RECOVERY_RETRY,
-                             "The HTTP server cannot listen on %.200s", address);
+        return MR_FAIL_ERRNO(error, reason, MR_RECOVERY_EXIT,
+                             "The HTTP server cannot listen on %.200s; name an address of this "
+                             "machine that nobody else listens on",
+                             address);
     listen->port = port_of(listen->fd);
     listen->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     return MR_OK;

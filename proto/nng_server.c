@@ -486,12 +486,14 @@ static enum mr_status listen_at(struct nng_server *server, const char *address,
     }
     if (code == 0)
         code = nng_stream_listener_listen(server->listener);
-    if (code != 0)
-        return mr_nng_fail(error, code,
-                           "Cannot listen at '%s'; name an address of this machine that nobody "
-                           "else listens at",
-                           address);
-    return MR_OK;
+    if (code == 0)
+        return MR_OK;
+    enum mr_status status = mr_nng_fail(error, code,
+                                        "Cannot listen at '%s'; name an address of this machine "
+                                        "that nobody else listens at",
+                                        address);
+    error->recovery = MR_RECOVERY_EXIT;
+    return status;
 }
 
 static enum mr_status open_listener(struct nng_server *server, const char *address,

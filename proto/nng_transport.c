@@ -254,6 +254,19 @@ static const struct mr_transport_ops ops = {.name = "nng",
                                             .server_wake = mr_nng_server_wake,
                                             .close = close_transport};
 
+enum mr_status mr_nng_address_check(const char *address, const struct mr_transport_tls *tls,
+                                    struct mr_error *error)
+{
+    struct mr_nng_identity identity;
+    struct mr_nng_address parsed;
+    enum mr_status status = mr_nng_identity_load(tls, &identity, error);
+    if (status != MR_OK)
+        return status;
+    status = mr_nng_address_parse(address, &identity, &parsed, error);
+    mr_nng_identity_deinit(&identity);
+    return status;
+}
+
 struct mr_transport *mr_nng_transport_create(void)
 {
     struct mr_transport *transport = mr_memory_new(1, sizeof(*transport));

@@ -97,5 +97,9 @@ struct mr_transport_server {
 };
 
 struct mr_transport *mr_nng_transport_create(void);
+/* Can an address be used, with these certificates (NULL: none)? For a program's start; nobody is
+ * asked. MR_INVALID or MR_NOT_FOUND with a sentence. Any thread. */
+enum mr_status mr_nng_address_check(const char *address, const struct mr_transport_tls *tls,
+                                    struct mr_error *error) MR_NODISCARD;
 
 #endif

@@ -4,13 +4,14 @@
  * show it; it keeps no record of what it has said. `pace` (agent_requests.c) decides what is sent
  * to whom and when. */
 #include "base/assert.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "worker/agent_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ARENA_CHUNK_BYTES = 4096 };
+enum { ARENA_CHUNK_BYTES = 4096, REFUSAL_SAID_MS = 30000 };
 
 /* ---- Life ---- */
 
@@ -148,6 +149,20 @@ static void heed_topology(struct mr_agent *agent, const struct mr_topology_reply
     mr_agent_command(agent, MR_AGENT_COMMAND_OPEN)->topology = reply;
 }
 
+/* The same one comes with every try: it is said now and then. */
+static void say_refusal(struct mr_agent *agent, const char *reason)
+{
+    const char *text =
+        mr_arena_format(&agent->arena, "the coordinator at %s refuses this worker: %s",
+                        mr_agent_address(agent), reason);
+    uint64_t hash = mr_hash64_seeded(mr_slice_text(text), 1);
+    if (hash == agent->refusal_hash && agent->now_ms - agent->refusal_ms < REFUSAL_SAID_MS)
+        return;
+    agent->refusal_hash = hash;
+    agent->refusal_ms = agent->now_ms;
+    mr_agent_command(agent, MR_AGENT_COMMAND_SAY)->text = text;
+}
+
 static void heed_refusal(struct mr_agent *agent, const struct mr_refused_reply *reply)
 {
     if (agent->under_way == MR_AGENT_NOTHING_UNDER_WAY)
@@ -167,9 +182,7 @@ static void heed_refusal(struct mr_agent *agent, const struct mr_refused_reply *
         return;
     }
     if (reply->refusal != MR_REFUSAL_BUSY) {
-        mr_agent_command(agent, MR_AGENT_COMMAND_SAY)->text =
-            mr_arena_format(&agent->arena, "the coordinator at %s refuses this worker: %s",
-                            mr_agent_address(agent), reply->text);
+        say_refusal(agent, reply->text);
         mr_agent_ask_next(agent);
     }
     mr_agent_request_failed(agent);

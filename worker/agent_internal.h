@@ -65,10 +65,12 @@ struct mr_agent {
     uint64_t sent_ms;
     uint64_t synced_ms; /* the last Sync was sent */
     uint64_t heard_ms;
-    uint64_t said_hash; /* of the host's state in the last Sync */
-    uint64_t questions; /* as of the last Sync */
-    bool all_released;  /* what the last Sync said while leaving */
-    uint64_t gap_ms;    /* between Syncs that replace one another */
+    uint64_t said_hash;    /* of the host's state in the last Sync */
+    uint64_t questions;    /* as of the last Sync */
+    uint64_t refusal_hash; /* of the refusal that was said last ... */
+    uint64_t refusal_ms;   /* ... and when */
+    bool all_released;     /* what the last Sync said while leaving */
+    uint64_t gap_ms;       /* between Syncs that replace one another */
     uint64_t retry_at_ms;
     uint32_t failures_count; /* in a row */
     uint32_t address_index;
