@@ -124,7 +124,7 @@ def served(kafka, tmp_path_factory):
 
 def request_of(cluster, path, method, operation):
     values = {"name": "w0" if "/workers/" in path else "scores", "version": "1",
-              "topology": "scores", "store": "score", "key": "s-00001"}
+              "topology": "scores", "store": "score", "key": "s-00001", "operator": "score"}
     filled = re.sub(r"\{(\w+)\}", lambda match: values[match.group(1)], path)
     if path == "/v1/why":
         filled += "?topology=scores"
@@ -148,7 +148,7 @@ def test_what_is_described_is_answered(served, path, method):
     operation = DOCUMENT["paths"][path][method]
     server = f"http://{served.coordinators[0].http}"
     filled, body, content_type = request_of(served, path, method, operation)
-    if operation["operationId"] == "events":
+    if operation["operationId"] in ("events", "tap"):
         request = urllib.request.urlopen(server + filled, timeout=10)
         assert request.status == 200
         assert request.headers.get_content_type() == "text/event-stream"
