@@ -1,7 +1,7 @@
 /* tests/sim/workload.c — topologies and the records that feed them.
  * Design: three shapes: keyed state at the source; a repartition before keyed state; stateless. Two
- * commit intervals of each, so that runs differ in how much a transaction holds. The records carry
- * an id, which says where it was written. */
+ * versions of those with state: with a short commit interval, and with a longer one and standbys.
+ * The records carry an id, which says where it was written. */
 #include "tests/sim/workload.h"
 
 #include "base/assert.h"
@@ -52,14 +52,14 @@ static const struct {
     const char *text;
 } texts[SIM_TOPOLOGIES_MAX][SIM_PLANS] = {
     {{SIM_KEYED, KEYED("first", "20ms", "in-0", "out-0")},
-     {SIM_KEYED, KEYED("first", "100ms", "in-0", "out-0")},
+     {SIM_KEYED, KEYED("first", "100ms\n  standbys: 1", "in-0", "out-0")},
      {SIM_REPARTITIONED, REPARTITIONED("first", "20ms", "in-0", "out-0")},
-     {SIM_REPARTITIONED, REPARTITIONED("first", "100ms", "in-0", "out-0")},
+     {SIM_REPARTITIONED, REPARTITIONED("first", "100ms\n  standbys: 1", "in-0", "out-0")},
      {SIM_STATELESS, STATELESS("first", "50ms", "in-0", "out-0")}},
     {{SIM_KEYED, KEYED("second", "20ms", "in-1", "out-1")},
-     {SIM_KEYED, KEYED("second", "100ms", "in-1", "out-1")},
+     {SIM_KEYED, KEYED("second", "100ms\n  standbys: 1", "in-1", "out-1")},
      {SIM_REPARTITIONED, REPARTITIONED("second", "20ms", "in-1", "out-1")},
-     {SIM_REPARTITIONED, REPARTITIONED("second", "100ms", "in-1", "out-1")},
+     {SIM_REPARTITIONED, REPARTITIONED("second", "100ms\n  standbys: 1", "in-1", "out-1")},
      {SIM_STATELESS, STATELESS("second", "50ms", "in-1", "out-1")}},
 };
 
