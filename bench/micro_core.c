@@ -16,7 +16,7 @@
 enum { PARTS = 4, PARTITIONS = 50, STEP_MS = 10, TICK_MS = 100, REPORTS_MAX = 4096 };
 
 struct model {
-    char name[16];
+    char name[20];
     bool alive;
     uint64_t instance;
     uint64_t sequence;
@@ -131,7 +131,7 @@ static void submit(struct bench *bench, uint32_t index)
     static const char *const names[PARTS] = {"ingest", "enrich", "score", "alert"};
     const struct mr_bound_topic none = {.name = "", .topic_id = ""};
     struct mr_bound_subtopology parts[PARTS];
-    char name[32];
+    char name[20];
     snprintf(name, sizeof name, "topology-%04u", index);
     for (uint32_t i = 0; i < PARTS; i++)
         parts[i] = (struct mr_bound_subtopology){
