@@ -241,9 +241,8 @@ static void put_process(struct page *page)
     put(page, "%s for caches and queues of this topology (spec.memory)\n",
         mr_option_size_text(&page->arena, plan->memory_bytes));
     label(page, "threads");
-    put(page,
-        "T task threads (--threads), as many committers, 2 T + 2 (at most 16) for claims and "
-        "restores, and those of the clients\n");
+    put(page, "T task threads (--threads), as many committers, 2 T + 2 (at most 16) for claims and "
+              "restores, and those of the clients\n");
     label(page, "clients");
     put(page, "of each task thread 1 consumer and %s; of each claim 1 producer for a moment\n",
         plan->exactly_once ? "2 transactional producers" : "1 producer");
