@@ -128,6 +128,8 @@ static enum mr_exit wait_gone(struct mr_server *server, struct mr_cluster_wait *
             wait, mr_arena_format(&server->reply_arena, "%s: its tasks and topics go", name));
         if (gone) {
             mr_cluster_wait_end(wait);
+            if (!server->json)
+                printf("%s is gone\n", name);
             return MR_EXIT_FINE;
         }
     } while (mr_cluster_wait_more(wait, "the topology is still there"));

@@ -112,9 +112,14 @@ static enum mr_status open_log(struct session *session, struct mr_error *error)
     const struct run_options *options = session->options;
     if (options->brokers == NULL) {
         struct mr_memory_log_open open = {.topic_bytes_max = EMBEDDED_TOPIC_BYTES_MAX};
+        const char *brokers = getenv("MILLRACE_BROKERS"); /* other commands read it */
         if (!options->quiet)
-            (void)fprintf(stderr, "embedded broker: nothing outlives this process; --brokers "
-                                  "HOST:PORT runs on Kafka\n");
+            (void)fprintf(stderr,
+                          "embedded broker: nothing outlives this process; --brokers HOST:PORT "
+                          "runs on Kafka%s\n",
+                          brokers != NULL && brokers[0] != '\0'
+                              ? ", MILLRACE_BROKERS does not: `run` takes the flag only"
+                              : "");
         return mr_memory_log_create(&open, &session->log, error);
     }
     const char *const *settings = NULL;
