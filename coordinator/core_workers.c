@@ -221,6 +221,7 @@ static void replace_instance(struct mr_core *core, struct mr_core_worker_state *
                              const struct mr_sync_request *sync)
 {
     bool returned = mr_core_worker_awaited(core, worker);
+    bool doubled = mr_core_worker_alive(worker) && !returned;
     if (worker->instance != 0) {
         worker->replaced[worker->replaced_next] = worker->instance;
         worker->replaced_next = (worker->replaced_next + 1) % MR_CORE_INSTANCES_KEPT;
@@ -240,8 +241,11 @@ static void replace_instance(struct mr_core *core, struct mr_core_worker_state *
     mr_core_worker_touch(core, worker);
     mr_core_set_changed(core);
     mr_core_news(core, returned ? "worker-returned" : "worker-joined", worker->name,
-                 "Worker %s %s (instance %016" PRIx64 ").", worker->name,
-                 returned ? "is back" : "has joined", sync->instance);
+                 "Worker %s %s (instance %016" PRIx64 ")%s", worker->name,
+                 returned ? "is back" : "has joined", sync->instance,
+                 !doubled ? "."
+                          : " in place of one that was there a moment ago: if both processes "
+                            "run, give each a --name of its own.");
 }
 
 static void take_leaving(struct mr_core *core, struct mr_core_worker_state *worker,
