@@ -174,15 +174,14 @@ static bool still_assigned(const struct consumer *consumer, const struct kafka_f
     return assignment->used && assignment->version == slot->version;
 }
 
-/* After trouble a client may fetch again what it has delivered: readers drop it. Not where
- * processed records are purged, which would be gone. */
+/* After trouble a client may fetch records again that it has delivered: tasks drop them. Only of
+ * sources: elsewhere processed records are purged, or readers rely on the order. */
 static void fetch_again(struct consumer *consumer)
 {
     for (uint32_t index = 0; index < consumer->assignments_count; index++) {
         struct assignment *assignment = &consumer->assignments[index];
-        if (!assignment->used || consumer->end_of_partition || assignment->failed ||
-            strstr(assignment->partition->topic->name, "repartition") != NULL ||
-            !sim_chance(300000))
+        if (!assignment->used || assignment->failed ||
+            strncmp(assignment->partition->topic->name, "in-", 3) != 0 || !sim_chance(300000))
             continue;
         int64_t offset = assignment->position - (int64_t)sim_random(6);
         if (offset < assignment->partition->start)
@@ -190,6 +189,7 @@ static void fetch_again(struct consumer *consumer)
         assignment->version = ++consumer->versions; /* what was fetched ahead is dropped */
         assignment->fetched = offset;
         assignment->position = offset;
+        assignment->end_told = -1;
     }
 }
 
