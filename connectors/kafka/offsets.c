@@ -134,6 +134,9 @@ enum mr_status mr_kafka_await_leaders(struct kafka_log *log, const char *topic,
     enum mr_status status;
     do {
         status = ask_leaders(log, topic, partitions_count, error);
+        /* Of several brokers one may not have heard of the topic yet. */
+        if (status != MR_OK && error->origin_code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+            error->origin_code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
     } while (try_again(status, error, deadline_ms));
     return status;
 }

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 import uuid
 from collections import Counter
@@ -82,7 +83,7 @@ class Kafka:
         settings = {"retention.ms": "-1"}
         settings |= {key.replace("_", "."): str(value) for key, value in config.items()}
         for future in (
-            self.admin().create_topics([NewTopic(name, partitions, 1, config=settings)]).values()
+            self.admin().create_topics([NewTopic(name, partitions, config=settings)]).values()
         ):
             future.result(30)
         return name
@@ -173,6 +174,46 @@ class Kafka:
 
     def values(self, topic, isolation="read_committed"):
         return [m.value() for part in self.read(topic, isolation).values() for m in part]
+
+
+class Brokers(Kafka):
+    """Three small brokers with copies of everything, where leaders change."""
+
+    COUNT = 3
+
+    def __init__(self, directory):
+        ports = [free_port() for _ in range(self.COUNT)]
+        voters = ",".join(f"{n + 1}@127.0.0.1:{port}" for n, port in enumerate(ports))
+        copies = ["offsets.topic", "transaction.state.log"]
+        options = ["--heap", "256m", "--voters", voters, "--property", "min.insync.replicas=2",
+                   "--property", f"default.replication.factor={self.COUNT}"]
+        for name in copies:
+            options += ["--property", f"{name}.replication.factor={self.COUNT}"]
+        options += ["--property", "transaction.state.log.min.isr=2"]
+        self.nodes = [Kafka(f"{directory}/{n + 1}", "--node", str(n + 1), *options)
+                      for n in range(self.COUNT)]
+        super().__init__(directory)
+        self.brokers = ",".join(node.brokers for node in self.nodes)
+
+    def start(self):
+        starts = [threading.Thread(target=node.start) for node in self.nodes]
+        for start in starts:
+            start.start()
+        for start in starts:
+            start.join()
+        return self
+
+    def stop(self, kill=False):
+        stops = [threading.Thread(target=node.stop, args=(kill,)) for node in self.nodes]
+        for stop in stops:
+            stop.start()
+        for stop in stops:
+            stop.join()
+
+    def whole(self, topic):
+        """Every copy of a topic is in step again."""
+        partitions = self.admin().list_topics(topic, timeout=10).topics[topic].partitions
+        return all(len(partition.isrs) == self.COUNT for partition in partitions.values())
 
 
 class Run:

@@ -1,4 +1,4 @@
-"""A TCP proxy before a broker that can hold one EndTxn request back, as a slow network may.
+"""A TCP proxy before a broker that can hold one EndTxn or Produce back, as a slow network may.
 
 Kafka's request is a size, then a header (api key, version, correlation id, client id) and a body;
 the bodies of Produce and EndTxn begin with the transactional id, so that is all the proxy reads.
@@ -51,10 +51,24 @@ def transactional_id(frame):
     return api_key, frame[at:at + size].decode() if size >= 0 else None
 
 
+def produce_error(answer, version):
+    """The error code of the first partition in the answer to a Produce."""
+    at = 8  # behind size and correlation id
+    if version >= FLEXIBLE_FROM[PRODUCE]:  # compact arrays and strings, shorter than 127
+        at += 2  # the header's empty tags, one topic
+        at += 16 if version >= 13 else answer[at]  # its id, or its name with the length
+        at += 1
+    else:
+        at += 4
+        at += 2 + struct.unpack(">h", answer[at:at + 2])[0] + 4
+    return struct.unpack(">h", answer[at + 4:at + 6])[0]
+
+
 class Proxy:
     def __init__(self, port, broker_port):
         self.broker_port = broker_port
-        self.armed_after = None   # EndTxn requests of data producers to let pass first
+        self.armed_after = None   # such requests of data producers to let pass first
+        self.armed_key = END_TXN
         self.held = None          # (request, connection to the broker)
         self.held_id = None
         self.repeated = threading.Event()  # the held id's next EndTxn has come
@@ -68,18 +82,27 @@ class Proxy:
         """Hold the first EndTxn of a data producer behind `after` of them."""
         self.armed_after = after
 
+    def hold_produce(self, after):
+        """Hold the first Produce of a data producer behind `after` of them."""
+        self.armed_key, self.armed_after = PRODUCE, after
+
     def let_go(self):
         """Send the held request on and return the error code of the broker's answer."""
         request, broker = self.held
         time.sleep(0.2)  # the thread that read this connection's answers has left
         broker.sendall(request)
         answer = read_frame(broker)
+        while answer[4:8] != request[8:12]:  # answers to what was sent before it come first
+            answer = read_frame(broker)
         version = struct.unpack(">h", request[6:8])[0]
+        if self.armed_key == PRODUCE:
+            return produce_error(answer, version)
         tags = 1 if version >= FLEXIBLE_FROM[END_TXN] else 0
         at = 4 + 4 + tags + 4  # behind size, correlation id, tags, throttle time
         return struct.unpack(">h", answer[at:at + 2])[0]
 
     def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # ends the accept that holds the port
         self.listener.close()
         for connection in self.sockets:
             connection.close()
@@ -103,7 +126,7 @@ class Proxy:
                 threading.Thread(target=work, args=(client, broker, state), daemon=True).start()
 
     def _holds(self, api_key, identity):
-        if api_key != END_TXN or identity is None or ".data." not in identity:
+        if api_key != self.armed_key or identity is None or ".data." not in identity:
             return False
         with self.lock:
             if self.held_id == identity:
