@@ -245,6 +245,8 @@ static enum mr_exit wait_drained(struct mr_server *server, struct mr_cluster_wai
                                              mr_text_plural(&server->reply_arena, left, "task")));
         if (left == 0) {
             mr_cluster_wait_end(wait);
+            if (!server->json)
+                printf("%s has no tasks any more\n", worker);
             return MR_EXIT_FINE;
         }
     } while (mr_cluster_wait_more(wait, "the worker has tasks still"));

@@ -467,7 +467,12 @@ void mr_api_rollback(struct mr_coordinator *coordinator, struct mr_http_exchange
         !mr_api_number(exchange, "to", version_before(coordinator, topology.record), &to))
         return;
     const struct mr_version_record *target =
-        to == 0 ? NULL : mr_core_version(coordinator->core, topology.record->name, to);
+        mr_core_version(coordinator->core, topology.record->name, to);
+    if (to == 0) {
+        mr_http_problem(exchange, 404, 0, "Topology \"%s\" has no earlier version to go back to.",
+                        topology.record->name);
+        return;
+    }
     if (target == NULL || topology.version == NULL) {
         mr_http_problem(exchange, 404, 0, "Topology \"%s\" has no version %u to go back to.",
                         topology.record->name, to);

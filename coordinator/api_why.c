@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { SUBJECT_SIZE = 400, REASON_SIZE = 1024, SILENT_MS = 3000 };
+enum { SUBJECT_SIZE = 400, REASON_SIZE = 1024, SILENT_MS = 3000, LAG_RANK = 10 };
 
 struct finding {
     const char *kind; /* nothing, topology, source, task, worker, broker */
@@ -90,7 +90,8 @@ static void look_at_lag(struct finding *finding, const struct mr_core_task *task
         task->report.lag <= *worst_lag)
         return;
     *worst_lag = task->report.lag;
-    finding->rank = finding->rank == 10 ? 9 : finding->rank; /* a worse one of the same kind */
+    finding->rank =
+        finding->rank == LAG_RANK ? LAG_RANK - 1 : finding->rank; /* a worse one of the same kind */
     if (task->report.idle_ms > SILENT_MS)
         (void)snprintf(text, sizeof(text),
                        "%" PRId64 " records wait, and it has committed none for %" PRId64 " ms.",
@@ -98,7 +99,7 @@ static void look_at_lag(struct finding *finding, const struct mr_core_task *task
     else
         (void)snprintf(text, sizeof(text), "%" PRId64 " records wait; it works on them.",
                        task->report.lag);
-    consider(finding, 10, "task", task, text,
+    consider(finding, LAG_RANK, "task", task, text,
              task->report.idle_ms > SILENT_MS
                  ? "Kafka's answer to its commit, or the record that it works on."
                  : "Time, or more workers and partitions.");
@@ -125,6 +126,18 @@ static void look_at_tasks(const struct mr_coordinator *coordinator, const char *
             look_at_report(finding, &task);
         look_at_lag(finding, &task, &worst_lag);
     }
+}
+
+/* A source that is paused explains why records wait, and nothing worse. */
+static void look_at_pauses(const struct mr_topology_record *record, struct finding *finding)
+{
+    if (record->paused_sources_count == 0 || finding->rank > LAG_RANK)
+        return;
+    finding->kind = "source";
+    finding->since_ms = 0;
+    finding->release = "`resume` with --source.";
+    (void)snprintf(finding->subject, sizeof(finding->subject), "%s", record->paused_sources[0]);
+    (void)snprintf(finding->reason, sizeof(finding->reason), "It is paused.");
 }
 
 void mr_api_why(struct mr_coordinator *coordinator, struct mr_http_exchange *exchange,
@@ -162,6 +175,7 @@ void mr_api_why(struct mr_coordinator *coordinator, struct mr_http_exchange *exc
         (void)snprintf(finding.reason, sizeof(finding.reason), "%s", warning);
     } else {
         look_at_tasks(coordinator, name, now_ms, &finding);
+        look_at_pauses(topology.record, &finding);
     }
     mr_api_answer(exchange, 200,
                   json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:I}", "topology", name, "health",

@@ -278,6 +278,10 @@ static void pause(struct mr_core *core, const struct mr_core_event *event,
         else if (event->source != NULL)
             mr_core_answer(core, event->handle, 200, "Source %s of %s %s.", event->source,
                            topology->name, what);
+        else if (!wants && record->paused_sources_count > 0)
+            mr_core_answer(core, event->handle, 200,
+                           "Topology %s is not paused, but its source %s is: resume that one.",
+                           topology->name, record->paused_sources[0]);
         else
             mr_core_answer(core, event->handle, 200, "Topology %s %s.", topology->name, what);
         return;

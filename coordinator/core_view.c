@@ -334,6 +334,15 @@ static const char *failed_text(const struct mr_core *core, const struct mr_core_
     return mr_arena_format(&core->view->arena, "%s failed: %s", where(core, task), task->error);
 }
 
+/* Lag that a paused source explains is nobody's fault. stalled may be NULL. */
+static bool source_waits(const struct mr_core_topology_state *topology,
+                         const struct mr_core_task_state *stalled)
+{
+    return topology->record->record.paused_sources_count > 0 && stalled != NULL &&
+           stalled->phase == MR_PHASE_ASSIGNED && stalled->reported &&
+           stalled->report.state == MR_TASK_STATE_RUNNING;
+}
+
 static void judge(const struct mr_core *core, const struct mr_core_topology_state *topology,
                   const struct findings *found, uint64_t now_ms, struct mr_core_topology *view)
 {
@@ -356,6 +365,10 @@ static void judge(const struct mr_core *core, const struct mr_core_topology_stat
                             blocked_text(core, found->blocked));
     } else if (state == MR_TOPOLOGY_PAUSED) {
         view->health = MR_HEALTH_PAUSED;
+    } else if (source_waits(topology, found->stalled)) {
+        view->health = MR_HEALTH_PAUSED;
+        view->reason = mr_arena_format(&core->view->arena, "Source %s is paused, and records wait.",
+                                       topology->record->record.paused_sources[0]);
     } else if (found->stalled != NULL && topology->open) {
         view->health = MR_HEALTH_STALLED;
         view->reason = stalled_text(core, found->stalled, now_ms);

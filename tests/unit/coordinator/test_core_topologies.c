@@ -70,12 +70,34 @@ static void test_pause_and_resume(void **state)
     check_answer(shell, handle, 200, "Source users of topology orders is paused.");
     assert_int_equal(shell->workers[0].paused_count, 1);
     assert_int_equal(paused_count(shell), 1);
+    handle = core_shell_user(shell, MR_ACTION_RESUME, "orders", NULL);
+    check_answer(shell, handle, 200,
+                 "Topology orders is not paused, but its source users is: resume that one.");
     handle = core_shell_user(shell, MR_ACTION_RESUME, "orders", "users");
     core_shell_run(shell, 500);
     assert_int_equal(paused_count(shell), 0);
     handle = core_shell_user(shell, MR_ACTION_RESUME, "orders", NULL);
     check_answer(shell, handle, 200, "Topology orders is not paused.");
     assert_int_equal(shell->assigned_count, assigned); /* no task was stopped for it */
+    core_shell_destroy(shell);
+}
+
+static void test_what_waits_for_a_paused_source_is_not_stalled(void **state)
+{
+    (void)state;
+    struct core_shell *shell = begin();
+    core_shell_run(shell, 12000);
+    for (uint32_t i = 0; i < 2; i++) {
+        shell->workers[i].lag = 500;
+        shell->workers[i].idle_ms = 15000;
+    }
+    core_shell_run(shell, 1000);
+    assert_int_equal(core_shell_topology(shell, "orders").health, MR_HEALTH_STALLED);
+    (void)core_shell_user(shell, MR_ACTION_PAUSE, "orders", "users");
+    core_shell_run(shell, 500);
+    assert_int_equal(core_shell_topology(shell, "orders").health, MR_HEALTH_PAUSED);
+    assert_string_equal(core_shell_topology(shell, "orders").reason,
+                        "Source users is paused, and records wait.");
     core_shell_destroy(shell);
 }
 
@@ -176,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unknown_names_get_the_nearest_known_one),
         cmocka_unit_test(test_pause_and_resume),
+        cmocka_unit_test(test_what_waits_for_a_paused_source_is_not_stalled),
         cmocka_unit_test(test_one_command_at_a_time),
         cmocka_unit_test(test_a_version_of_another_generation_is_refused),
         cmocka_unit_test(test_a_version_that_was_planned_too_early_is_refused),
