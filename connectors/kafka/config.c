@@ -221,6 +221,12 @@ static const char *const settings_all[] = {"socket.nagle.disable",
                                            "60000",
                                            NULL};
 
+/* A client that connects only to brokers that it needs forgets its back-off when a request waits
+ * for one that is down: it then connects some ten thousand times a second, for as long as the
+ * request waits (librdkafka 2.8: a connection that is asked for is expedited, and each failure
+ * asks). */
+static const char *const settings_admin[] = {"enable.sparse.connections", "false", NULL};
+
 /* Fetch back-offs: the defaults (1 s when the queue is full, 500 ms after an error) starve a fast
  * consumer. Batches carry their own checksum on disk and TCP its own on the way: check.crcs costs
  * CPU. debug: see client.c. */
@@ -283,6 +289,8 @@ enum mr_status mr_kafka_conf_create(struct kafka_log *log, enum kafka_role role,
     enum mr_status status = set_all(made, address, error);
     if (status == MR_OK)
         status = set_all(made, settings_all, error);
+    if (status == MR_OK && role == KAFKA_ADMIN)
+        status = set_all(made, settings_admin, error);
     if (status == MR_OK && role == KAFKA_CONSUMER)
         status = set_all(made, settings_consumer, error);
     if (status == MR_OK && role == KAFKA_PRODUCER)

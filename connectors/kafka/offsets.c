@@ -55,6 +55,19 @@ static void send_list_offsets(rd_kafka_t *handle, rd_kafka_AdminOptions_t *optio
     rd_kafka_ListOffsets(handle, argument, options, queue);
 }
 
+/* What came for one partition. librdkafka 2.8 reports a request to a leader that failed on its way
+ * as a success without an offset; taken for the end of a log, nothing of it would be read. */
+static enum mr_status check_found(const rd_kafka_topic_partition_t *found, const char *what,
+                                  const char *topic, struct mr_error *error)
+{
+    rd_kafka_resp_err_t code = found->err;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && found->offset == RD_KAFKA_OFFSET_INVALID)
+        code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return MR_OK;
+    return mr_kafka_fail(error, code, NULL, "%s of %s[%d]", what, topic, (int)found->partition);
+}
+
 static enum mr_status list_offset_once(struct kafka_log *log, const char *topic, int32_t partition,
                                        int64_t specification, int64_t *offset,
                                        struct mr_error *error)
@@ -76,10 +89,9 @@ static enum mr_status list_offset_once(struct kafka_log *log, const char *topic,
     if (found == NULL)
         status = MR_FAIL(error, MR_INTERNAL, MR_RECOVERY_RETRY, "Kafka listed no offset of %s[%d].",
                          topic, (int)partition);
-    else if (found->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        status = mr_kafka_fail(error, found->err, NULL, "Finding an offset of %s[%d]", topic,
-                               (int)partition);
     else
+        status = check_found(found, "Finding an offset", topic, error);
+    if (status == MR_OK)
         *offset = found->offset;
     rd_kafka_event_destroy(event);
     return status;
@@ -116,13 +128,9 @@ static enum mr_status ask_leaders(struct kafka_log *log, const char *topic,
     size_t count = 0;
     const rd_kafka_ListOffsetsResultInfo_t **infos =
         rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event), &count);
-    for (size_t index = 0; index < count && status == MR_OK; index++) {
-        const rd_kafka_topic_partition_t *partition =
-            rd_kafka_ListOffsetsResultInfo_topic_partition(infos[index]);
-        if (partition->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-            status = mr_kafka_fail(error, partition->err, NULL, "The leader of %s[%d]", topic,
-                                   (int)partition->partition);
-    }
+    for (size_t index = 0; index < count && status == MR_OK; index++)
+        status = check_found(rd_kafka_ListOffsetsResultInfo_topic_partition(infos[index]),
+                             "The leader", topic, error);
     rd_kafka_event_destroy(event);
     return status;
 }
