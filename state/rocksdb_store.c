@@ -162,8 +162,8 @@ static enum mr_status translate(char *message, const char *what, bool opening,
                          "%s: another process, or another task of this one, has the state folder "
                          "open: %s",
                          what, message);
-    else if (starts_with(message, "Corruption") ||
-             (opening && (missing || starts_with(message, "Invalid argument"))))
+    else if (starts_with(message, "Corruption") || missing ||
+             (opening && starts_with(message, "Invalid argument")))
         status = MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_RESTORE,
                          "%s: the state on disk is damaged: %s", what, message);
     else if (strstr(message, "No space left") != NULL || starts_with(message, "IO error: No space"))
