@@ -47,8 +47,10 @@ def build(name):
     guard = name.upper()
     folder = FOLDER / f"mutation-{name.replace('_', '-')}"
     folder.mkdir(parents=True, exist_ok=True)
+    # The simulation compiles files with guards a second time, for itself.
     compiles = {entry["file"]: entry
-                for entry in json.loads((BUILD / "compile_commands.json").read_text())}
+                for entry in json.loads((BUILD / "compile_commands.json").read_text())
+                if "tests/sim/" not in entry["command"]}
     objects = []
     for source in sources_of(guard):
         words = shlex.split(compiles[str(ROOT / source)]["command"])

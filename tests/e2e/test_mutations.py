@@ -175,7 +175,7 @@ def clean_commit(stage):
     proxy = stage.kafka.proxy
     proxy.hold_end_txn(after=0)
     run = stage.run(log="log", failpoint="after_outputs:3:sleep=20000")
-    deadline = time.time() + 12
+    deadline = time.time() + 40
     while not proxy.produced.is_set() and time.time() < deadline:
         stage.feed(500)
         time.sleep(0.05)
