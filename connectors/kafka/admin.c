@@ -151,7 +151,9 @@ enum mr_status mr_kafka_admin_request(struct kafka_log *log, rd_kafka_admin_op_t
         return status;
     char text[KAFKA_TEXT_SIZE];
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(admin->handle, operation);
-    rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_ADMIN_WAIT_MS, text, sizeof(text));
+    int wait_ms =
+        operation == RD_KAFKA_ADMIN_OP_LISTOFFSETS ? KAFKA_LEADER_WAIT_MS : KAFKA_ADMIN_WAIT_MS;
+    rd_kafka_AdminOptions_set_request_timeout(options, wait_ms, text, sizeof(text));
     rd_kafka_queue_t *queue = rd_kafka_queue_new(admin->handle);
     atomic_store(&admin->client.refused, false);
     send(admin->handle, options, queue, argument);
@@ -160,6 +162,23 @@ enum mr_status mr_kafka_admin_request(struct kafka_log *log, rd_kafka_admin_op_t
     rd_kafka_AdminOptions_destroy(options);
     give_admin(log, admin);
     return status;
+}
+
+void mr_kafka_admin_refresh(struct kafka_log *log, const char *topic)
+{
+    struct kafka_admin *admin = NULL;
+    struct mr_error ignored;
+    const struct rd_kafka_metadata *metadata = NULL;
+    if (take_admin(log, &admin, &ignored) != MR_OK)
+        return;
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(admin->handle, topic, NULL);
+    if (handle != NULL) {
+        if (rd_kafka_metadata(admin->handle, 0, handle, &metadata, KAFKA_LEADER_WAIT_MS) ==
+            RD_KAFKA_RESP_ERR_NO_ERROR)
+            rd_kafka_metadata_destroy(metadata);
+        rd_kafka_topic_destroy(handle);
+    }
+    give_admin(log, admin);
 }
 
 /* ---- The cluster ---- */

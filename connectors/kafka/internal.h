@@ -16,6 +16,7 @@ enum kafka_role { KAFKA_ADMIN, KAFKA_CONSUMER, KAFKA_PRODUCER };
 
 enum {
     KAFKA_ADMIN_WAIT_MS = 15000,   /* of one admin request, retries by the caller */
+    KAFKA_LEADER_WAIT_MS = 3000,   /* of one that goes to a partition's leader, who may be gone */
     KAFKA_PROPAGATION_MS = 5000,   /* until every broker knows a new topic */
     KAFKA_WAIT_SLICE_MS = 100,     /* how often a wait looks at kafka_client.refused */
     KAFKA_QUEUED_BYTES = 64 << 20, /* of all clients, when the caller gives no budget */
@@ -126,6 +127,11 @@ enum mr_status mr_kafka_admin_request(struct kafka_log *log, rd_kafka_admin_op_t
                                       kafka_admin_send send, void *argument, const char *what,
                                       rd_kafka_event_t **event,
                                       struct mr_error *error) MR_NODISCARD;
+
+/* Ask who leads the topic's partitions: librdkafka believes what it knew for a minute and more,
+ * also of a broker that is gone. Waits up to KAFKA_LEADER_WAIT_MS; a failure is the next request's.
+ */
+void mr_kafka_admin_refresh(struct kafka_log *log, const char *topic);
 
 enum mr_status mr_kafka_cluster_id(struct mr_log *log, char id[MR_LOG_ID_SIZE],
                                    struct mr_error *error);

@@ -100,11 +100,12 @@ static enum mr_status list_offset_once(struct kafka_log *log, const char *topic,
 static enum mr_status list_offset(struct kafka_log *log, const char *topic, int32_t partition,
                                   int64_t specification, int64_t *offset, struct mr_error *error)
 {
-    uint64_t deadline_ms = mr_clock_monotonic_ms() + KAFKA_PROPAGATION_MS;
-    enum mr_status status;
-    do {
+    uint64_t deadline_ms = mr_clock_monotonic_ms() + KAFKA_ADMIN_WAIT_MS;
+    enum mr_status status = list_offset_once(log, topic, partition, specification, offset, error);
+    while (try_again(status, error, deadline_ms)) {
+        mr_kafka_admin_refresh(log, topic);
         status = list_offset_once(log, topic, partition, specification, offset, error);
-    } while (try_again(status, error, deadline_ms));
+    }
     return status;
 }
 

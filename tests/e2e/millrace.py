@@ -189,7 +189,9 @@ class Brokers(Kafka):
                    "--property", f"default.replication.factor={self.COUNT}"]
         for name in copies:
             options += ["--property", f"{name}.replication.factor={self.COUNT}"]
-        options += ["--property", "transaction.state.log.min.isr=2"]
+        for setting in ("transaction.state.log.min.isr=2", "broker.session.timeout.ms=3000",
+                        "broker.heartbeat.interval.ms=500", "replica.lag.time.max.ms=5000"):
+            options += ["--property", setting]
         self.nodes = [Kafka(f"{directory}/{n + 1}", "--node", str(n + 1), *options)
                       for n in range(self.COUNT)]
         super().__init__(directory)
