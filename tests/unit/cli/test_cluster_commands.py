@@ -383,7 +383,8 @@ class ChangingTest(ClusterTest):
             "POST /v1/workers/w1/undrain": (200, {"worker": "w1", "message": "It takes tasks."}),
             "GET /v1/workers": lambda _: (200, {"workers": [
                 {**WORKER, "active_tasks": next(left), "standby_tasks": 0}]})})
-        self.assertEqual(self.good("drain", "w1", "--wait", server=fake), "w1: Tasks move.\n")
+        self.assertEqual(self.good("drain", "w1", "--wait", server=fake),
+                         "w1: Tasks move.\nw1 has no tasks any more\n")
         self.assertEqual(fake.asked().count("GET /v1/workers"), 3)
         self.assertEqual(self.good("drain", "w1", "--undo", server=fake), "w1: It takes tasks.\n")
 
@@ -398,7 +399,8 @@ class ChangingTest(ClusterTest):
     def test_delete_and_wait(self):
         fake = self.serve({"DELETE /v1/topologies/scores": (202, {"name": "scores"}),
                            "GET /v1/topologies/scores": problem(404, "There is none.")})
-        self.assertEqual(self.good("delete", "scores", "--wait", server=fake), "scores: done\n")
+        self.assertEqual(self.good("delete", "scores", "--wait", server=fake),
+                         "scores: done\nscores is gone\n")
 
 
 class SubmitTest(ClusterTest):
