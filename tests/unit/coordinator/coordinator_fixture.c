@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-enum { PATIENCE_MS = 15000, PAUSE_MS = 20, TASKS_MAX = 64, BODY_MS = 20000 };
+enum { PATIENCE_MS = 60000, PAUSE_MS = 20, TASKS_MAX = 64, BODY_MS = 60000 };
 
 #define HEAD(name)                                                                                 \
     "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: " name "}\nspec:\n"        \

@@ -39,16 +39,15 @@ static void test_the_other_sends_users_to_the_leader(void **state)
     EXPECT("GET", "/v1/workers", NULL, 200, "workers");
 }
 
-static void test_a_hand_over_is_quick_and_keeps_what_was_decided(void **state)
+/* That it waits for no silence is test_election's: a loaded machine makes a clock say nothing. */
+static void test_a_hand_over_keeps_what_was_decided(void **state)
 {
     struct mr_coordinator_fixture *fixture = lead(state);
     EXPECT("POST", "/v1/topologies", mr_fixture_stateful, 200, "is active");
     mr_coordinator_fixture_start(fixture, 1);
     mr_clock_sleep_ms(300);
     mr_coordinator_fixture_stop(fixture, 0);
-    uint64_t start_ms = mr_clock_monotonic_ms();
     mr_coordinator_fixture_lead(fixture, 1);
-    assert_true(mr_clock_monotonic_ms() - start_ms < 1800); /* silence alone takes 2 s */
     struct mr_http_reply reply =
         mr_coordinator_fixture_ask(fixture, 1, "GET", "/v1/topologies", NULL, NULL);
     assert_non_null(strstr((const char *)reply.body.data, "\"name\":\"t\""));
@@ -81,7 +80,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_the_other_sends_users_to_the_leader),
-        CASE(test_a_hand_over_is_quick_and_keeps_what_was_decided),
+        CASE(test_a_hand_over_keeps_what_was_decided),
         CASE(test_a_fenced_leader_follows_and_stands_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
