@@ -31,13 +31,14 @@ class Feed(threading.Thread):
             "enable.idempotence": True, "message.timeout.ms": 300000,
             "queue.buffering.max.messages": 1000000, "log_level": 0})
         self.count, self.failures, self.halt = 0, [], threading.Event()
+        self.begun = None
 
     def _delivered(self, error, _message):
         if error is not None:
             self.failures.append(str(error))
 
     def run(self):
-        begun = time.monotonic()
+        begun = self.begun = time.monotonic()
         records = readings(10**9, self.keys, seed=self.seed)
         while not self.halt.is_set():
             due = int((time.monotonic() - begun) * self.rate)
