@@ -66,6 +66,15 @@ enum mr_status mr_place_open(const struct mr_place *place, bool wipe, struct mr_
         opened.wiped = true;
         opened.wiped_reason = "its offset lies outside the changelog";
     }
+    if (status == MR_OK && opened.changelog_offset < first) {
+        mr_state_close(*state);
+        *state = NULL;
+        status = MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_FAIL_TOPOLOGY,
+                         "%s[%d] begins at offset %lld: what was before was deleted, which "
+                         "compaction never does, and the state here does not hold it. Bring back a "
+                         "state folder that does, or reset the topology.",
+                         changelog(place)->name, (int)place->partition, (long long)first);
+    }
     if (status != MR_OK)
         return status;
     placed->wiped = opened.wiped || wipe;
