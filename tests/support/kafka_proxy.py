@@ -102,6 +102,8 @@ class Proxy:
         return struct.unpack(">h", answer[at:at + 2])[0]
 
     def close(self):
+        if self.listener.fileno() < 0:
+            return  # it was closed before
         self.listener.shutdown(socket.SHUT_RDWR)  # ends the accept that holds the port
         self.listener.close()
         for connection in self.sockets:
