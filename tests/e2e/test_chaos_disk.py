@@ -4,6 +4,7 @@ The numbers are those of the fault scenarios in docs/TESTING.md; more damage is 
 of `millrace run` in test_faults.py.
 """
 
+import os
 import re
 import shutil
 import socket
@@ -19,6 +20,10 @@ from stage import configure
 
 sys.path.insert(0, str(millrace.ROOT / "tests" / "support"))
 from kafka_proxy import read_frame  # noqa: E402
+import pytest
+
+pytestmark = pytest.mark.skipif("MILLRACE_DEEP" not in os.environ,
+                                reason="minutes of faults: script/test --deep runs it")
 
 
 def states(scene):

@@ -5,6 +5,7 @@ growth of a source, and woken afterwards: nothing of it is committed (rule 11). 
 test_coordinator.py.
 """
 
+import os
 import json
 import time
 from collections import Counter
@@ -16,6 +17,9 @@ import millrace
 from cluster import Refused, wait_until
 from oracle import check, check_closed, check_partition, stream
 from stage import identities, passing
+
+pytestmark = pytest.mark.skipif("MILLRACE_DEEP" not in os.environ,
+                                reason="minutes of faults: script/test --deep runs it")
 
 PARTITIONS = 4
 
