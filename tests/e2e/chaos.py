@@ -106,10 +106,14 @@ class Reader(threading.Thread):
         since, identity = mark
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
+            found = None
             with self.lock:
-                for at, _, newest in self.arrivals[partition]:
-                    if newest >= identity:
-                        return at - since
+                for at, _, newest in reversed(self.arrivals[partition]):  # ids rise
+                    if newest < identity:
+                        break
+                    found = at
+            if found is not None:
+                return found - since
             time.sleep(0.01)
         raise AssertionError(f"partition {partition}: no output for {timeout} s after the fault")
 
