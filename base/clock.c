@@ -7,6 +7,7 @@
 #include "base/assert.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -15,6 +16,17 @@ enum { SECONDS_PER_DAY = 86400, DAYS_PER_ERA = 146097, YEARS_PER_ERA = 400 };
 /* 0001-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z */
 static const int64_t wall_ms_min = -62135596800000;
 static const int64_t wall_ms_max = 253402300799999;
+
+/* Two clocks move one after the other: a reader between the two sees one a step behind, as it may
+ * when it reads real clocks. */
+static atomic_bool driven;
+static _Atomic int64_t driven_wall_ms;
+static _Atomic uint64_t driven_monotonic_ns;
+
+static bool is_driven(void)
+{
+    return atomic_load_explicit(&driven, memory_order_acquire);
+}
 
 static uint64_t read_ns(clockid_t clock)
 {
@@ -26,6 +38,8 @@ static uint64_t read_ns(clockid_t clock)
 
 int64_t mr_clock_wall_ms(void)
 {
+    if (is_driven())
+        return atomic_load_explicit(&driven_wall_ms, memory_order_relaxed);
     struct timespec now;
     int result = clock_gettime(CLOCK_REALTIME, &now);
     MR_ASSERT(result == 0);
@@ -34,12 +48,33 @@ int64_t mr_clock_wall_ms(void)
 
 uint64_t mr_clock_monotonic_ns(void)
 {
-    return read_ns(CLOCK_MONOTONIC);
+    return is_driven() ? atomic_load_explicit(&driven_monotonic_ns, memory_order_relaxed)
+                       : read_ns(CLOCK_MONOTONIC);
 }
 
 uint64_t mr_clock_monotonic_ms(void)
 {
-    return read_ns(CLOCK_MONOTONIC) / 1000000u;
+    return mr_clock_monotonic_ns() / 1000000u;
+}
+
+uint64_t mr_clock_steady_ns(void)
+{
+    return read_ns(CLOCK_MONOTONIC);
+}
+
+void mr_clock_drive(int64_t wall_ms)
+{
+    if (!is_driven())
+        atomic_store_explicit(&driven_monotonic_ns, read_ns(CLOCK_MONOTONIC), memory_order_relaxed);
+    atomic_store_explicit(&driven_wall_ms, wall_ms, memory_order_relaxed);
+    atomic_store_explicit(&driven, true, memory_order_release);
+}
+
+void mr_clock_advance(uint32_t duration_ms)
+{
+    MR_ASSERT(is_driven());
+    atomic_fetch_add(&driven_wall_ms, (int64_t)duration_ms);
+    atomic_fetch_add(&driven_monotonic_ns, (uint64_t)duration_ms * 1000000u);
 }
 
 uint64_t mr_clock_thread_cpu_ns(void)

@@ -14,6 +14,21 @@ uint64_t mr_clock_thread_cpu_ns(void);
 uint64_t mr_clock_process_cpu_ns(void);
 void mr_clock_sleep_ms(uint32_t duration_ms);
 
+/* The machine's monotonic clock, also while the clocks are driven: for deadlines of conditions,
+ * which the system measures by itself, and to bound how long something really takes. */
+uint64_t mr_clock_steady_ns(void);
+
+/* ---- Driven clocks: `millrace test` and nothing else ----
+ * Wall and monotonic clock stand still and move together when they are told to, in the whole
+ * process and for good; sleeping still takes real time. The thread that drives is the only one that
+ * may call these two; others may read. */
+
+/* Stop both clocks, the wall clock at wall_ms. Again: the wall clock is set, the monotonic one never
+ * goes back. Before the threads that should agree on it are started. */
+void mr_clock_drive(int64_t wall_ms);
+/* Move both clocks forward. Pre: they are driven. */
+void mr_clock_advance(uint32_t duration_ms);
+
 enum { MR_CLOCK_TEXT_SIZE = 40 };
 
 /* RFC 3339 in UTC with milliseconds when they are not zero: "2026-01-28T10:30:00.250Z".

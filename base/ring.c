@@ -73,7 +73,7 @@ static void unlock(struct mr_ring *ring)
 
 static struct timespec deadline_after(int64_t wait_ms)
 {
-    uint64_t now_ns = mr_clock_monotonic_ns();
+    uint64_t now_ns = mr_clock_steady_ns();
     uint64_t wait_ns = (uint64_t)wait_ms * 1000000u;
     if (wait_ns / 1000000u != (uint64_t)wait_ms || now_ns > INT64_MAX - wait_ns)
         wait_ns = INT64_MAX - now_ns;

@@ -401,7 +401,7 @@ static void runs_release(struct mr_memory_log *log, struct mr_memory_fetch *memo
 /* Wait for new data until the deadline; false when it has passed. */
 static bool wait_until(struct mr_memory_consumer *consumer, uint64_t deadline_ns)
 {
-    if (mr_clock_monotonic_ns() >= deadline_ns)
+    if (mr_clock_steady_ns() >= deadline_ns)
         return false;
     struct timespec deadline = {.tv_sec = (time_t)(deadline_ns / 1000000000u),
                                 .tv_nsec = (long)(deadline_ns % 1000000000u)};
@@ -428,7 +428,7 @@ enum mr_status mr_memory_consumer_poll(struct mr_log_consumer *handle, uint32_t 
     MR_ASSERT(messages_max > 0);
     struct mr_memory_consumer *consumer = (struct mr_memory_consumer *)handle;
     struct mr_memory_log *log = log_of(consumer);
-    uint64_t deadline_ns = wait_ms == 0 ? 0 : mr_clock_monotonic_ns() + wait_ms * 1000000ull;
+    uint64_t deadline_ns = wait_ms == 0 ? 0 : mr_clock_steady_ns() + wait_ms * 1000000ull;
     struct mr_memory_fetch *memory = fetch_take(consumer);
     memset(fetch, 0, sizeof(*fetch));
     fetch->implementation = memory;

@@ -163,6 +163,27 @@ static void test_clocks_advance(void **state)
     assert_true(mr_clock_monotonic_ms() >= before_ns / 1000000);
 }
 
+/* The last test: what is driven stays driven. */
+static void test_driven_clocks_move_together(void **state)
+{
+    (void)state;
+    uint64_t before_ns = mr_clock_monotonic_ns();
+    mr_clock_drive(1000);
+    uint64_t start_ns = mr_clock_monotonic_ns();
+    assert_true(start_ns >= before_ns);
+    uint64_t steady_ns = mr_clock_steady_ns();
+    mr_clock_sleep_ms(2);
+    assert_int_equal(mr_clock_wall_ms(), 1000);
+    assert_int_equal(mr_clock_monotonic_ns(), start_ns);
+    assert_true(mr_clock_steady_ns() - steady_ns >= 2000000);
+    mr_clock_advance(2500);
+    assert_int_equal(mr_clock_wall_ms(), 3500);
+    assert_int_equal(mr_clock_monotonic_ns() - start_ns, 2500000000);
+    mr_clock_drive(-5);
+    assert_int_equal(mr_clock_wall_ms(), -5);
+    assert_int_equal(mr_clock_monotonic_ns() - start_ns, 2500000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_parse_refuses),
         cmocka_unit_test(test_format_and_parse_are_inverse),
         cmocka_unit_test(test_clocks_advance),
+        cmocka_unit_test(test_driven_clocks_move_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
