@@ -8,7 +8,9 @@ enum {
     SMALL_POLL = 512,   /* fewer messages than this: the source is nearly drained */
     PAUSE_SLICE_MS = 1, /* while records gather for a batch */
     OPEN_WAIT_MS = 1,   /* poll at most this long while a transaction is open */
-    STEP_NS = 4000000   /* a step's work where lanes share the thread: others wait that long */
+    STEP_NS = 4000000,  /* a step's work where lanes share the thread: others wait that long */
+    STEP_ALONE_NS = 100000000,
+    FIRST_STEP_RECORDS = 64
 };
 
 static enum mr_status take_event(struct mr_lane *lane, const struct mr_log_message *message,
@@ -94,14 +96,15 @@ static void remove_ended(struct mr_lane *lane)
             mr_lane_remove_input(lane, lane->slots[slot].input);
 }
 
-/* How many records a step may take: all that the batch allows, or, where other lanes share the
- * thread, about as many as take STEP_NS, so that a slow topology does not make its neighbours wait.
- */
+/* How many records a step may take: all that the batch allows, but about as many as take the time
+ * that a step may: where other lanes share the thread a slow topology must not make its neighbours
+ * wait, and alone it must still commit and heed wishes. The first step, before anything was
+ * measured, is a small one. */
 static uint32_t records_max(const struct mr_lane *lane)
 {
-    if (!lane->shares_thread || lane->record_ns == 0)
-        return lane->poll_records_max;
-    uint64_t records = STEP_NS / lane->record_ns + 1;
+    uint64_t step_ns = lane->shares_thread ? STEP_NS : STEP_ALONE_NS;
+    uint64_t records =
+        lane->record_ns == 0 ? FIRST_STEP_RECORDS : step_ns / lane->record_ns + 1;
     return records < lane->poll_records_max ? (uint32_t)records : lane->poll_records_max;
 }
 

@@ -1,6 +1,5 @@
 """Brokers that die, one and three (9 of the fault scenarios in docs/TESTING.md)."""
 
-import os
 import shutil
 import tempfile
 import time
@@ -11,9 +10,6 @@ import millrace
 from chaos import Nemesis
 from cluster import wait_until
 from oracle import check
-
-pytestmark = pytest.mark.skipif("MILLRACE_DEEP" not in os.environ,
-                                reason="minutes of faults: script/test --deep runs it")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ The numbers are those of the fault scenarios in docs/TESTING.md; more damage is 
 of `millrace run` in test_faults.py.
 """
 
-import os
 import re
 import shutil
 import socket
@@ -21,9 +20,6 @@ from stage import configure
 sys.path.insert(0, str(millrace.ROOT / "tests" / "support"))
 from kafka_proxy import read_frame  # noqa: E402
 import pytest
-
-pytestmark = pytest.mark.skipif("MILLRACE_DEEP" not in os.environ,
-                                reason="minutes of faults: script/test --deep runs it")
 
 
 def states(scene):
@@ -63,7 +59,7 @@ def test_disks_that_fail_at_a_restart(scene, tmp_path):
         # -6: RocksDB 7.8 of Debian asserts that nobody goes on with a file that was not written
         assert all(code in (0, 1, None) or (code == -6 and "rocksdb::" in far.text())
                    for code in codes), far.text()[-2000:]
-        assert max(scene.reader.gaps(begun, time.monotonic(), others).values()) < 5
+        assert max(scene.reader.gaps(begun, time.monotonic(), others).values()) < 10
         disk.set(disk.NONE)
         if not far.alive():
             far.start()

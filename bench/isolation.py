@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""How one topology's latency fares beside neighbours on the same workers (bench/README.md).
+
+    bench/isolation.py [--seconds 15] [--rate 1000] [--build build/release]
+
+A z-score topology at a steady rate is measured alone, and beside a topology that floods (as fast as
+it can from a backlog), one that spins (an expression of milliseconds per record) and one that fails
+again and again. Latency is from the offer of a record to its output at a read_committed reader.
+Everything that is committed is judged at the end.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = Path(os.environ.get("MILLRACE_CACHE", Path.home() / ".cache" / "millrace")) / "venv/bin"
+if Path(sys.prefix).resolve() != PYTHON.parent.resolve() and (PYTHON / "python").exists():
+    os.execv(PYTHON / "python", [str(PYTHON / "python"), "-B", *sys.argv])
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+
+import chaos  # noqa: E402
+import cluster  # noqa: E402
+import millrace  # noqa: E402
+import oracle  # noqa: E402
+import stage  # noqa: E402
+
+# Some milliseconds of work per record: 150 x 150 steps of nested comprehension.
+NUMBERS = ",".join(str(number) for number in range(150))
+SPIN = (f"- {{name: spun, type: filter, from: records, "
+        f"where: '[{NUMBERS}].all(a, [{NUMBERS}].all(b, a * b >= 0 && id >= 0.0))'}}")
+
+
+def percentiles(scene, seconds):
+    """Latencies' p50 and p99 in ms, and the longest."""
+    begun = time.monotonic()
+    time.sleep(seconds)
+    until = time.monotonic()
+    with scene.reader.lock:
+        found = sorted(at - scene.feed.begun - newest / scene.feed.rate
+                       for arrivals in scene.reader.arrivals for at, _, newest in arrivals
+                       if begun <= at <= until)
+    return [1000 * found[min(len(found) - 1, int(len(found) * share))]
+            for share in (0.5, 0.99, 1)]
+
+
+def flooding(scene):
+    source, sink = names(scene, "flood")
+    path = stage.passing(scene.folder / "flood.yaml", "flood", source, sink)
+    scene.kafka.produce(source, millrace.readings(1_500_000, 1000))
+    return "flood", path
+
+
+def spinning(scene):
+    source, sink = names(scene, "spin")
+    path = stage.topology(scene.folder / "spin.yaml", "spin",
+                          f"- {{name: records, type: kafka, topic: {source}}}",
+                          f"- {{name: copies, type: kafka, from: spun, topic: {sink}}}", SPIN)
+    scene.kafka.produce(source, millrace.readings(100_000, 1000))
+    return "spin", path
+
+
+def failing(scene):
+    source, sink = names(scene, "fail")
+    scene.kafka.produce(source, [(b"k", b"{")])
+    return "fail", stage.passing(scene.folder / "fail.yaml", "fail", source, sink,
+                                 source_more=", on_error: fail")
+
+
+def names(scene, what):
+    return (scene.kafka.create(f"{scene.name}-{what}-in", 2),
+            scene.kafka.create(f"{scene.name}-{what}-out", 2))
+
+
+def measure(options, folder):
+    kafka = millrace.Kafka(folder / "kafka").start()
+    scene = chaos.Scene(kafka, "isolation", folder / "cluster", options.build)
+    try:
+        scene.cast(1, 1, 2)
+        scene.play(2, options.rate, 1000)
+        time.sleep(20)  # the broker compiles its hot paths
+        alone = percentiles(scene, options.seconds)
+        print("alone: p50 {:.0f} ms, p99 {:.0f} ms, longest {:.0f} ms".format(*alone))
+        for make in (flooding, spinning, failing):
+            name, path = make(scene)
+            time.sleep(3)  # what was produced is on disk
+            scene.cluster.submit(path)
+            cluster.wait_until(
+                lambda: scene.cluster.get(f"/v1/topologies/{name}")["health"]
+                in ("running", "failed", "stalled", "starting"), 30)
+            time.sleep(1)
+            found = percentiles(scene, options.seconds)
+            print("beside {}: p50 {:.0f} ms, p99 {:.0f} ms, longest {:.0f} ms; p99 {:.2f} times"
+                  " its own".format(name, *found, found[1] / alone[1]), flush=True)
+            scene.cluster.delete(f"/v1/topologies/{name}")
+            time.sleep(3)
+        scene.feed.stop()
+        print(f"{oracle.check(scene)} records, exactly once")
+    finally:
+        scene.end()
+        kafka.stop(kill=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--rate", type=int, default=1000)
+    parser.add_argument("--build", type=Path, default=ROOT / "build" / "release")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="millrace-isolation-"))
+    measure(options, folder)
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
