@@ -18,6 +18,7 @@ enum {
     MR_LIMIT_EXPRESSION_COST = 1000000, /* steps of one evaluation on one record (macros) */
     MR_LIMIT_KEY_BYTES = 32 << 10,      /* a key of state */
     MR_LIMIT_STATE_SLOT_BYTES = 4096,   /* a slot of large state */
+    MR_LIMIT_ROW_BYTES = 1 << 20,       /* a row in state; the largest message of a Kafka topic */
     MR_LIMIT_PARTITIONS = 4096,         /* partitions of one source */
     MR_LIMIT_OPERATOR_OUTPUTS = 64
 };
