@@ -19,7 +19,6 @@ from stage import configure
 
 sys.path.insert(0, str(millrace.ROOT / "tests" / "support"))
 from kafka_proxy import read_frame  # noqa: E402
-import pytest
 
 
 def states(scene):
