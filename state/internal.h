@@ -36,6 +36,7 @@ struct mr_table {
     uint32_t id;
     uint64_t salt;           /* mixed into the hash of a key */
     bool ordered;            /* its keys carry times and order keys */
+    bool dated;              /* ordered, and the times are those of events */
     bool order_stored;       /* the store's order keys are complete */
     bool local_stored;       /* the store holds the table's local record */
     int64_t ended_before_ms; /* a key with an earlier time has ended */

@@ -10,6 +10,7 @@
 
 enum {
     WINDOW_NODES = 2048,
+    WINDOW_FIRST = 64, /* a window that is dropped early has cost little */
     WINDOW_BYTES = 512 << 10,
     HEAP_FIRST = 256,
     ARENA_CHUNK_BYTES = 64 << 10
@@ -61,6 +62,7 @@ void mr_order_reset(struct mr_order *order, uint32_t table_id)
     mr_arena_reset(&order->window_keys);
     order->window_count = 0;
     order->window_head = 0;
+    order->window_portion = WINDOW_FIRST;
     order->exhausted = false;
     order->cursor_size = mr_key_write_plain(order->cursor, table_id, MR_KEY_ORDER);
 }
@@ -114,6 +116,11 @@ void mr_order_push(struct mr_order *order, int64_t time_ms, struct mr_slice key)
     heap->nodes[place] = node;
 }
 
+uint64_t mr_order_bytes(const struct mr_order *order)
+{
+    return order->active.keys.used_bytes + order->active.count * sizeof(struct mr_order_node);
+}
+
 void mr_order_seal(struct mr_order *order)
 {
     MR_ASSERT(order->sealed.count == 0);
@@ -127,6 +134,20 @@ void mr_order_release(struct mr_order *order)
     heap_clear(&order->sealed);
 }
 
+/* Take away the nodes that equal the top: one of them is always its child. */
+static void drop_copies(struct mr_order_heap *heap)
+{
+    for (size_t child = 1; child <= 2 && child < heap->count;) {
+        if (node_less(&heap->nodes[0], &heap->nodes[child])) {
+            child++;
+        } else {
+            heap->nodes[child] = heap->nodes[--heap->count];
+            if (child < heap->count)
+                sift_down(heap, child);
+        }
+    }
+}
+
 /* The least valid node of a heap, or NULL. */
 static const struct mr_order_node *heap_oldest(struct mr_table *table, struct mr_order_heap *heap)
 {
@@ -134,12 +155,13 @@ static const struct mr_order_node *heap_oldest(struct mr_table *table, struct mr
         struct mr_order_node *top = &heap->nodes[0];
         struct mr_presence presence = mr_table_presence(table, top->key, mr_hash64(top->key));
         if (!presence.known || !presence.exists || presence.time_ms < top->time_ms) {
-            /* Dropped since; a key that came back has a node of its own. */
+            /* Dropped since, or its time went back: then a node of its own has that time. */
             heap_pop(heap);
         } else if (presence.time_ms > top->time_ms) {
             top->time_ms = presence.time_ms;
             sift_down(heap, 0);
         } else {
+            drop_copies(heap);
             return top;
         }
     }
@@ -161,7 +183,7 @@ static bool read_node(void *argument, struct mr_slice stored_key, struct mr_slic
     struct mr_order *order = reading->order;
     struct mr_key key;
     struct mr_stored_order stored;
-    if (order->window_count == WINDOW_NODES || reading->bytes > WINDOW_BYTES) {
+    if (order->window_count == order->window_portion || reading->bytes > WINDOW_BYTES) {
         reading->stopped = true;
         return false;
     }
@@ -200,6 +222,8 @@ static enum mr_status read_window(struct mr_table *table, struct mr_error *error
                        "an order key of table %s of operator %s is damaged", table->name,
                        table->operator_name);
     order->exhausted = !reading.stopped;
+    if (order->window_portion < WINDOW_NODES)
+        order->window_portion *= 2;
     return MR_OK;
 }
 
@@ -287,6 +311,7 @@ void mr_order_applied(struct mr_order *order, struct mr_slice stored_key, bool d
     }
     order->window_count = 0;
     order->window_head = 0;
+    order->window_portion = WINDOW_FIRST;
     order->exhausted = false;
 }
 

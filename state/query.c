@@ -42,7 +42,8 @@ static enum mr_status read_object(struct mr_state_object *object, struct mr_erro
     if (!mr_stored_object_parse(value, &stored))
         return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_NONE, "the stored object is damaged");
     object->version = stored.version;
-    object->event_time_ms = stored.time_ms;
+    object->event_time_ms = stored.due ? MR_TIME_NONE : stored.time_ms;
+    object->due_ms = stored.due ? stored.time_ms : MR_TIME_NONE;
     object->slots_count = stored.slots_count;
     object->encoded = stored.encoded;
     return MR_OK;

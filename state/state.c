@@ -288,7 +288,12 @@ void mr_state_release_sealed(struct mr_state *state, struct mr_sealed *sealed)
 
 uint64_t mr_state_dirty_bytes(const struct mr_state *state)
 {
-    return state->dirty_bytes + mr_overlay_bytes(&state->active->overlay);
+    uint64_t bytes = state->dirty_bytes + mr_overlay_bytes(&state->active->overlay);
+    for (uint32_t i = 0; i < state->tables_count; i++) {
+        if (state->tables[i]->ordered)
+            bytes += mr_order_bytes(&state->tables[i]->order);
+    }
+    return bytes;
 }
 
 /* ---- Applying: committer thread ---- */

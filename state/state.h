@@ -77,6 +77,10 @@ struct mr_table_spec {
     int64_t keys_max;
     int64_t bytes_max;
     enum mr_on_full on_full;
+    /* The operator says when each object is due (mr_table_schedule): no ttl then, event times are
+     * not kept, and evict_oldest drops the key with the earliest due time. Objects stored before
+     * the table was timed count as due at the time they had, at once without one. */
+    bool timed;
 };
 
 /* Owner: state. spec's names are copied. Call before restore starts. Errors: MR_INVALID for an id
@@ -86,12 +90,12 @@ enum mr_status mr_table_open(struct mr_state *state, const struct mr_table_spec 
 
 /* The object of key: found in the layers, or new (zeroed) with *created set. hash is
  * mr_hash64(key). The pointer is valid until the next mr_table call on the same state. A new object
- * that is not made dirty does not exist. event_time_ms drives ttl and eviction order: it becomes
- * the object's time with the next mr_table_dirty (times never go back). A key whose ttl ended is
- * new again. When the table is full the oldest keys are dropped (at most 64 in one call: the rest
- * in the next ones) or, with MR_ON_FULL_FAIL, the call fails with MR_LIMIT. Errors: MR_LIMIT;
- * MR_IO, MR_CORRUPT of the store; MR_INVALID for a key above MR_LIMIT_KEY_BYTES; MR_VERSION for an
- * object newer than spec. */
+ * that is not made dirty does not exist. event_time_ms drives ttl and eviction order (not of timed
+ * tables): it becomes the object's time with the next mr_table_dirty (times never go back). A key
+ * whose ttl ended is new again. When the table is full the oldest keys are dropped (at most 64 in
+ * one call: the rest in the next ones) or, with MR_ON_FULL_FAIL, the call fails with MR_LIMIT.
+ * Errors: MR_LIMIT; MR_IO, MR_CORRUPT of the store; MR_INVALID for a key above MR_LIMIT_KEY_BYTES;
+ * MR_VERSION for an object newer than spec. */
 enum mr_status mr_table_get(struct mr_table *table, struct mr_slice key, uint64_t hash,
                             int64_t event_time_ms, void **object, bool *created,
                             struct mr_error *error) MR_NODISCARD;
@@ -119,6 +123,21 @@ enum mr_status mr_table_remove(struct mr_table *table, struct mr_slice key, uint
 enum mr_status mr_table_expire(struct mr_table *table, int64_t watermark_ms,
                                struct mr_error *error) MR_NODISCARD;
 
+/* ---- Timed tables ---- */
+
+/* Set when an object of a timed table is due, earlier or later than before, and make it dirty.
+ * object is the last one handed out; due_ms > INT64_MIN; INT64_MAX is found by a call with until_ms
+ * INT64_MAX only. A new object must be scheduled before the next call on the state. */
+void mr_table_schedule(struct mr_table *table, void *object, int64_t due_ms);
+/* The object with the least (due time, key) where due time <= until_ms, over all layers. *found:
+ * there is one; then it is the last object handed out, as by mr_table_get, and *key and *hash are
+ * valid as long as it. It stays due: the caller reschedules it beyond until_ms, or removes it, or
+ * finds it again. Cost of a call: a heap's and, for an object that is not cached, a read of the
+ * store. Errors: as mr_table_find. */
+enum mr_status mr_table_next_due(struct mr_table *table, int64_t until_ms, struct mr_slice *key,
+                                 uint64_t *hash, void **object, bool *found,
+                                 struct mr_error *error) MR_NODISCARD;
+
 /* ---- Transactions ---- */
 
 struct mr_state_change {
@@ -145,7 +164,8 @@ enum mr_status mr_state_apply_sealed(struct mr_state *state, struct mr_sealed *s
 /* The task thread has seen that the sealed transaction is applied: drop its overlay. */
 void mr_state_release_sealed(struct mr_state *state, struct mr_sealed *sealed);
 
-/* Bytes of dirty objects and overlay so far: the worker seals early when it is large. */
+/* Bytes of dirty objects, overlay and the order of what changed so far: the worker seals early when
+ * it is large. */
 uint64_t mr_state_dirty_bytes(const struct mr_state *state);
 
 /* ---- Restore ---- */
@@ -196,7 +216,8 @@ enum mr_status mr_state_visit(struct mr_state *state,
 /* What is stored of one key; for visit, which may be called again when a commit came between. */
 struct mr_state_object {
     uint32_t version;        /* of the operator's encoding */
-    int64_t event_time_ms;   /* INT64_MIN: the table has no bounds */
+    int64_t event_time_ms;   /* INT64_MIN: the table has no bounds, or is timed */
+    int64_t due_ms;          /* INT64_MIN: the table is not timed */
     uint32_t slots_count;    /* written, counted to the highest one */
     struct mr_slice encoded; /* as the table's `encode` wrote it */
     /* For mr_state_query_slot. */

@@ -5,7 +5,7 @@
 #include "base/endian.h"
 #include "state/key_codec.h"
 
-enum { LAYOUT = 0x10, LAYOUT_MASK = 0xf0, FLAG_TIME = 1, FLAG_SLOTS = 2 };
+enum { LAYOUT = 0x10, LAYOUT_MASK = 0xf0, FLAG_TIME = 1, FLAG_SLOTS = 2, FLAG_DUE = 4 };
 
 size_t mr_stored_object_write_head(uint8_t *output, const struct mr_stored_object *object)
 {
@@ -14,7 +14,7 @@ size_t mr_stored_object_write_head(uint8_t *output, const struct mr_stored_objec
     output[0] = LAYOUT;
     mr_put_u16be(output + 1, (uint16_t)object->version);
     if (object->time_ms != MR_TIME_NONE) {
-        output[0] |= FLAG_TIME;
+        output[0] |= object->due ? FLAG_TIME | FLAG_DUE : FLAG_TIME;
         mr_put_time_be(output + size, object->time_ms);
         size += 8;
     }
@@ -29,9 +29,12 @@ size_t mr_stored_object_write_head(uint8_t *output, const struct mr_stored_objec
 bool mr_stored_object_parse(struct mr_slice value, struct mr_stored_object *object)
 {
     if (value.size < 3 || (value.data[0] & LAYOUT_MASK) != LAYOUT ||
-        (value.data[0] & 0x0fu & ~(unsigned)(FLAG_TIME | FLAG_SLOTS)) != 0)
+        (value.data[0] & 0x0fu & ~(unsigned)(FLAG_TIME | FLAG_SLOTS | FLAG_DUE)) != 0)
         return false;
     bool timed = (value.data[0] & FLAG_TIME) != 0;
+    object->due = (value.data[0] & FLAG_DUE) != 0;
+    if (object->due && !timed)
+        return false;
     bool slots = (value.data[0] & FLAG_SLOTS) != 0;
     size_t size = 3;
     if (value.size < size + (timed ? 8u : 0u) + (slots ? 4u : 0u))

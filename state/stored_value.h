@@ -2,20 +2,37 @@
  * Layouts, integers big-endian. The high half of byte 0 is the layout's version, today 1; a reader
  * refuses another one. Golden files: tests/golden/state/.
  *
- *   object   0      0x10 + flags: 1 the time follows, 2 the slots' count follows
+ *   object   0      0x10 + flags: 1 the time follows, 2 the slots' count follows, 4 the time is
+ *                   the one when the object is due (with flag 1: timed tables)
  *            1..2   version of the operator's encoding (struct mr_table_spec)
- *            8      last event time in ms, as an order key writes it   (with flag 1: bounded
- * tables) 4      slots written, counted to the highest one          (with flag 2) rest   the
- * operator's encoding slot     0      0x10 1..2   version of the operator's encoding rest   the
- * slot's bytes table    0      0x10 1..8   keys in the table 9..16  bytes of the table: keys and
- * values of its objects and slots 17..24 watermark up to which keys have ended, as an order key
- * writes it order    0      0x10 1..4   slots written       (so that a key is dropped without
- * reading it) 5..8   bytes of the key's object and slots local    0      0x10                (there
- * when the table's order keys are complete) state    0      0x10 1..8   next changelog offset to
- * replay 9..16  wall time in ms up to which the state was known to be current 17..24 generation of
- * the topology 1+n    cluster id: size and bytes 1+n    id of the changelog topic: size and bytes
+ *            8      last event time in ms, or due time, as an order key writes it (with flag 1:
+ *                   tables with bounds, timed tables)
+ *            4      slots written, counted to the highest one (with flag 2)
+ *            rest   the operator's encoding
  *
- * An object without time (flag 1 absent) was written while its table had no bounds. */
+ *   slot     0      0x10
+ *            1..2   version of the operator's encoding
+ *            rest   the slot's bytes
+ *
+ *   table    0      0x10
+ *            1..8   keys in the table
+ *            9..16  bytes of the table: keys and values of its objects and slots
+ *            17..24 watermark up to which keys have ended, as an order key writes it
+ *
+ *   order    0      0x10
+ *            1..4   slots written (so that a key is dropped without reading it)
+ *            5..8   bytes of the key's object and slots
+ *
+ *   local    0      0x10 (there when the table's order keys are complete)
+ *
+ *   state    0      0x10
+ *            1..8   next changelog offset to replay
+ *            9..16  wall time in ms up to which the state was known to be current
+ *            17..24 generation of the topology
+ *            1+n    cluster id: size and bytes
+ *            1+n    id of the changelog topic: size and bytes
+ *
+ * An object without time (flag 1 absent) was written while its table had neither. */
 #ifndef MR_STATE_STORED_VALUE_H
 #define MR_STATE_STORED_VALUE_H
 
@@ -37,6 +54,7 @@ enum {
 struct mr_stored_object {
     uint32_t version;
     int64_t time_ms; /* MR_TIME_NONE: not there */
+    bool due;        /* time_ms is when the object is due */
     uint32_t slots_count;
     struct mr_slice encoded; /* for reading; borrowed */
 };

@@ -48,6 +48,8 @@ static enum mr_status check_spec(const struct mr_state *state, const struct mr_t
         wrong = "the slots of one object may exceed 2 GiB";
     else if (spec->ttl_ms < 0 || spec->keys_max < 0 || spec->bytes_max < 0)
         wrong = "a bound is negative";
+    else if (spec->timed && spec->ttl_ms > 0)
+        wrong = "a timed table has no ttl";
     else if (state->tables_count == MR_STATE_TABLES_MAX)
         wrong = "the task has 1024 tables already";
     if (wrong != NULL)
@@ -69,7 +71,8 @@ static struct mr_table *table_create(struct mr_state *state, const struct mr_tab
     table->spec.name = table->name;
     table->id = id;
     table->salt = mr_hash64(mr_slice_from(&table->id, sizeof table->id));
-    table->ordered = has_bounds(spec);
+    table->ordered = has_bounds(spec) || spec->timed;
+    table->dated = table->ordered && !spec->timed;
     table->ended_before_ms = MR_TIME_NONE;
     table->counts.watermark_ms = MR_TIME_NONE;
     table->logged = table->counts;
@@ -425,12 +428,13 @@ void mr_table_dirty(struct mr_table *table, void *object)
         entry->exists = true;
         table->counts.keys++;
     }
-    if (table->ordered && entry->seen_ms > entry->time_ms)
+    if (table->dated && entry->seen_ms > entry->time_ms)
         entry->time_ms = entry->seen_ms;
     if (!entry->dirty) {
         mr_cache_mark_dirty(&state->cache, entry);
         state->dirty_bytes += dirty_estimate(table, entry);
-        if (table->ordered)
+        /* A timed object without a time is new: mr_table_schedule orders it. */
+        if (table->ordered && (table->dated || entry->time_ms != MR_TIME_NONE))
             mr_order_push(&table->order, entry->time_ms, mr_cache_key(entry));
     }
     if (table->spec.bytes_max > 0)
@@ -561,6 +565,7 @@ struct mr_slice mr_table_encode(struct mr_state *state, const struct mr_cache_en
     const struct mr_table *table = entry->owner;
     struct mr_stored_object object = {.version = table->spec.version,
                                       .time_ms = entry->time_ms,
+                                      .due = table->spec.timed,
                                       .slots_count = entry->slots_count};
     size_t head = mr_stored_object_write_head(state->value_scratch, &object);
     size_t size = table->spec.encode(entry->payload, state->value_scratch + head);
@@ -611,6 +616,7 @@ void mr_table_write_back(struct mr_state *state, struct mr_cache_entry *entry)
         memcpy(value + MR_STORED_SLOT_HEAD, entry->payload, table->spec.slot_bytes);
         return;
     }
+    MR_ASSERT(!table->spec.timed || entry->below || entry->time_ms != MR_TIME_NONE);
     struct mr_slice encoded = mr_table_encode(state, entry);
     mr_table_count_bytes(table, entry, encoded.size);
     size_t size = mr_key_write_object(state->key_scratch, table->id, key);

@@ -22,10 +22,13 @@ static void test_object(void **state)
         {.version = 3, .time_ms = MR_TIME_NONE},
         {.version = 3, .time_ms = INT64_C(1700000000123)},
         {.version = 65535, .time_ms = MR_TIME_NONE, .slots_count = 7},
-        {.version = 1, .time_ms = -5, .slots_count = 70000}};
-    static const char *const names[] = {"object", "object-timed", "object-slots",
-                                        "object-timed-slots"};
-    for (size_t i = 0; i < 4; i++) {
+        {.version = 1, .time_ms = -5, .slots_count = 70000},
+        {.version = 3, .time_ms = INT64_C(1700000000123), .due = true},
+        {.version = 1, .time_ms = -5, .due = true, .slots_count = 70000}};
+    static const char *const names[] = {"object",       "object-timed",
+                                        "object-slots", "object-timed-slots",
+                                        "object-due",   "object-due-slots"};
+    for (size_t i = 0; i < 6; i++) {
         uint8_t bytes[MR_STORED_OBJECT_HEAD_MAX + 4];
         size_t size = mr_stored_object_write_head(bytes, &objects[i]);
         memcpy(bytes + size, "DATA", 4);
@@ -34,6 +37,7 @@ static void test_object(void **state)
         assert_true(mr_stored_object_parse(mr_slice_from(bytes, size + 4), &read));
         assert_int_equal(read.version, objects[i].version);
         assert_true(read.time_ms == objects[i].time_ms);
+        assert_int_equal(read.due, objects[i].due);
         assert_int_equal(read.slots_count, objects[i].slots_count);
         assert_true(mr_slice_equal(read.encoded, mr_slice_text("DATA")));
         assert_true(mr_stored_object_parse(mr_slice_from(bytes, size), &read));
@@ -42,8 +46,10 @@ static void test_object(void **state)
         bytes[0] = (uint8_t)(bytes[0] + 0x10); /* a later layout */
         assert_false(mr_stored_object_parse(mr_slice_from(bytes, size), &read));
     }
-    uint8_t unknown_flag[] = {0x14, 0, 1};
+    uint8_t unknown_flag[] = {0x18, 0, 1};
+    uint8_t due_without_time[] = {0x14, 0, 1};
     struct mr_stored_object read;
+    assert_false(mr_stored_object_parse(mr_slice_from(due_without_time, 3), &read));
     assert_false(mr_stored_object_parse(mr_slice_from(unknown_flag, 3), &read));
     assert_false(mr_stored_object_parse(mr_slice_from(unknown_flag, 0), &read));
 }
