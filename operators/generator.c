@@ -14,7 +14,13 @@ static const int64_t position_max = (int64_t)1 << 50;
 /* A stream that gets this far has left the calendar: its times stop here. */
 static const int64_t time_max_ms = (int64_t)1 << 60;
 
-void mr_generator_open(struct mr_generator *generator, const struct mr_operator_open *open)
+void mr_generator_end(struct mr_generator *generator, int64_t records_count)
+{
+    int64_t behind = records_count - generator->partition;
+    generator->end_position = behind <= 0 ? 0 : (behind - 1) / generator->partitions_count + 1;
+}
+
+void mr_generator_bind(struct mr_generator *generator, const struct mr_operator_open *open)
 {
     const struct mr_options *options = &open->node->options;
     const struct mr_plan_domain *domain = &open->plan->domains[open->node->outputs[0].domain];
@@ -23,12 +29,16 @@ void mr_generator_open(struct mr_generator *generator, const struct mr_operator_
     generator->partition = open->partition;
     generator->partitions_count = open->partitions_count;
     generator->end_position = position_max;
-    if (mr_options_present(options, "count")) {
-        int64_t behind = mr_options_integer(options, "count") - generator->partition;
-        generator->end_position = behind <= 0 ? 0 : (behind - 1) / generator->partitions_count + 1;
-    }
+    if (mr_options_present(options, "count"))
+        mr_generator_end(generator, mr_options_integer(options, "count"));
     generator->start_ms = mr_options_integer(options, "start");
     generator->rate = mr_options_present(options, "rate") ? mr_options_number(options, "rate") : 0;
+}
+
+void mr_generator_open(struct mr_generator *generator, const struct mr_operator_open *open)
+{
+    const struct mr_options *options = &open->node->options;
+    mr_generator_bind(generator, open);
     if (mr_options_present(options, "step"))
         generator->step_ms = mr_options_integer(options, "step");
     else if (generator->rate <= 0)
@@ -82,22 +92,30 @@ int64_t mr_generator_time_ms(const struct mr_generator *generator, int64_t index
                                                         : generator->start_ms + since_ms;
 }
 
-void mr_generator_rows(const struct mr_generator *generator, struct mr_batch *batch,
-                       int64_t position, uint32_t rows_count)
+void mr_generator_rows_untimed(const struct mr_generator *generator, struct mr_batch *batch,
+                               int64_t position, uint32_t rows_count)
 {
     MR_ASSERT(batch->rows_count == 0 && rows_count <= batch->rows_capacity);
     batch->origin.topic = generator->node->name;
     batch->origin.partition = (int32_t)generator->partition;
     for (uint32_t row = 0; row < rows_count; row++) {
-        int64_t time_ms =
-            mr_generator_time_ms(generator, mr_generator_index(generator, position + row));
         batch->offsets[row] = position + row;
-        batch->timestamps_ms[row] = time_ms;
-        batch->event_times_ms[row] = time_ms;
         batch->message_keys[row] = (struct mr_slice){0};
         batch->key_nulls[row] = true;
         batch->payloads[row] = mr_slice_text("{}");
         batch->payload_nulls[row] = false;
     }
     batch->rows_count = rows_count;
+}
+
+void mr_generator_rows(const struct mr_generator *generator, struct mr_batch *batch,
+                       int64_t position, uint32_t rows_count)
+{
+    mr_generator_rows_untimed(generator, batch, position, rows_count);
+    for (uint32_t row = 0; row < rows_count; row++) {
+        int64_t time_ms =
+            mr_generator_time_ms(generator, mr_generator_index(generator, position + row));
+        batch->timestamps_ms[row] = time_ms;
+        batch->event_times_ms[row] = time_ms;
+    }
 }

@@ -23,8 +23,13 @@ struct mr_generator {
     int64_t pace_position;
 };
 
-/* Bind the options rate, count, start and step. */
+/* Bind the options rate, count and start. */
+void mr_generator_bind(struct mr_generator *generator, const struct mr_operator_open *open);
+/* The same with the option step: event times as mr_generator_time_ms says. */
 void mr_generator_open(struct mr_generator *generator, const struct mr_operator_open *open);
+
+/* The whole stream has records_count records: end where this partition's part of them ends. */
+void mr_generator_end(struct mr_generator *generator, int64_t records_count);
 
 /* How many records, 1..rows_max, may be made now from position on. MR_END: none ever again.
  * MR_AGAIN: none before *due_ms (wall time). */
@@ -41,7 +46,10 @@ static inline int64_t mr_generator_index(const struct mr_generator *generator, i
 /* Event time in ms of a record of the stream. */
 int64_t mr_generator_time_ms(const struct mr_generator *generator, int64_t index);
 
-/* Append rows_count rows from position on to an empty batch: everything but the fields. */
+/* Append rows_count rows from position on to an empty batch: everything but the fields and, in
+ * _rows_untimed, the times. */
+void mr_generator_rows_untimed(const struct mr_generator *generator, struct mr_batch *batch,
+                               int64_t position, uint32_t rows_count);
 void mr_generator_rows(const struct mr_generator *generator, struct mr_batch *batch,
                        int64_t position, uint32_t rows_count);
 

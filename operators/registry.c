@@ -17,6 +17,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_detect_zscore,
     &mr_operator_filter,
     &mr_operator_flat_map,
+    &mr_operator_generate_nexmark,
     &mr_operator_generate_random,
     &mr_operator_generate_sequence,
     &mr_operator_key_by,

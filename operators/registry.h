@@ -13,6 +13,7 @@ extern const struct mr_operator_type mr_operator_detect_threshold;
 extern const struct mr_operator_type mr_operator_detect_zscore;
 extern const struct mr_operator_type mr_operator_filter;
 extern const struct mr_operator_type mr_operator_flat_map;
+extern const struct mr_operator_type mr_operator_generate_nexmark;
 extern const struct mr_operator_type mr_operator_generate_random;
 extern const struct mr_operator_type mr_operator_generate_sequence;
 extern const struct mr_operator_type mr_operator_key_by;

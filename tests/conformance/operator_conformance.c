@@ -65,6 +65,9 @@ struct generator_case {
 };
 
 static const struct generator_case generator_cases[] = {
+    {"generate.nexmark", "partitions: 2, count: 5000"},
+    {"generate.nexmark", "partitions: 2, count: 250000, kind: person, seed: 5"},
+    {"generate.nexmark", "partitions: 2, count: 5436, kind: bid, shuffle: 100"},
     {"generate.random",
      "keys: 10, seed: 7, partitions: 2, count: 5000, fields: ["
      "{name: sensor, distribution: key}, {name: ts, distribution: time}, "

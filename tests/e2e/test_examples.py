@@ -95,6 +95,10 @@ EXPECTED = {
         lambda rows: rows and {row["value"] for row in rows} == {20.9} and rows[0]["ts"] > 21000
     ),
     "generate.sequence": lambda rows: [row["seq"] for row in rows] == [100, 101, 102, 103, 104],
+    "generate.nexmark": (
+        lambda rows: [row["event_type"] for row in rows] == [0, 1, 1, 1, 2, 2]
+        and [row.get("id") for row in rows] == [1000, 1000, 1001, 1002, None, None]
+    ),
     "file_csv": (
         lambda rows: [row["anomaly"]["is_anomaly"] for row in rows] == [False, True, False]
         and rows[2]["sensor"] == "s, two"
