@@ -20,9 +20,12 @@ static void gather_messages(struct mr_batch *output, const struct mr_batch *inpu
     if (input->headers != NULL && output->headers == NULL)
         output->headers =
             mr_arena_new(output->arena, output->rows_capacity, sizeof(*output->headers));
+    int64_t *watermarks_ms = input->watermarks_ms == NULL ? NULL : mr_batch_watermarks(output);
     for (uint32_t index = 0; index < rows_count; index++) {
         uint32_t source = rows[index];
         uint32_t target = first + index;
+        if (watermarks_ms != NULL)
+            watermarks_ms[target] = input->watermarks_ms[source];
         output->offsets[target] = input->offsets[source];
         output->timestamps_ms[target] = input->timestamps_ms[source];
         output->event_times_ms[target] = input->event_times_ms[source];
@@ -86,6 +89,7 @@ void mr_derive_alias(struct mr_batch *output, const struct mr_batch *input,
     output->offsets = input->offsets;
     output->timestamps_ms = input->timestamps_ms;
     output->event_times_ms = input->event_times_ms;
+    output->watermarks_ms = input->watermarks_ms;
     output->message_keys = input->message_keys;
     output->payloads = input->payloads;
     output->payload_nulls = input->payload_nulls;

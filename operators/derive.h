@@ -10,7 +10,7 @@
 void mr_derive_batch(struct mr_batch *output, const struct mr_batch *input);
 
 /* Append rows of input, in this order (a row may occur several times), to output: message, times,
- * cells, spans and known keys. The payload and what cells point to stay the input's.
+ * watermarks, cells, spans and known keys. The payload and what cells point to stay the input's.
  * Pre: output has room for rows_count more rows. */
 void mr_derive_rows(struct mr_batch *output, const struct mr_batch *input,
                     const struct mr_plan_input *maps, const uint16_t *rows, uint32_t rows_count);

@@ -18,6 +18,7 @@ struct mr_operator {
     const struct mr_plan *plan;
     const struct mr_plan_node *node;
     void *self;
+    bool reads_wall_clock; /* on_wall is called */
     bool failed;
 };
 
@@ -33,6 +34,7 @@ enum mr_status mr_operator_create(const struct mr_operator_type *type,
     created->plan = open->plan;
     created->node = open->node;
     created->self = mr_memory_new(1, type->instance_size);
+    created->reads_wall_clock = type->on_wall != NULL && mr_plan_reads_wall_clock(open->node);
     enum mr_status status = type->open(created->self, open, error);
     if (status != MR_OK) {
         mr_error_context(error, "operator \"%s\"", open->node->name);
@@ -86,6 +88,8 @@ enum mr_status mr_operator_process(struct mr_operator *instance,
     if (view.rows_count == 0)
         return MR_OK;
     MR_ASSERT(view_is_valid(view));
+    MR_ASSERT((instance->type->spec.flags & MR_TYPE_ROW_WATERMARKS) == 0 ||
+              view.batch->watermarks_ms != NULL);
     struct mr_operator *outer = context->instance;
     context->instance = instance;
     enum mr_status status = instance->type->process(instance->self, context, port, view, error);
@@ -104,6 +108,26 @@ enum mr_status mr_operator_watermark(struct mr_operator *instance,
     struct mr_operator *outer = context->instance;
     context->instance = instance;
     enum mr_status status = instance->type->on_watermark(instance->self, context, error);
+    context->instance = outer;
+    MR_ASSERT(status != MR_END && status != MR_AGAIN);
+    return settle(instance, status, error);
+}
+
+enum mr_status mr_operator_wall(struct mr_operator *instance, struct mr_operator_context *context,
+                                bool *called, struct mr_error *error)
+{
+    MR_ASSERT(!instance->failed);
+    MR_ASSERT(context->node == instance->node->index);
+    *called = false;
+    if (!instance->reads_wall_clock || context->wall_due_ms > context->now_ms)
+        return MR_OK;
+    *called = true;
+    struct mr_operator *outer = context->instance;
+    context->instance = instance;
+    int64_t due_ms = context->wall_due_ms;
+    context->wall_due_ms = INT64_MAX; /* what the call wakes counts, too */
+    enum mr_status status = instance->type->on_wall(instance->self, context, &due_ms, error);
+    mr_operator_wake(context, due_ms);
     context->instance = outer;
     MR_ASSERT(status != MR_END && status != MR_AGAIN);
     return settle(instance, status, error);
@@ -157,6 +181,17 @@ void mr_operator_emit(struct mr_operator_context *context, uint32_t output, stru
     }
     MR_ASSERT(view_is_valid(view));
     context->runtime->emit(context->runtime->argument, context->node, output, view);
+}
+
+void mr_operator_late(struct mr_operator_context *context, uint32_t rows_count)
+{
+    context->runtime->late(context->runtime->argument, context->node, rows_count);
+}
+
+void mr_operator_wake(struct mr_operator_context *context, int64_t due_ms)
+{
+    if (due_ms < context->wall_due_ms)
+        context->wall_due_ms = due_ms;
 }
 
 void mr_operator_row_error(struct mr_operator_context *context, const struct mr_batch *batch,

@@ -7,7 +7,12 @@
  * columns (map, detect: slots from the plan) and emit the same batch, or take a new batch for an
  * output with rows of its own (flat_map, alerts). A row that fails is reported with
  * mr_operator_row_error and not emitted. Only operators/operator.c calls the pointers; it checks
- * flags, order and bounds once for all. */
+ * flags, order and bounds once for all.
+ * Time: an operator sees the rows of a batch, then the watermark that they led to. Rows that it
+ * emits in on_watermark go out before that watermark: its consumers take them at the watermark from
+ * before. A row is late for something that ends at `end` when its own watermark
+ * (mr_operator_row_watermark) is at `end` or behind it, whether or not on_watermark has been called
+ * for that watermark yet. */
 #ifndef MR_OPERATORS_OPERATOR_H
 #define MR_OPERATORS_OPERATOR_H
 
@@ -34,6 +39,8 @@ struct mr_operator_runtime {
      * is released. */
     struct mr_batch *(*batch_new)(void *argument, uint32_t node, uint32_t output,
                                   const struct mr_batch *cause, uint32_t rows_capacity);
+    /* Count rows that came too late for the node. */
+    void (*late)(void *argument, uint32_t node, uint32_t rows_count);
 };
 
 struct mr_operator_context {
@@ -42,7 +49,8 @@ struct mr_operator_context {
     struct mr_arena *arena; /* of the current batch */
     struct mr_evaluator *evaluator;
     int64_t now_ms;               /* the batch's wall time: the only clock */
-    int64_t watermark_ms;         /* of the task; INT64_MIN before the first */
+    int64_t watermark_ms;         /* as of the last on_watermark, now: this one; INT64_MIN: none */
+    int64_t wall_due_ms;          /* of on_wall; kept by operators/operator.c */
     uint64_t seed;                /* of (topology generation, subtopology, partition, operator) */
     struct mr_operator *instance; /* set by operators/operator.c while it calls an operator */
 };
@@ -55,6 +63,18 @@ struct mr_operator_open {
     int32_t partitions_count;
 };
 
+/* How an operator stretches event time, by its options, ms. */
+struct mr_operator_reach {
+    /* The watermark must pass the event time of the last row by this until nothing of the row is
+     * open any more: a window's length and lateness, a session's gap, a join's interval. When all
+     * inputs are silent the watermark rises so far, that the last results leave. */
+    int64_t open_ms;
+    /* A row that leaves with event time t may leave as late as when the watermark reaches
+     * t + 1 + held_ms: the lateness of a window that emits when it is closed, the interval of an
+     * outer join. What lies behind the operator sees a watermark that is lower by this. */
+    int64_t held_ms;
+};
+
 struct mr_operator_type {
     struct mr_type_spec spec;
     size_t instance_size; /* the framework allocates and zeroes */
@@ -65,6 +85,14 @@ struct mr_operator_type {
     /* The task's watermark advanced to context->watermark_ms. May be NULL. */
     enum mr_status (*on_watermark)(void *self, struct mr_operator_context *context,
                                    struct mr_error *error);
+    /* The wall time context->now_ms has reached *due_ms (in), which the last call returned or
+     * mr_operator_wake asked for; the first call comes soon after open. *due_ms (out): when next;
+     * INT64_MAX: never, unless woken. Called only where the type has MR_TYPE_WALL_CLOCK, or
+     * reads_wall_clock says yes to the options. May be NULL. */
+    enum mr_status (*on_wall)(void *self, struct mr_operator_context *context, int64_t *due_ms,
+                              struct mr_error *error);
+    /* NULL: nothing stays open and nothing leaves late. */
+    struct mr_operator_reach (*reach)(const struct mr_plan_node *node);
     /* Generators (MR_TYPE_GENERATOR): write up to batch->rows_capacity rows from position on;
      * *next_position is behind the last. MR_END when there are no more; MR_AGAIN when none is due
      * before *due_ms (wall time). */
@@ -100,6 +128,9 @@ enum mr_status mr_operator_process(struct mr_operator *instance,
 enum mr_status mr_operator_watermark(struct mr_operator *instance,
                                      struct mr_operator_context *context,
                                      struct mr_error *error) MR_NODISCARD;
+/* Calls on_wall when context->wall_due_ms has come; *called says whether. */
+enum mr_status mr_operator_wall(struct mr_operator *instance, struct mr_operator_context *context,
+                                bool *called, struct mr_error *error) MR_NODISCARD;
 enum mr_status mr_operator_generate(struct mr_operator *instance,
                                     struct mr_operator_context *context, int64_t position,
                                     struct mr_batch *batch, int64_t *next_position, int64_t *due_ms,
@@ -109,6 +140,15 @@ void mr_operator_destroy(struct mr_operator *instance);
 /* ---- For operators ---- */
 
 void mr_operator_emit(struct mr_operator_context *context, uint32_t output, struct mr_view view);
+/* The task's watermark just before a row. Pre: the type has MR_TYPE_ROW_WATERMARKS. */
+static inline int64_t mr_operator_row_watermark(const struct mr_batch *batch, uint32_t row)
+{
+    return batch->watermarks_ms[row];
+}
+/* Count rows that came too late: millrace_operator_late_records_total. */
+void mr_operator_late(struct mr_operator_context *context, uint32_t rows_count);
+/* on_wall is wanted at this wall time at the latest. */
+void mr_operator_wake(struct mr_operator_context *context, int64_t due_ms);
 /* The failure of describe_state: the bytes are not this type's. */
 enum mr_status mr_operator_not_described(struct mr_error *error) MR_NODISCARD;
 void mr_operator_row_error(struct mr_operator_context *context, const struct mr_batch *batch,
@@ -117,6 +157,9 @@ void mr_operator_row_error(struct mr_operator_context *context, const struct mr_
 /* Somebody reads this output of the node, directly or through a repartition. */
 bool mr_operator_output_is_read(const struct mr_plan *plan, const struct mr_plan_node *node,
                                 uint32_t output);
+/* A batch for rows of the output's own. Where rows carry watermarks, those of the new batch are
+ * filled with one that holds for all its rows: the one that consumers were told last. An operator
+ * that makes rows of single rows copies theirs (operators/derive.h does). */
 struct mr_batch *mr_operator_batch_new(struct mr_operator_context *context, uint32_t output,
                                        const struct mr_batch *cause, uint32_t rows_capacity);
 /* Key bytes of the node's `key` for every row of the view, in batch->group_keys[key_id], indexed by

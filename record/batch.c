@@ -51,6 +51,14 @@ struct mr_span *mr_batch_span(struct mr_batch *batch, uint32_t span)
     return batch->spans[span];
 }
 
+int64_t *mr_batch_watermarks(struct mr_batch *batch)
+{
+    if (batch->watermarks_ms == NULL)
+        batch->watermarks_ms =
+            mr_arena_take(batch->arena, batch->rows_capacity * sizeof(*batch->watermarks_ms));
+    return batch->watermarks_ms;
+}
+
 struct mr_view mr_batch_view(struct mr_batch *batch)
 {
     uint16_t *rows = mr_arena_take(batch->arena, batch->rows_count * sizeof(*rows));

@@ -53,6 +53,11 @@ struct mr_batch {
     int64_t *offsets;       /* source offsets; -1 where there is none */
     int64_t *timestamps_ms; /* of the message */
     int64_t *event_times_ms;
+    /* The task's watermark just before the row, rows taken in input order: whether a row is late
+     * then does not depend on how records are cut into batches. Never falls from row to row of an
+     * input. NULL where no operator that the rows reach has MR_TYPE_ROW_WATERMARKS. Operators read
+     * it by mr_operator_row_watermark. */
+    int64_t *watermarks_ms;
     struct mr_slice *message_keys; /* data NULL and size 0 with key_null set: no key */
     struct mr_slice *payloads;     /* the record's bytes; for JSON-made rows "{}" */
     bool *payload_nulls;           /* tombstones */
@@ -85,6 +90,9 @@ void mr_batch_init(struct mr_batch *batch, struct mr_arena *arena, struct mr_bat
 /* The column of a slot, taken and set to ABSENT on first use. */
 struct mr_value *mr_batch_column(struct mr_batch *batch, uint32_t slot);
 struct mr_span *mr_batch_span(struct mr_batch *batch, uint32_t span);
+
+/* The rows' watermarks, taken on first use; the caller fills them. */
+int64_t *mr_batch_watermarks(struct mr_batch *batch);
 
 /* A view of all rows. */
 struct mr_view mr_batch_view(struct mr_batch *batch);

@@ -169,6 +169,7 @@ struct mr_plan_subtopology {
     bool stateful; /* has a changelog; else a partition of the progress topic */
     uint64_t state_object_bytes_per_key;
     uint64_t changelog_bytes_per_record;
+    bool row_watermarks; /* batches carry watermarks_ms: somebody on the way reads them */
 };
 
 struct mr_plan {
@@ -202,6 +203,9 @@ struct mr_substitution {
 void mr_topology_parse(struct mr_slice text, const struct mr_catalogue *catalogue,
                        const struct mr_substitution *substitution, struct mr_arena *arena,
                        struct mr_report *report, struct mr_plan **plan);
+
+/* The node's output depends on the clock, by its type or by its options. */
+bool mr_plan_reads_wall_clock(const struct mr_plan_node *node);
 
 const struct mr_plan_node *mr_plan_node_find(const struct mr_plan *plan, const char *name);
 

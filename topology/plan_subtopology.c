@@ -103,6 +103,33 @@ static void fill_part(const struct parts *parts, uint32_t root, uint32_t index)
     part->name = part_name(plan, part);
 }
 
+bool mr_plan_reads_wall_clock(const struct mr_plan_node *node)
+{
+    const struct mr_type_spec *type = node->type;
+    return (type->flags & MR_TYPE_WALL_CLOCK) != 0 ||
+           (type->reads_wall_clock != NULL && type->reads_wall_clock(&node->options));
+}
+
+/* Rows need their watermarks where an operator of the part reads them, or of a part behind it. */
+static void mark_row_watermarks(struct mr_plan *plan, struct mr_plan_subtopology *parts)
+{
+    for (uint32_t i = 0; i < plan->nodes_count; i++)
+        if ((plan->nodes[i].type->flags & MR_TYPE_ROW_WATERMARKS) != 0)
+            parts[plan->nodes[i].subtopology].row_watermarks = true;
+    bool changed = true;
+    while (changed) {
+        changed = false;
+        for (uint32_t i = 0; i < plan->repartitions_count; i++) {
+            const struct mr_plan_repartition *repartition = &plan->repartitions[i];
+            if (!parts[repartition->to_subtopology].row_watermarks ||
+                parts[repartition->from_subtopology].row_watermarks)
+                continue;
+            parts[repartition->from_subtopology].row_watermarks = true;
+            changed = true;
+        }
+    }
+}
+
 static void check_replayable(struct mr_planner *planner)
 {
     struct mr_plan *plan = planner->plan;
@@ -111,7 +138,7 @@ static void check_replayable(struct mr_planner *planner)
         reason =
             mr_arena_format(planner->arena, "an expression of '%s' calls now()", planner->uses_now);
     for (uint32_t i = 0; reason == NULL && i < plan->nodes_count; i++)
-        if ((plan->nodes[i].type->flags & MR_TYPE_WALL_CLOCK) != 0)
+        if (mr_plan_reads_wall_clock(&plan->nodes[i]))
             reason = mr_arena_format(planner->arena, "'%s' (%s) depends on the clock",
                                      plan->nodes[i].name, plan->nodes[i].type->name);
     for (uint32_t i = 0; reason == NULL && i < plan->subtopologies_count; i++) {
@@ -144,5 +171,6 @@ void mr_planner_subtopologies(struct mr_planner *planner)
         repartition->from_subtopology = plan->nodes[repartition->producer].subtopology;
         repartition->to_subtopology = plan->nodes[repartition->consumer].subtopology;
     }
+    mark_row_watermarks(plan, plan->subtopologies);
     check_replayable(planner);
 }

@@ -27,10 +27,12 @@ enum mr_type_flags {
     MR_TYPE_LOG = 1u << 5,             /* a source or sink of a topic in the log (kafka) */
     MR_TYPE_GENERATOR = 1u << 6,       /* a source whose rows are made by operators/generate_*.c */
     MR_TYPE_RECORD_TYPED = 1u << 7, /* a source that always yields JSON records of its own schema */
-    MR_TYPE_WALL_CLOCK = 1u << 8,   /* output depends on the clock: not replayable */
+    MR_TYPE_WALL_CLOCK = 1u << 8,   /* output depends on the clock: not replayable; where only some
+                                       options make it so: mr_type_spec.reads_wall_clock */
     /* Output rows are copies of input rows in a domain of its own, column by column through
      * mr_plan_input.slot_map (merge, flat_map). */
-    MR_TYPE_DERIVED_ROWS = 1u << 9
+    MR_TYPE_DERIVED_ROWS = 1u << 9,
+    MR_TYPE_ROW_WATERMARKS = 1u << 10 /* reads the watermark of single rows (record/batch.h) */
 };
 
 struct mr_input_spec {
@@ -82,6 +84,8 @@ struct mr_type_spec {
      */
     enum mr_status (*check)(const struct mr_options *options, const char **option,
                             struct mr_error *error);
+    /* Whether these options make the output depend on the clock, where not all do. May be NULL. */
+    bool (*reads_wall_clock)(const struct mr_options *options);
 };
 
 /* A format as the language sees it. */

@@ -102,6 +102,7 @@ struct mr_lane {
     struct mr_error condemnation; /* of the tasks that are condemned */
     struct mr_arena batch_arena;
     uint64_t last_housekeeping_ms;
+    uint64_t last_advance_ms;  /* of all tasks */
     uint32_t poll_records_max; /* of the sources' `batch:` */
     uint32_t poll_pause_ms;    /* at most this long records gather before they are polled */
     uint64_t next_poll_ms;

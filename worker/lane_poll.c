@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 enum {
+    ADVANCE_MS = 20,    /* under load, too, tasks without records look at the time this often */
     SMALL_POLL = 512,   /* fewer messages than this: the source is nearly drained */
     PAUSE_SLICE_MS = 1, /* while records gather for a batch */
     OPEN_WAIT_MS = 1,   /* poll at most this long while a transaction is open */
@@ -103,8 +104,7 @@ static void remove_ended(struct mr_lane *lane)
 static uint32_t records_max(const struct mr_lane *lane)
 {
     uint64_t step_ns = lane->shares_thread ? STEP_NS : STEP_ALONE_NS;
-    uint64_t records =
-        lane->record_ns == 0 ? FIRST_STEP_RECORDS : step_ns / lane->record_ns + 1;
+    uint64_t records = lane->record_ns == 0 ? FIRST_STEP_RECORDS : step_ns / lane->record_ns + 1;
     return records < lane->poll_records_max ? (uint32_t)records : lane->poll_records_max;
 }
 
@@ -207,10 +207,11 @@ static bool poll_tasks(struct mr_lane *lane)
     return any;
 }
 
-/* Idle sources: time may have passed enough for the watermark. */
+/* Time may have passed: idle sources hold the watermark no more, operators wait for wall times. */
 static void advance_tasks(struct mr_lane *lane)
 {
     struct mr_error error;
+    lane->last_advance_ms = mr_clock_monotonic_ms();
     for (uint32_t index = 0; index < lane->tasks_count; index++) {
         struct mr_task *task = lane->tasks[index];
         if (task->phase == MR_TASK_RUNNING && mr_task_advance(task, &error) != MR_OK) {
@@ -235,7 +236,8 @@ bool mr_lane_poll(struct mr_lane *lane, uint32_t wait_ms)
                                                                     : wait_ms;
         worked = poll_log(lane, poll_wait_ms) || worked;
     }
-    if (!worked && lane->phase == MR_LANE_RUNNING)
+    if (lane->phase == MR_LANE_RUNNING &&
+        (!worked || mr_clock_monotonic_ms() - lane->last_advance_ms >= ADVANCE_MS))
         advance_tasks(lane);
     if (lane->consumer == NULL && !worked)
         lane->poll_was_small = true;

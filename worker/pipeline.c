@@ -14,7 +14,9 @@ struct pipeline_node {
     struct mr_operator_context context;
     struct mr_egress *egress;
     struct mr_series *series;
-    uint32_t anomaly_slot; /* of is_anomaly, where the type adds it */
+    uint32_t anomaly_slot;  /* of is_anomaly, where the type adds it */
+    int64_t input_held_ms;  /* how far its watermark is behind the task's */
+    int64_t output_held_ms; /* and that of its outputs */
 };
 
 struct mr_pipeline {
@@ -27,6 +29,7 @@ struct mr_pipeline {
     struct mr_row_fault fault;
     struct mr_arena *arena; /* of the batch that is being pushed */
     uint32_t sinks_count;   /* sinks with positions */
+    int64_t watermark_ms;   /* of the task, as all nodes know it */
     enum mr_status status;
     struct mr_error error;
 };
@@ -151,12 +154,25 @@ static struct mr_batch *batch_new(void *argument, uint32_t node, uint32_t output
     struct mr_batch *batch = mr_arena_new(pipeline->arena, 1, sizeof(*batch));
     mr_batch_init(batch, pipeline->arena, pipeline->plan->domains[output->domain].shape,
                   rows_capacity);
+    if (pipeline->subtopology->row_watermarks) {
+        int64_t watermark_ms =
+            mr_watermark_held(pipeline->watermark_ms, pipeline->nodes[node].output_held_ms);
+        int64_t *watermarks_ms = mr_batch_watermarks(batch);
+        for (uint32_t row = 0; row < rows_capacity; row++)
+            watermarks_ms[row] = watermark_ms;
+    }
     if (cause != NULL) {
         batch->source_index = cause->source_index;
         batch->sequence_first = cause->sequence_first;
         batch->origin = cause->origin;
     }
     return batch;
+}
+
+static void count_late(void *argument, uint32_t node, uint32_t rows_count)
+{
+    const struct mr_pipeline *pipeline = argument;
+    mr_metric_add(pipeline->open.series[node].late, rows_count);
 }
 
 /* ---- Life ---- */
@@ -201,6 +217,22 @@ static enum mr_status open_sink(struct mr_pipeline *pipeline, const struct mr_pl
     return status;
 }
 
+/* How far rows are held on the way to the node and behind it. Producers come first. */
+static void find_held(struct mr_pipeline *pipeline, const struct mr_plan_node *node,
+                      const struct mr_operator_type *type)
+{
+    struct pipeline_node *target = &pipeline->nodes[node->index];
+    for (uint32_t index = 0; index < node->inputs_count; index++) {
+        const struct mr_plan_input *input = &node->inputs[index];
+        if (!input->repartition &&
+            pipeline->nodes[input->producer].output_held_ms > target->input_held_ms)
+            target->input_held_ms = pipeline->nodes[input->producer].output_held_ms;
+    }
+    target->output_held_ms = target->input_held_ms;
+    if (type->reach != NULL)
+        target->output_held_ms += type->reach(node).held_ms;
+}
+
 static enum mr_status open_node(struct mr_pipeline *pipeline, const struct mr_plan_node *node,
                                 struct mr_error *error)
 {
@@ -215,11 +247,13 @@ static enum mr_status open_node(struct mr_pipeline *pipeline, const struct mr_pl
     const struct mr_operator_type *type = mr_operator_find(node->type->name);
     if (type == NULL)
         return MR_OK; /* a connector's source */
-    target->context = (struct mr_operator_context){.runtime = &pipeline->runtime,
-                                                   .node = node->index,
-                                                   .evaluator = pipeline->open.evaluator,
-                                                   .watermark_ms = INT64_MIN,
-                                                   .seed = node_seed(pipeline, node)};
+    find_held(pipeline, node, type);
+    target->context = (struct mr_operator_context){
+        .runtime = &pipeline->runtime,
+        .node = node->index,
+        .evaluator = pipeline->open.evaluator,
+        .watermark_ms = mr_watermark_held(pipeline->watermark_ms, target->input_held_ms),
+        .seed = node_seed(pipeline, node)};
     struct mr_operator_open open = {.plan = pipeline->plan,
                                     .node = node,
                                     .state = pipeline->open.state,
@@ -256,11 +290,15 @@ enum mr_status mr_pipeline_create(const struct mr_pipeline_open *open,
     created->open = *open;
     created->plan = open->deployment->plan;
     created->subtopology = &created->plan->subtopologies[open->subtopology];
+    created->watermark_ms = open->progress == NULL ? INT64_MIN : open->progress->watermark_ms;
     created->nodes = mr_memory_new(created->plan->nodes_count, sizeof(*created->nodes));
     created->exchanges =
         mr_memory_new(created->plan->repartitions_count + 1, sizeof(struct mr_exchange *));
-    created->runtime = (struct mr_operator_runtime){
-        .argument = created, .emit = emit, .row_error = report_fault, .batch_new = batch_new};
+    created->runtime = (struct mr_operator_runtime){.argument = created,
+                                                    .emit = emit,
+                                                    .row_error = report_fault,
+                                                    .batch_new = batch_new,
+                                                    .late = count_late};
     created->fault = (struct mr_row_fault){.argument = created, .report = report_fault};
     enum mr_status status = open_all(created, error);
     created->open.progress = NULL;
@@ -289,7 +327,7 @@ void mr_pipeline_destroy(struct mr_pipeline *pipeline)
 
 /* ---- Pushing ---- */
 
-static void set_context(struct mr_pipeline *pipeline, struct mr_arena *arena, int64_t watermark_ms)
+static void set_context(struct mr_pipeline *pipeline, struct mr_arena *arena)
 {
     int64_t now_wall_ms = pipeline->open.writer->now_wall_ms;
     pipeline->arena = arena;
@@ -298,7 +336,6 @@ static void set_context(struct mr_pipeline *pipeline, struct mr_arena *arena, in
             &pipeline->nodes[pipeline->subtopology->nodes[index]].context;
         context->arena = arena;
         context->now_ms = now_wall_ms;
-        context->watermark_ms = watermark_ms;
     }
 }
 
@@ -310,9 +347,9 @@ enum mr_status mr_pipeline_status(const struct mr_pipeline *pipeline, struct mr_
 }
 
 enum mr_status mr_pipeline_source(struct mr_pipeline *pipeline, uint32_t node, struct mr_view view,
-                                  int64_t watermark_ms, struct mr_error *error)
+                                  struct mr_error *error)
 {
-    set_context(pipeline, view.batch->arena, watermark_ms);
+    set_context(pipeline, view.batch->arena);
     mr_metric_add(pipeline->open.series[node].in, view.batch->rows_count);
     if (view.rows_count > 0)
         emit(pipeline, node, 0, view);
@@ -320,10 +357,9 @@ enum mr_status mr_pipeline_source(struct mr_pipeline *pipeline, uint32_t node, s
 }
 
 enum mr_status mr_pipeline_repartition(struct mr_pipeline *pipeline, uint32_t repartition,
-                                       struct mr_view view, int64_t watermark_ms,
-                                       struct mr_error *error)
+                                       struct mr_view view, struct mr_error *error)
 {
-    set_context(pipeline, view.batch->arena, watermark_ms);
+    set_context(pipeline, view.batch->arena);
     const struct mr_plan_repartition *planned = &pipeline->plan->repartitions[repartition];
     for (uint32_t index = 0;
          index < planned->edges_count && view.rows_count > 0 && pipeline->status == MR_OK; index++)
@@ -334,15 +370,36 @@ enum mr_status mr_pipeline_repartition(struct mr_pipeline *pipeline, uint32_t re
 enum mr_status mr_pipeline_watermark(struct mr_pipeline *pipeline, int64_t watermark_ms,
                                      struct mr_arena *arena, struct mr_error *error)
 {
-    set_context(pipeline, arena, watermark_ms);
+    set_context(pipeline, arena);
     for (uint32_t index = 0;
          index < pipeline->subtopology->nodes_count && pipeline->status == MR_OK; index++) {
         struct pipeline_node *node = &pipeline->nodes[pipeline->subtopology->nodes[index]];
         if (node->instance == NULL)
             continue;
+        node->context.watermark_ms = mr_watermark_held(watermark_ms, node->input_held_ms);
         enum mr_status status = mr_operator_watermark(node->instance, &node->context, error);
         if (status != MR_OK)
             keep_failure(pipeline, status, error);
+    }
+    pipeline->watermark_ms = watermark_ms;
+    return mr_pipeline_status(pipeline, error);
+}
+
+enum mr_status mr_pipeline_wall(struct mr_pipeline *pipeline, struct mr_arena *arena, bool *called,
+                                struct mr_error *error)
+{
+    set_context(pipeline, arena);
+    *called = false;
+    for (uint32_t index = 0;
+         index < pipeline->subtopology->nodes_count && pipeline->status == MR_OK; index++) {
+        struct pipeline_node *node = &pipeline->nodes[pipeline->subtopology->nodes[index]];
+        bool due;
+        if (node->instance == NULL)
+            continue;
+        enum mr_status status = mr_operator_wall(node->instance, &node->context, &due, error);
+        if (status != MR_OK)
+            keep_failure(pipeline, status, error);
+        *called = *called || due;
     }
     return mr_pipeline_status(pipeline, error);
 }
@@ -353,7 +410,7 @@ enum mr_status mr_pipeline_generate(struct mr_pipeline *pipeline, uint32_t node,
 {
     struct pipeline_node *target = &pipeline->nodes[node];
     MR_ASSERT(target->instance != NULL);
-    set_context(pipeline, batch->arena, INT64_MIN);
+    set_context(pipeline, batch->arena);
     return mr_operator_generate(target->instance, &target->context, position, batch, next_position,
                                 due_ms, error);
 }

@@ -1,7 +1,10 @@
 /* worker/pipeline.h — the fused operators of one task: a subtopology's nodes, wired as the plan
  * says. Model: a batch enters at a source (or a repartition's consumers) and is pushed through;
  * every consumer of an output gets the same view, one after the other. Sinks write into the lane's
- * open transaction. A row that fails is treated by its node's on_error; other rows go on. Failure:
+ * open transaction. A row that fails is treated by its node's on_error; other rows go on. Time: the
+ * watermark reaches the nodes in topological order, so that what a node emits because of it is in
+ * front of it for the nodes behind; behind an operator that holds rows it is lower by that much.
+ * Failure:
  * the first failure that stops the task is kept; after it nothing more is pushed. Threads: the task
  * thread. */
 #ifndef MR_WORKER_PIPELINE_H
@@ -13,6 +16,7 @@
 
 #include "worker/progress.h"
 #include "worker/tap.h"
+#include "worker/watermark.h"
 #include <stdatomic.h>
 
 struct mr_pipeline;
@@ -27,7 +31,7 @@ struct mr_pipeline_open {
     struct mr_evaluator *evaluator;
     struct mr_metrics *metrics;
     struct mr_series *series;           /* by node index, of the lane */
-    const struct mr_progress *progress; /* sink positions, may be NULL */
+    const struct mr_progress *progress; /* sink positions and watermark, may be NULL */
     _Atomic uint64_t *output_records;   /* of the task: written by sinks */
     _Atomic uint64_t *anomalies;        /* of the lane: rows that detectors flag */
     struct mr_tap *taps;                /* by node; NULL: nobody can look */
@@ -41,13 +45,15 @@ void mr_pipeline_destroy(struct mr_pipeline *pipeline); /* accepts NULL */
 
 /* Push rows of a source's output, or of a repartition (node is then its consumer side). */
 enum mr_status mr_pipeline_source(struct mr_pipeline *pipeline, uint32_t node, struct mr_view view,
-                                  int64_t watermark_ms, struct mr_error *error) MR_NODISCARD;
+                                  struct mr_error *error) MR_NODISCARD;
 enum mr_status mr_pipeline_repartition(struct mr_pipeline *pipeline, uint32_t repartition,
-                                       struct mr_view view, int64_t watermark_ms,
-                                       struct mr_error *error) MR_NODISCARD;
+                                       struct mr_view view, struct mr_error *error) MR_NODISCARD;
 /* The task's watermark advanced. */
 enum mr_status mr_pipeline_watermark(struct mr_pipeline *pipeline, int64_t watermark_ms,
                                      struct mr_arena *arena, struct mr_error *error) MR_NODISCARD;
+/* Call the operators whose wall time has come by the writer's; *called: there were some. */
+enum mr_status mr_pipeline_wall(struct mr_pipeline *pipeline, struct mr_arena *arena, bool *called,
+                                struct mr_error *error) MR_NODISCARD;
 /* Generator sources. */
 enum mr_status mr_pipeline_generate(struct mr_pipeline *pipeline, uint32_t node, int64_t position,
                                     struct mr_batch *batch, int64_t *next_position, int64_t *due_ms,

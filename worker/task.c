@@ -90,13 +90,19 @@ static uint32_t skip_processed(const struct mr_task_input *input,
     return first;
 }
 
-static void note_rows(struct mr_task *task, struct mr_task_input *input, uint32_t rows_count)
+/* The task takes part in the open transaction. */
+static void touch(struct mr_task *task)
 {
     struct mr_transaction *transaction = task->lane->open;
     if (transaction->opened_ns == 0)
         transaction->opened_ns = mr_clock_monotonic_ns();
-    transaction->input_count += rows_count;
     task->touched = true;
+}
+
+static void note_rows(struct mr_task *task, struct mr_task_input *input, uint32_t rows_count)
+{
+    touch(task);
+    task->lane->open->input_count += rows_count;
     task->sequence += rows_count;
     mr_metric_add(input->series.records, rows_count);
     input->last_record_ms = mr_clock_monotonic_ms();
@@ -104,13 +110,38 @@ static void note_rows(struct mr_task *task, struct mr_task_input *input, uint32_
     atomic_fetch_add_explicit(&task->shared.input_records, rows_count, memory_order_relaxed);
 }
 
+static int64_t input_watermark(const struct mr_task *task, struct mr_task_input *input,
+                               uint64_t now_ms);
+
+/* What the rows of a run find as the task's watermark. highest_event_ms: of the input before them.
+ */
+static void fill_watermarks(const struct mr_task *task, const struct mr_task_input *input,
+                            struct mr_view view, int64_t highest_event_ms)
+{
+    const struct mr_plan *plan = task->lane->deployment->plan;
+    struct mr_watermark_run run = {
+        .task_ms = task->watermark_ms,
+        .others_ms = INT64_MAX,
+        .highest_event_ms = highest_event_ms,
+        .max_delay_ms = input->repartition ? 0 : plan->nodes[input->node].max_delay_ms};
+    if (!plan->subtopologies[task->subtopology].row_watermarks)
+        return;
+    uint64_t now_ms = mr_clock_monotonic_ms();
+    for (uint32_t index = 0; index < task->inputs_count; index++) {
+        if (&task->inputs[index] == input)
+            continue;
+        int64_t allowed = input_watermark(task, &task->inputs[index], now_ms);
+        run.others_ms = allowed < run.others_ms ? allowed : run.others_ms;
+    }
+    mr_watermark_rows(&run, view);
+}
+
 static enum mr_status push_view(struct mr_task *task, const struct mr_task_input *input,
                                 struct mr_view view, struct mr_error *error)
 {
     if (input->repartition)
-        return mr_pipeline_repartition(task->pipeline, input->repartition_index, view,
-                                       task->watermark_ms, error);
-    return mr_pipeline_source(task->pipeline, input->node, view, task->watermark_ms, error);
+        return mr_pipeline_repartition(task->pipeline, input->repartition_index, view, error);
+    return mr_pipeline_source(task->pipeline, input->node, view, error);
 }
 
 static enum mr_status feed_run(struct mr_task *task, struct mr_task_input *input,
@@ -133,6 +164,7 @@ static enum mr_status feed_run(struct mr_task *task, struct mr_task_input *input
     mr_metric_add(input->series.bytes, bytes);
     struct mr_view view = mr_ingest_run(input->ingest, &run, &lane->batch_arena, &batch, rows,
                                         mr_pipeline_fault(task->pipeline));
+    fill_watermarks(task, input, view, input->highest_event_ms);
     input->highest_event_ms = run.highest_event_ms;
     enum mr_status status = push_view(task, input, view, error);
     mr_arena_reset(&lane->batch_arena);
@@ -208,8 +240,10 @@ static enum mr_status poll_generator(struct mr_task *task, struct mr_task_input 
         input->ended = true;
     if (status == MR_OK) {
         note_rows(task, input, batch.rows_count);
+        int64_t highest_event_ms = input->highest_event_ms;
         struct mr_view view =
             mr_ingest_generated(input->ingest, &batch, rows, &input->highest_event_ms);
+        fill_watermarks(task, input, view, highest_event_ms);
         status = push_view(task, input, view, error);
         input->next_offset = next_position;
     }
@@ -276,13 +310,20 @@ enum mr_status mr_task_advance(struct mr_task *task, struct mr_error *error)
     }
     if (lowest == INT64_MAX)
         lowest = highest_event_ms; /* all idle: what is known has come */
-    if (lowest <= task->watermark_ms)
-        return MR_OK;
-    task->watermark_ms = lowest;
-    if (task->lane->open->opened_ns == 0)
-        task->lane->open->opened_ns = mr_clock_monotonic_ns();
-    task->touched = true;
-    return mr_pipeline_watermark(task->pipeline, lowest, &task->lane->batch_arena, error);
+    if (lowest > task->watermark_ms) {
+        task->watermark_ms = lowest;
+        touch(task);
+        enum mr_status status =
+            mr_pipeline_watermark(task->pipeline, lowest, &task->lane->batch_arena, error);
+        if (status != MR_OK)
+            return status;
+    }
+    bool called;
+    enum mr_status status =
+        mr_pipeline_wall(task->pipeline, &task->lane->batch_arena, &called, error);
+    if (called)
+        touch(task);
+    return status;
 }
 
 static struct mr_slice encode_progress(struct mr_task *task, struct mr_arena *arena,

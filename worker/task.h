@@ -161,7 +161,8 @@ enum mr_status mr_task_feed(struct mr_task *task, struct mr_task_input *input,
                             struct mr_error *error) MR_NODISCARD;
 /* Task thread: read connector sources and generators that are due. MR_AGAIN: nothing was due. */
 enum mr_status mr_task_poll(struct mr_task *task, int64_t now_wall_ms, struct mr_error *error);
-/* Recompute the watermark from the inputs and tell the operators when it advanced. */
+/* Recompute the watermark from the inputs and tell the operators when it advanced, or when a wall
+ * time that they wait for has come. */
 enum mr_status mr_task_advance(struct mr_task *task, struct mr_error *error) MR_NODISCARD;
 /* Put the task's share into the open transaction: state, sink positions, progress. */
 enum mr_status mr_task_seal(struct mr_task *task, struct mr_transaction *transaction,

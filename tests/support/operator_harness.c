@@ -62,7 +62,10 @@ static void parse(struct mr_arena *arena, const char *sources, const char *opera
     types[types_count++] = &source_type;
     types[types_count++] = &sink_type;
     struct mr_catalogue *catalogue = mr_arena_new(arena, 1, sizeof(*catalogue));
-    *catalogue = (struct mr_catalogue){types, types_count, formats, FORMATS_COUNT};
+    *catalogue = (struct mr_catalogue){.types = types,
+                                       .types_count = types_count,
+                                       .formats = formats,
+                                       .formats_count = FORMATS_COUNT};
     char *text = mr_arena_format(arena,
                                  "apiVersion: millrace.io/v1alpha1\n"
                                  "kind: Topology\n"
@@ -226,11 +229,24 @@ static struct mr_batch *on_batch_new(void *argument, uint32_t node, uint32_t out
     struct harness *harness = argument;
     assert_int_equal(node, harness->node->index);
     MR_UNUSED(cause);
+    struct mr_operator_reach reach = {0};
+    if (harness->type->reach != NULL)
+        reach = harness->type->reach(harness->node);
     struct mr_batch *batch = mr_arena_new(&harness->batch_arena, 1, sizeof(*batch));
     uint32_t domain = harness->node->outputs[output].domain;
     mr_batch_init(batch, &harness->batch_arena, harness->plan->domains[domain].shape,
                   rows_capacity);
+    for (uint32_t row = 0; row < rows_capacity; row++)
+        mr_batch_watermarks(batch)[row] =
+            harness->watermark_ms == INT64_MIN ? INT64_MIN : harness->watermark_ms - reach.held_ms;
     return batch;
+}
+
+static void on_late(void *argument, uint32_t node, uint32_t rows_count)
+{
+    struct harness *harness = argument;
+    assert_int_equal(node, harness->node->index);
+    harness->late_count += rows_count;
 }
 
 /* ---- State ---- */
@@ -323,7 +339,13 @@ void harness_open_sources(struct harness *harness, const char *sources, const ch
     harness->type = mr_operator_find(harness->node->type->name);
     assert_non_null(harness->type);
     harness->runtime = (struct mr_operator_runtime){
-        .argument = harness, .emit = on_emit, .row_error = on_row_error, .batch_new = on_batch_new};
+        .argument = harness,
+        .emit = on_emit,
+        .row_error = on_row_error,
+        .batch_new = on_batch_new,
+        .late = on_late,
+    };
+    harness->watermark_ms = INT64_MIN;
     harness->context = (struct mr_operator_context){
         .runtime = &harness->runtime,
         .node = harness->node->index,
@@ -369,6 +391,8 @@ static void fill_row(struct harness *harness, const struct mr_plan_domain *domai
     batch->offsets[row] = given->offset;
     batch->timestamps_ms[row] = given->event_time_ms;
     batch->event_times_ms[row] = given->event_time_ms;
+    mr_batch_watermarks(batch)[row] =
+        harness->row_watermarks ? given->watermark_ms : harness->watermark_ms;
     batch->message_keys[row] = (struct mr_slice){0};
     batch->key_nulls[row] = true;
     batch->payload_nulls[row] = false;
@@ -438,7 +462,19 @@ void harness_watermark(struct harness *harness, int64_t watermark_ms)
     harness->context.watermark_ms = watermark_ms;
     if (mr_operator_watermark(harness->operator_instance, &harness->context, &error) != MR_OK)
         fail_msg("%s", error.message);
+    harness->watermark_ms = watermark_ms;
     mr_arena_reset(&harness->batch_arena);
+}
+
+int64_t harness_wall(struct harness *harness, int64_t now_ms)
+{
+    struct mr_error error;
+    bool called;
+    harness->context.now_ms = now_ms;
+    if (mr_operator_wall(harness->operator_instance, &harness->context, &called, &error) != MR_OK)
+        fail_msg("%s", error.message);
+    mr_arena_reset(&harness->batch_arena);
+    return harness->context.wall_due_ms;
 }
 
 static void changelog_add(struct harness *harness, const struct mr_state_change *change)

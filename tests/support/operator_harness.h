@@ -22,6 +22,7 @@ struct harness_row {
     int64_t offset;
     int64_t event_time_ms;
     struct harness_cell cells[HARNESS_CELLS_MAX];
+    int64_t watermark_ms; /* with harness.row_watermarks: the task's, just before the row */
 };
 
 struct harness_change {
@@ -45,6 +46,9 @@ struct harness {
     int32_t partition;
     int32_t partitions_count;
     uint64_t sequence;
+    bool row_watermarks;  /* rows say theirs; else each has that of the last harness_watermark */
+    int64_t watermark_ms; /* as of the last harness_watermark that is done */
+    uint64_t late_count;  /* rows that the operator has called late */
     /* What came out: a line per row of each output, and per reported row. */
     struct mr_buffer outputs[MR_LIMIT_OPERATOR_OUTPUTS];
     struct mr_buffer errors;
@@ -90,7 +94,11 @@ enum mr_status harness_try_feed(struct harness *harness, uint32_t port,
 /* Generate up to rows_max rows from position on, as text in output; returns the status. */
 enum mr_status harness_generate(struct harness *harness, int64_t position, int64_t now_ms,
                                 uint32_t rows_max, int64_t *next_position, int64_t *due_ms);
+/* Rows that it emits leave at the watermark from before. */
 void harness_watermark(struct harness *harness, int64_t watermark_ms);
+/* The wall time is now_ms: on_wall is called when it is due. Returns when it wants to be called
+ * next. */
+int64_t harness_wall(struct harness *harness, int64_t now_ms);
 /* End the transaction: changes go to the changelog and to the store. */
 void harness_commit(struct harness *harness);
 /* Forget everything in memory, restore a new state from the changelog, open the operator anew. */

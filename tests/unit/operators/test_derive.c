@@ -41,6 +41,7 @@ static int setup(void **state)
     for (uint32_t row = 0; row < 4; row++) {
         input->offsets[row] = 100 + row;
         input->event_times_ms[row] = 1000 + row;
+        mr_batch_watermarks(input)[row] = 500 + row;
         input->timestamps_ms[row] = 2000 + row;
         input->payloads[row] = mr_slice_text("{}");
         input->payload_nulls[row] = row == 2;
@@ -77,6 +78,7 @@ static void rows_are_gathered_in_the_order_given(void **state)
         uint16_t from = expected[row];
         assert_int_equal(output->offsets[row], 100 + from);
         assert_int_equal(output->event_times_ms[row], 1000 + from);
+        assert_int_equal(output->watermarks_ms[row], 500 + from);
         assert_int_equal(output->timestamps_ms[row], 2000 + from);
         assert_int_equal(output->payload_nulls[row], from == 2);
         assert_int_equal(output->key_nulls[row], from == 1);

@@ -284,6 +284,65 @@ static enum mr_status report_process(void *self, struct mr_operator_context *con
     return MR_OK;
 }
 
+static int64_t wall_answer;
+static uint32_t wall_calls;
+
+static enum mr_status fake_wall(void *self, struct mr_operator_context *context, int64_t *due_ms,
+                                struct mr_error *error)
+{
+    MR_UNUSED(self);
+    MR_UNUSED(error);
+    assert_true(*due_ms <= context->now_ms);
+    wall_calls++;
+    mr_operator_wake(context, 9000);
+    *due_ms = wall_answer;
+    return MR_OK;
+}
+
+static bool always_reads(const struct mr_options *options)
+{
+    MR_UNUSED(options);
+    return true;
+}
+
+static uint32_t calls_at(struct mr_operator *instance, int64_t now_ms)
+{
+    bool called;
+    uint32_t before = wall_calls;
+    fixture.context.now_ms = now_ms;
+    assert_int_equal(mr_operator_wall(instance, &fixture.context, &called, &fixture.error), MR_OK);
+    assert_int_equal(called, wall_calls != before);
+    return wall_calls - before;
+}
+
+static void wall_times_are_called_when_they_are_due(void **state)
+{
+    MR_UNUSED(state);
+    struct mr_operator_type type = fake_type;
+    struct mr_plan_node other = node;
+    type.on_wall = fake_wall;
+    other.type = &type.spec;
+    struct mr_operator_open open = {.plan = &plan, .node = &other, .partitions_count = 1};
+    struct mr_operator *instance;
+    wall_calls = 0;
+    /* Options that do not use it: never called. */
+    assert_int_equal(mr_operator_create(&type, &open, &instance, &fixture.error), MR_OK);
+    assert_int_equal(calls_at(instance, 1000), 0);
+    mr_operator_destroy(instance);
+    type.spec.reads_wall_clock = always_reads;
+    assert_int_equal(mr_operator_create(&type, &open, &instance, &fixture.error), MR_OK);
+    wall_answer = 5000;
+    assert_int_equal(calls_at(instance, 1000), 1);
+    assert_int_equal(calls_at(instance, 4999), 0);
+    wall_answer = INT64_MAX;
+    assert_int_equal(calls_at(instance, 5000), 1);
+    /* It was woken for 9000 inside of the call, and is woken for less between calls. */
+    mr_operator_wake(&fixture.context, 7000);
+    assert_int_equal(calls_at(instance, 6999), 0);
+    assert_int_equal(calls_at(instance, 7000), 1);
+    mr_operator_destroy(instance);
+}
+
 static void a_long_message_is_cut_at_a_character(void **state)
 {
     MR_UNUSED(state);
@@ -380,6 +439,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failed_open_closes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failure_names_the_operator, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_contracts_stop_the_process, setup, teardown),
+        cmocka_unit_test_setup_teardown(wall_times_are_called_when_they_are_due, setup, teardown),
         cmocka_unit_test_setup_teardown(a_long_message_is_cut_at_a_character, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_are_made_once_and_rows_without_one_reported, setup,
                                         teardown),

@@ -53,6 +53,17 @@ static void columns_are_taken_on_first_use(void **state)
     assert_null(batch.headers);
 }
 
+static void watermarks_are_taken_when_somebody_fills_them(void **state)
+{
+    MR_UNUSED(state);
+    struct mr_batch batch = make(3);
+    assert_null(batch.watermarks_ms);
+    int64_t *watermarks_ms = mr_batch_watermarks(&batch);
+    watermarks_ms[2] = 7;
+    assert_ptr_equal(mr_batch_watermarks(&batch), watermarks_ms);
+    assert_int_equal(batch.watermarks_ms[2], 7);
+}
+
 static void a_view_selects_all_rows(void **state)
 {
     MR_UNUSED(state);
@@ -121,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns_are_taken_on_first_use),
+        cmocka_unit_test(watermarks_are_taken_when_somebody_fills_them),
         cmocka_unit_test(a_view_selects_all_rows),
         cmocka_unit_test(keys_are_text_or_a_compact_array),
         cmocka_unit_test(cells_without_a_value_are_no_key),
