@@ -3,6 +3,7 @@
 
 #include "connectors/connector.h"
 #include "formats/format.h"
+#include "operators/aggregate.h"
 #include "operators/operator.h"
 
 #include <stdlib.h>
@@ -57,4 +58,5 @@ void mr_catalogue_make(struct mr_arena *arena, struct mr_catalogue *catalogue)
 {
     gather_types(arena, catalogue);
     gather_formats(arena, catalogue);
+    catalogue->aggregates = mr_aggregates(&catalogue->aggregates_count);
 }

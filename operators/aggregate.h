@@ -3,7 +3,8 @@
  * Model: an aggregate's state is a *head* of fixed size and, for the large ones, a *body* of pieces
  * of equal size that are touched one by one, so that a record dirties one piece and not the whole.
  * States are bytes without pointers, in this machine's order, as the pieces of a table are stored:
- * a stored state is read by the same layout version only. An all-zero head is an empty state.
+ * a stored state is read by the same layout version only. An all-zero head is an empty state. What
+ * a head does not use, mostly its end, is zero: it need not be stored.
  * Contract: add and merge are deterministic functions of states and rows in order; merge(a, b) says
  * of a what adding b's rows behind a's rows would (exactly, or within the function's stated error).
  * Where a number is asked for and a row has none, or one that is not finite, add fails the row with
@@ -67,7 +68,10 @@ enum mr_status mr_aggregate_prepare(const struct mr_aggregate_call *call, uint32
 enum mr_status mr_aggregate_add(const struct mr_aggregate *aggregate, uint8_t *head,
                                 struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
                                 struct mr_error *error) MR_NODISCARD;
-/* other's rows come behind those of the state. other is not changed. */
+/* other's rows come behind those of the state. other is not changed. The two bodies are different
+ * ones, and only the piece that either was asked for last is in use. MR_INVALID: a sum of ints or
+ * doubles is beyond its type: unchanged, and the sentence is for the result (no row is to blame).
+ * MR_LIMIT as in add; the state then holds some of other's rows. */
 enum mr_status mr_aggregate_merge(const struct mr_aggregate *aggregate, uint8_t *head,
                                   struct mr_aggregate_body *body, const uint8_t *other_head,
                                   struct mr_aggregate_body *other_body,
@@ -77,8 +81,9 @@ enum mr_status mr_aggregate_result(const struct mr_aggregate *aggregate, const u
                                    struct mr_aggregate_body *body,
                                    const struct mr_aggregate_span *span, struct mr_arena *arena,
                                    struct mr_value *result, struct mr_error *error) MR_NODISCARD;
-/* True where merging is cheap and exact in any grouping, and a head alone holds everything: such
- * states may be kept as running totals of neighbouring panes. */
+/* True where merging is cheap and exact in any grouping (of doubles: but for the last digits), and
+ * a head alone holds everything: such states may be kept as running totals of neighbouring panes.
+ */
 bool mr_aggregate_is_light(const struct mr_aggregate *aggregate);
 
 /* A body in an arena, for merged results. */

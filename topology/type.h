@@ -8,6 +8,7 @@
 
 #include "base/options.h"
 #include "record/schema.h"
+#include "topology/aggregate_call.h"
 
 enum mr_role { MR_ROLE_SOURCE, MR_ROLE_OPERATOR, MR_ROLE_SINK };
 
@@ -102,6 +103,8 @@ struct mr_catalogue {
     uint32_t types_count;
     const struct mr_format_spec *formats;
     uint32_t formats_count;
+    const struct mr_aggregate_spec *const *aggregates; /* sorted by name */
+    uint32_t aggregates_count;
 };
 
 const struct mr_type_spec *mr_catalogue_find(const struct mr_catalogue *catalogue,

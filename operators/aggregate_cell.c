@@ -1,0 +1,186 @@
+/* operators/aggregate_cell.c — see aggregate_cell.h. */
+#include "operators/aggregate_cell.h"
+
+#include "base/assert.h"
+#include "topology/expression.h"
+
+#include <math.h>
+
+struct cell_head {
+    uint32_t kind;
+    uint32_t size;
+};
+
+static bool has_text(uint8_t kind)
+{
+    return kind == MR_KIND_STRING || kind == MR_KIND_BYTES;
+}
+
+uint32_t mr_aggregate_cell_bytes(const struct mr_aggregate_call *call, uint32_t argument,
+                                 uint32_t text_bytes)
+{
+    enum mr_type_code code = mr_program_type(call->arguments[argument])->code;
+    if (code == MR_TYPE_ANY || code == MR_TYPE_STRING || code == MR_TYPE_BYTES) {
+        uint32_t bytes = MR_AGGREGATE_CELL_HEAD_BYTES + ((text_bytes + 7) & ~7u);
+        if (bytes > MR_AGGREGATE_CELL_SCALAR_BYTES)
+            return bytes;
+    }
+    return MR_AGGREGATE_CELL_SCALAR_BYTES;
+}
+
+enum mr_status mr_aggregate_cell_check(const struct mr_aggregate *aggregate, uint32_t cell_bytes,
+                                       const struct mr_value *value, struct mr_error *error)
+{
+    const char *text = aggregate->call->text;
+    if (value->kind == MR_KIND_INT || value->kind == MR_KIND_UINT || value->kind == MR_KIND_BOOL ||
+        value->kind == MR_KIND_TIMESTAMP || value->kind == MR_KIND_DURATION)
+        return MR_OK;
+    if (value->kind == MR_KIND_DOUBLE) {
+        if (isfinite(value->number))
+            return MR_OK;
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE, "%s: the number is not finite", text);
+    }
+    if (!has_text(value->kind))
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
+                       "%s takes numbers, text, bytes, booleans and times; this value is of type "
+                       "%s",
+                       text, mr_kind_name(value->kind));
+    uint32_t room = cell_bytes - MR_AGGREGATE_CELL_HEAD_BYTES;
+    if (value->size <= room)
+        return MR_OK;
+    return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
+                   "%s keeps at most %u bytes of text and this is of %u: raise the function's "
+                   "parameter `bytes`, or shorten the text",
+                   text, room, value->size);
+}
+
+void mr_aggregate_cell_put(uint8_t *cell, uint32_t cell_bytes, const struct mr_value *value)
+{
+    struct cell_head head = {.kind = value->kind};
+    memset(cell, 0, cell_bytes);
+    if (has_text(value->kind)) {
+        head.size = value->size;
+        MR_ASSERT(head.size <= cell_bytes - MR_AGGREGATE_CELL_HEAD_BYTES);
+        if (head.size > 0)
+            memcpy(cell + sizeof(head), value->text, head.size);
+    } else {
+        uint64_t bits =
+            value->kind == MR_KIND_BOOL ? (uint64_t)value->boolean : value->unsigned_integer;
+        memcpy(cell + sizeof(head), &bits, sizeof(bits));
+    }
+    memcpy(cell, &head, sizeof(head));
+}
+
+struct mr_value mr_aggregate_cell_view(const uint8_t *cell)
+{
+    struct cell_head head;
+    memcpy(&head, cell, sizeof(head));
+    struct mr_value value = {.kind = (uint8_t)head.kind, .size = head.size};
+    if (has_text(value.kind)) {
+        value.text = cell + sizeof(head);
+        return value;
+    }
+    uint64_t bits;
+    memcpy(&bits, cell + sizeof(head), sizeof(bits));
+    if (value.kind == MR_KIND_BOOL)
+        value.boolean = bits != 0;
+    else
+        value.unsigned_integer = bits;
+    return value;
+}
+
+/* ---- Order ---- */
+
+static int compare_doubles(double left, double right)
+{
+    return left < right ? -1 : left > right;
+}
+
+/* Exact: no integer is rounded to a double. number is finite. */
+static int compare_with_double(const struct mr_value *integer, double number)
+{
+    if (integer->kind == MR_KIND_INT) {
+        if (number >= 0x1p63)
+            return -1;
+        if (number < -0x1p63)
+            return 1;
+        int64_t whole = (int64_t)number; /* towards zero */
+        if (integer->integer != whole)
+            return integer->integer < whole ? -1 : 1;
+        return compare_doubles((double)whole, number);
+    }
+    if (number >= 0x1p64)
+        return -1;
+    if (number < 0)
+        return 1;
+    uint64_t whole = (uint64_t)number;
+    if (integer->unsigned_integer != whole)
+        return integer->unsigned_integer < whole ? -1 : 1;
+    return compare_doubles((double)whole, number);
+}
+
+static int compare_numbers(const struct mr_value *left, const struct mr_value *right)
+{
+    if (left->kind == MR_KIND_DOUBLE)
+        return right->kind == MR_KIND_DOUBLE ? compare_doubles(left->number, right->number)
+                                             : -compare_with_double(right, left->number);
+    if (right->kind == MR_KIND_DOUBLE)
+        return compare_with_double(left, right->number);
+    bool left_negative = left->kind == MR_KIND_INT && left->integer < 0;
+    bool right_negative = right->kind == MR_KIND_INT && right->integer < 0;
+    if (left_negative != right_negative)
+        return left_negative ? -1 : 1;
+    /* Two's complement: negative ones keep their order as unsigned ones. */
+    if (left->unsigned_integer == right->unsigned_integer)
+        return 0;
+    return left->unsigned_integer < right->unsigned_integer ? -1 : 1;
+}
+
+static int class_of(uint8_t kind)
+{
+    switch ((enum mr_kind)kind) {
+    case MR_KIND_INT:
+    case MR_KIND_UINT:
+    case MR_KIND_DOUBLE:
+        return 0;
+    case MR_KIND_TIMESTAMP:
+        return 1;
+    case MR_KIND_DURATION:
+        return 2;
+    case MR_KIND_BOOL:
+        return 3;
+    case MR_KIND_STRING:
+        return 4;
+    case MR_KIND_BYTES:
+        return 5;
+    case MR_KIND_ABSENT:
+    case MR_KIND_REMOVED:
+    case MR_KIND_ERROR:
+    case MR_KIND_NULL:
+    case MR_KIND_LIST:
+    case MR_KIND_MAP:
+    case MR_KIND_JSON:
+    case MR_KIND_TYPE:
+    case MR_KIND_COUNT:
+        break;
+    }
+    MR_ASSERT(!"a value without an order");
+    return -1;
+}
+
+int mr_aggregate_compare(const struct mr_value *left, const struct mr_value *right)
+{
+    if (left->kind == MR_KIND_DOUBLE && right->kind == MR_KIND_DOUBLE)
+        return compare_doubles(left->number, right->number);
+    int class = class_of(left->kind);
+    int other = class_of(right->kind);
+    if (class != other)
+        return class < other ? -1 : 1;
+    if (class == 0)
+        return compare_numbers(left, right);
+    if (class <= 2)
+        return left->integer < right->integer ? -1 : left->integer > right->integer;
+    if (class == 3)
+        return (int)left->boolean - (int)right->boolean;
+    return mr_slice_compare(mr_value_text(*left), mr_value_text(*right));
+}

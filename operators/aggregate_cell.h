@@ -1,0 +1,36 @@
+/* operators/aggregate_cell.h — one value inside an aggregate's state: min, first, argmax, ...
+ * Layout: u32 kind (0: no value), u32 bytes of text, then 8 bytes of a scalar or the text itself;
+ * what is not used is zero. A cell holds any value but lists, maps and JSON text.
+ * Order: numbers by value, whatever their type; behind them timestamps, durations, booleans, text
+ * by its bytes, bytes. Kinds that differ so have an order too: a merge never fails. */
+#ifndef MR_OPERATORS_AGGREGATE_CELL_H
+#define MR_OPERATORS_AGGREGATE_CELL_H
+
+#include "operators/aggregate_function.h"
+
+enum {
+    MR_AGGREGATE_CELL_HEAD_BYTES = 8,
+    MR_AGGREGATE_CELL_SCALAR_BYTES = 16 /* of a cell without text */
+};
+
+/* Size of a cell for an argument of the call: small when its declared type has no text. */
+uint32_t mr_aggregate_cell_bytes(const struct mr_aggregate_call *call, uint32_t argument,
+                                 uint32_t text_bytes);
+
+/* MR_INVALID: the value is a list, a map, an error, a number that is not finite, or a text longer
+ * than the cell; a sentence for the row. */
+enum mr_status mr_aggregate_cell_check(const struct mr_aggregate *aggregate, uint32_t cell_bytes,
+                                       const struct mr_value *value,
+                                       struct mr_error *error) MR_NODISCARD;
+/* Pre: the value passed the check for a cell of cell_bytes. */
+void mr_aggregate_cell_put(uint8_t *cell, uint32_t cell_bytes, const struct mr_value *value);
+static inline bool mr_aggregate_cell_is_empty(const uint8_t *cell)
+{
+    return cell[0] == MR_KIND_ABSENT;
+}
+/* The value; text borrows from the cell. An empty cell is ABSENT. */
+struct mr_value mr_aggregate_cell_view(const uint8_t *cell);
+/* < 0, 0, > 0. Pre: both passed the check. */
+int mr_aggregate_compare(const struct mr_value *left, const struct mr_value *right);
+
+#endif

@@ -1,0 +1,144 @@
+/* tests/unit/operators/test_aggregate_cell.c — values in cells, and their order. */
+#include "operators/aggregate_cell.h"
+#include "tests/support/aggregate_fixture.h"
+
+#include <math.h>
+
+static struct mr_value text(const char *bytes)
+{
+    return mr_value_string(mr_slice_text(bytes));
+}
+
+static void values_go_round(void **state)
+{
+    (void)state;
+    const struct mr_value values[] = {
+        mr_value_int(-5),
+        mr_value_uint(UINT64_MAX),
+        mr_value_double(0.1),
+        mr_value_bool(true),
+        mr_value_bool(false),
+        {.kind = MR_KIND_TIMESTAMP, .integer = 1234567890123456789},
+        {.kind = MR_KIND_DURATION, .integer = -1},
+        text(""),
+        text("0123456789abcdef"),
+        mr_value_bytes(mr_slice_from("\0\1", 2)),
+    };
+    uint8_t cell[24];
+    for (size_t index = 0; index < MR_ARRAY_COUNT(values); index++) {
+        memset(cell, 0xee, sizeof(cell));
+        mr_aggregate_cell_put(cell, sizeof(cell), &values[index]);
+        assert_false(mr_aggregate_cell_is_empty(cell));
+        struct mr_value found = mr_aggregate_cell_view(cell);
+        assert_int_equal(found.kind, values[index].kind);
+        assert_true(mr_value_equal(found, values[index]));
+        assert_true(found.size > 15 || cell[23] == 0);
+    }
+    memset(cell, 0, sizeof(cell));
+    assert_true(mr_aggregate_cell_is_empty(cell));
+    assert_int_equal(mr_aggregate_cell_view(cell).kind, MR_KIND_ABSENT);
+}
+
+/* Ascending; `equal` to the one before where so marked. */
+static void values_have_one_order(void **state)
+{
+    (void)state;
+    const struct {
+        struct mr_value value;
+        bool equal;
+    } values[] = {
+        {mr_value_double(-1e300), false},
+        {mr_value_double(-0x1p63), false},
+        {mr_value_int(INT64_MIN), true},
+        {mr_value_int(-2), false},
+        {mr_value_double(-1.5), false},
+        {mr_value_int(-1), false},
+        {mr_value_double(-0.25), false},
+        {mr_value_double(-0.0), false},
+        {mr_value_int(0), true},
+        {mr_value_uint(0), true},
+        {mr_value_double(0.5), false},
+        {mr_value_uint(1), false},
+        {mr_value_double(9007199254740992.0), false},
+        {mr_value_int(9007199254740993), false},
+        {mr_value_int(INT64_MAX), false},
+        {mr_value_double(0x1p63), false},
+        {mr_value_uint(1ull << 63), true},
+        {mr_value_uint(UINT64_MAX), false},
+        {mr_value_double(0x1p64), false},
+        {{.kind = MR_KIND_TIMESTAMP, .integer = -3}, false},
+        {{.kind = MR_KIND_TIMESTAMP, .integer = 3}, false},
+        {{.kind = MR_KIND_DURATION, .integer = -3}, false},
+        {mr_value_bool(false), false},
+        {mr_value_bool(true), false},
+        {text(""), false},
+        {text("a"), false},
+        {text("ab"), false},
+        {text("b"), false},
+        {mr_value_bytes(mr_slice_from("a", 1)), false},
+    };
+    uint32_t rank[MR_ARRAY_COUNT(values)] = {0};
+    for (size_t index = 1; index < MR_ARRAY_COUNT(values); index++)
+        rank[index] = rank[index - 1] + !values[index].equal;
+    for (size_t left = 0; left < MR_ARRAY_COUNT(values); left++)
+        for (size_t right = 0; right < MR_ARRAY_COUNT(values); right++) {
+            int order = mr_aggregate_compare(&values[left].value, &values[right].value);
+            int expected = rank[left] < rank[right] ? -1 : rank[left] > rank[right];
+            if ((order > 0) - (order < 0) != expected)
+                fail_msg("values %zu and %zu", left, right);
+        }
+}
+
+static void what_does_not_fit_is_refused(void **state)
+{
+    (void)state;
+    struct aggregate_fixture fixture;
+    const enum mr_type_code any = MR_TYPE_ANY;
+    aggregate_open(&fixture, "first", 1, &any, NULL, 256);
+    struct mr_value value = text("123456789");
+    assert_int_equal(mr_aggregate_cell_check(&fixture.aggregate, 24, &value, &fixture.error),
+                     MR_OK);
+    assert_int_equal(mr_aggregate_cell_check(&fixture.aggregate, 16, &value, &fixture.error),
+                     MR_INVALID);
+    assert_string_equal(fixture.error.message,
+                        "first(a) keeps at most 8 bytes of text and this is of 9: raise the "
+                        "function's parameter `bytes`, or shorten the text");
+    value = mr_value_double((double)INFINITY);
+    assert_int_equal(mr_aggregate_cell_check(&fixture.aggregate, 16, &value, &fixture.error),
+                     MR_INVALID);
+    assert_string_equal(fixture.error.message, "first(a): the number is not finite");
+    value = (struct mr_value){.kind = MR_KIND_JSON};
+    assert_int_equal(mr_aggregate_cell_check(&fixture.aggregate, 16, &value, &fixture.error),
+                     MR_INVALID);
+    assert_string_equal(fixture.error.message, "first(a) takes numbers, text, bytes, booleans and "
+                                               "times; this value is of type json");
+    aggregate_close(&fixture);
+}
+
+static void declared_types_make_small_cells(void **state)
+{
+    (void)state;
+    static const struct {
+        enum mr_type_code type;
+        uint32_t bytes;
+    } sizes[] = {{MR_TYPE_ANY, 112}, {MR_TYPE_STRING, 112},   {MR_TYPE_BYTES, 112},
+                 {MR_TYPE_INT, 16},  {MR_TYPE_DOUBLE, 16},    {MR_TYPE_UINT, 16},
+                 {MR_TYPE_BOOL, 16}, {MR_TYPE_TIMESTAMP, 16}, {MR_TYPE_DURATION, 16}};
+    for (size_t index = 0; index < MR_ARRAY_COUNT(sizes); index++) {
+        struct aggregate_fixture fixture;
+        aggregate_open(&fixture, "first", 1, &sizes[index].type, NULL, 256);
+        assert_int_equal(mr_aggregate_cell_bytes(&fixture.call, 0, 100), sizes[index].bytes);
+        aggregate_close(&fixture);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_go_round),
+        cmocka_unit_test(values_have_one_order),
+        cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(declared_types_make_small_cells),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
