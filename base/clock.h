@@ -23,8 +23,8 @@ uint64_t mr_clock_steady_ns(void);
  * process and for good; sleeping still takes real time. The thread that drives is the only one that
  * may call these two; others may read. */
 
-/* Stop both clocks, the wall clock at wall_ms. Again: the wall clock is set, the monotonic one never
- * goes back. Before the threads that should agree on it are started. */
+/* Stop both clocks, the wall clock at wall_ms. Again: the wall clock is set, the monotonic one
+ * never goes back. Before the threads that should agree on it are started. */
 void mr_clock_drive(int64_t wall_ms);
 /* Move both clocks forward. Pre: they are driven. */
 void mr_clock_advance(uint32_t duration_ms);

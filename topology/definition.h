@@ -52,8 +52,4 @@ bool mr_definition_is_name(const char *text);
 struct mr_definition_entry *mr_definition_find(const struct mr_definition *definition,
                                                const char *name);
 
-/* `tests`: names of sources and outputs, shapes, expressions over i (definition_tests.c). */
-void mr_definition_check_tests(const struct mr_definition *definition, struct mr_arena *arena,
-                               struct mr_report *report);
-
 #endif

@@ -229,7 +229,7 @@ static void put_header(struct page *page)
         put(page, "may give other bytes: %s\n", plan->not_replayable_reason);
     if (plan->tests_count > 0) {
         label(page, "tests");
-        put(page, "%" PRIu32 ", checked but not run by this version\n", plan->tests_count);
+        put(page, "%" PRIu32 ", run by `millrace test`\n", plan->tests_count);
     }
 }
 

@@ -221,7 +221,7 @@ enum mr_status mr_plan_describe_json(const struct mr_plan *plan, struct mr_buffe
     put_integer(&writer, "memory_bytes", plan->memory_bytes);
     put_boolean(&writer, "replayable", plan->replayable);
     put_text(&writer, "not_replayable_reason", plan->not_replayable_reason);
-    put_integer(&writer, "tests_not_run", plan->tests_count);
+    put_integer(&writer, "tests", plan->tests_count);
     begin(&writer, "subtopologies", "[");
     for (uint32_t i = 0; i < plan->subtopologies_count; i++)
         put_subtopology(&writer, &plan->subtopologies[i]);

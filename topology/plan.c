@@ -1,8 +1,8 @@
 /* topology/plan.c — from text to plan: the steps in their order (plan.h).
  * Design: each step goes on after errors of its own kind, so that one run reports them all; the
  * plan is laid out only when there are none. */
+#include "topology/definition_tests.h"
 #include "topology/planner.h"
-
 #include "topology/substitute.h"
 
 static const struct mr_yaml_node *values_of(const struct mr_yaml_node *root)
@@ -64,7 +64,9 @@ static void plan_definition(const struct mr_definition *definition, struct mr_ar
 {
     struct mr_graph graph;
     bool ordered = mr_graph_build(definition, arena, report, &graph);
-    mr_definition_check_tests(definition, arena, report);
+    const struct mr_test *tests;
+    uint32_t tests_count;
+    (void)mr_definition_read_tests(definition, arena, report, &tests, &tests_count);
     check_entries(definition, report);
     if (!ordered)
         return;
@@ -85,18 +87,34 @@ static void plan_definition(const struct mr_definition *definition, struct mr_ar
     *result = plan;
 }
 
+struct mr_yaml_node *mr_topology_tree(struct mr_slice text,
+                                      const struct mr_substitution *substitution,
+                                      struct mr_arena *arena, struct mr_report *report)
+{
+    struct mr_yaml_node *root = mr_yaml_parse(text, arena, report);
+    if (root != NULL)
+        mr_substitute(root, values_of(root), substitution, arena, report);
+    return root;
+}
+
+void mr_topology_plan_tree(const struct mr_yaml_node *root, const struct mr_catalogue *catalogue,
+                           struct mr_arena *arena, struct mr_report *report,
+                           struct mr_definition *definition, struct mr_plan **plan)
+{
+    *plan = NULL;
+    if (mr_definition_read(root, catalogue, arena, report, definition))
+        plan_definition(definition, arena, report, plan);
+}
+
 void mr_topology_parse(struct mr_slice text, const struct mr_catalogue *catalogue,
                        const struct mr_substitution *substitution, struct mr_arena *arena,
                        struct mr_report *report, struct mr_plan **plan)
 {
+    struct mr_definition definition;
     *plan = NULL;
-    struct mr_yaml_node *root = mr_yaml_parse(text, arena, report);
-    if (root != NULL) {
-        mr_substitute(root, values_of(root), substitution, arena, report);
-        struct mr_definition definition;
-        if (mr_definition_read(root, catalogue, arena, report, &definition))
-            plan_definition(&definition, arena, report, plan);
-    }
+    struct mr_yaml_node *root = mr_topology_tree(text, substitution, arena, report);
+    if (root != NULL)
+        mr_topology_plan_tree(root, catalogue, arena, report, &definition, plan);
     mr_report_finish(report);
 }
 

@@ -184,7 +184,7 @@ struct mr_plan {
     uint32_t subtopologies_count;
     struct mr_plan_repartition *repartitions;
     uint32_t repartitions_count;
-    uint32_t tests_count; /* entries of `tests:`, validated, not run yet */
+    uint32_t tests_count; /* entries of `tests:`; topology/definition_tests.h reads them */
     uint64_t hash;        /* over the sorted form: stable across runs and comments */
     bool replayable;
     const char *not_replayable_reason;

@@ -183,6 +183,17 @@ struct mr_planner {
     const char *uses_now; /* a node whose expressions read the clock */
 };
 
+/* ---- plan.c: the steps of mr_topology_parse, for who changes the tree in between ---- */
+
+/* The tree of the text with ${...} filled in; NULL: it is no YAML (reported). */
+struct mr_yaml_node *mr_topology_tree(struct mr_slice text,
+                                      const struct mr_substitution *substitution,
+                                      struct mr_arena *arena, struct mr_report *report);
+/* Read, check and plan it. *plan is NULL when report has errors. */
+void mr_topology_plan_tree(const struct mr_yaml_node *root, const struct mr_catalogue *catalogue,
+                           struct mr_arena *arena, struct mr_report *report,
+                           struct mr_definition *definition, struct mr_plan **plan);
+
 /* ---- plan_domain.c ---- */
 
 /* Make room for one more element behind count. */

@@ -21,7 +21,7 @@ static const char body[] =
     "  sinks:\n"
     "    - {name: out, type: kafka, topic: out, from: whole}\n"
     "  tests:\n"
-    "    - {name: a, given: {}, expect: {}}\n";
+    "    - {name: a, given: {}, expect: {out: {count: 0}}}\n";
 
 static void the_text_says_what_runs(void **state)
 {
@@ -38,7 +38,7 @@ static void the_text_says_what_runs(void **state)
         "topology test\n",
         "exactly_once, a commit at least every 100ms",
         "may give other bytes: tasks of 'in' have several inputs",
-        "1, checked but not run by this version",
+        "1, run by `millrace test`",
         "one per partition of in, more, which must have equally many",
         "subtopology score (stateful)",
         "in (kafka readings), more (kafka more)",
