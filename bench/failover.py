@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""How long outputs stop when a worker is killed: 20 kills at 10,000 records/s (bench/README.md).
+"""How long outputs stop when workers are killed or restarted (bench/README.md).
 
     bench/failover.py [--kills 20] [--rate 10000] [--standbys 0,1] [--build build/release]
 
 For each kill -9: seconds until the first commit of each of the victim's tasks elsewhere, as a
 read_committed reader sees it. The raw list, p50 and p99, the longest gap of the reader. The victim
-is started again when its tasks run elsewhere. Everything that is committed is judged at the end.
+is started again when its tasks run elsewhere. Then each worker is restarted once, as a rolling
+upgrade does (SIGTERM, and started when it has ended): the longest gap of its partitions, beside the
+time that the process was away. Everything that is committed is judged at the end.
 """
 
 import argparse
@@ -63,6 +65,27 @@ def kill_once(scene, chance, standbys):
     return victim, seconds, max(gaps.values())
 
 
+def restart_each(scene, standbys):
+    """A rolling restart: (worker, seconds that it was away, longest gap of its partitions, how many
+    tasks had another owner afterwards)."""
+    found = []
+    for name in sorted(scene.cluster.workers):
+        cluster.wait_until(lambda: even(scene, standbys), 120, 0.2, "an even spread")
+        time.sleep(3)
+        worker, partitions = scene.cluster.workers[name], scene.owned_by(name)
+        begun = time.monotonic()
+        code = worker.stop()
+        assert code == 0, f"{name} ended with {code}"
+        worker.start()
+        away = time.monotonic() - begun
+        scene.flows()
+        time.sleep(2)
+        gap = max(scene.reader.gaps(begun - 1, time.monotonic(), partitions).values())
+        moved = len(set(partitions) - set(scene.owned_by(name)))
+        found.append((name, away, gap, moved))
+    return found
+
+
 def restore_times(scene):
     """Milliseconds of every restore that replayed something."""
     text = "".join(worker.text() for worker in scene.cluster.workers.values())
@@ -85,6 +108,7 @@ def measure(options, standbys, folder):
             gaps.append(gap)
             print(f"  kill {index + 1} of {victim}:",
                   " ".join(f"{one:.2f}" for one in seconds), f"gap {gap:.2f}", flush=True)
+        restarts = restart_each(scene, standbys)
         restores = restore_times(scene)
         count = oracle.check(scene)
     finally:
@@ -93,6 +117,9 @@ def measure(options, standbys, folder):
     print(f"standbys {standbys}: {len(raw)} tasks of {options.kills} kills: p50"
           f" {percentile(raw, 0.5):.2f} s, p99 {percentile(raw, 0.99):.2f} s, longest"
           f" {max(raw):.2f} s; longest gap of a reader {max(gaps):.2f} s")
+    for name, away, gap, moved in restarts:
+        print(f"  restart of {name}: away {away:.2f} s, longest gap of its partitions {gap:.2f} s,"
+              f" {moved} tasks with another owner")
     if restores:
         print(f"  restores with records: {len(restores)}, of them the longest"
               f" {max(ms for _, ms in restores)} ms, median"
