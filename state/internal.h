@@ -4,8 +4,11 @@
 #ifndef MR_STATE_INTERNAL_H
 #define MR_STATE_INTERNAL_H
 
+#include <stdalign.h>
+
 #include "state/cache.h"
 #include "state/key_codec.h"
+#include "state/key_set.h"
 #include "state/order.h"
 #include "state/overlay.h"
 #include "state/state.h"
@@ -28,6 +31,17 @@ struct mr_sealed {
     bool applied;
 };
 
+/* What a table that is scanned has more than others. */
+struct mr_scanning {
+    struct mr_key_set active; /* keys that the open transaction changed or removed */
+    struct mr_key_set sealed; /* the same of the sealed one */
+    size_t rest_size;
+    uint8_t rest[MR_LIMIT_KEY_BYTES]; /* where a removal goes on */
+    uint8_t first[MR_KEY_BYTES_MAX];  /* stored keys of the range in hand */
+    uint8_t end[MR_KEY_BYTES_MAX];
+    alignas(16) uint8_t object[]; /* decoded for a visit: object_size bytes */
+};
+
 struct mr_table {
     struct mr_state *state;
     struct mr_table_spec spec;
@@ -43,6 +57,7 @@ struct mr_table {
     struct mr_stored_table counts;
     struct mr_stored_table logged; /* counts as last sealed */
     struct mr_order order;
+    struct mr_scanning *scanning; /* NULL: not scanned */
 };
 
 struct mr_restore_record {
@@ -108,6 +123,11 @@ struct mr_presence {
     uint32_t bytes;
 };
 
+static inline bool mr_table_has_ended(const struct mr_table *table, int64_t time_ms)
+{
+    return time_ms != MR_TIME_NONE && time_ms < table->ended_before_ms;
+}
+
 /* ---- state.c ---- */
 
 struct mr_table *mr_state_table(const struct mr_state *state, uint32_t table_id);
@@ -133,6 +153,20 @@ void mr_table_set_watermark(struct mr_table *table, int64_t watermark_ms);
 void mr_table_write_back(struct mr_state *state, struct mr_cache_entry *entry);
 void mr_table_evict(void *state, struct mr_cache_entry *entry);
 struct mr_presence mr_table_presence(struct mr_table *table, struct mr_slice key, uint64_t hash);
+/* What the overlays say about a key's object, newest first, or NULL. */
+const struct mr_overlay_record *mr_table_overlay_record(struct mr_table *table,
+                                                        struct mr_slice key);
+/* The presence of an object of which a layer below the cache holds these bytes. */
+struct mr_presence mr_table_stored_presence(const struct mr_table *table, size_t key_size,
+                                            size_t value_size,
+                                            const struct mr_stored_object *object);
+/* Read an object's stored bytes: head and version, then the operator's encoding into a zeroed
+ * payload. MR_CORRUPT, MR_VERSION. */
+enum mr_status mr_table_parse(const struct mr_table *table, struct mr_slice value,
+                              struct mr_stored_object *object, struct mr_error *error) MR_NODISCARD;
+enum mr_status mr_table_decode(const struct mr_table *table, void *payload,
+                               const struct mr_stored_object *object,
+                               struct mr_error *error) MR_NODISCARD;
 /* Forget a key that exists. */
 void mr_table_drop(struct mr_table *table, struct mr_slice key, uint64_t hash,
                    const struct mr_presence *presence);

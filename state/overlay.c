@@ -9,7 +9,8 @@
 enum {
     ARENA_CHUNK_BYTES = 128 << 10, /* above the largest key plus the largest value */
     RECORDS_FIRST = 256,
-    INDEX_FIRST = 2 * RECORDS_FIRST
+    INDEX_FIRST = 2 * RECORDS_FIRST,
+    RANGES_FIRST = 16
 };
 
 void mr_overlay_init(struct mr_overlay *overlay)
@@ -25,6 +26,7 @@ void mr_overlay_deinit(struct mr_overlay *overlay)
 {
     mr_memory_free(overlay->records);
     mr_memory_free(overlay->index);
+    mr_memory_free(overlay->ranges);
     mr_arena_deinit(&overlay->arena);
     *overlay = (struct mr_overlay){0};
 }
@@ -38,6 +40,7 @@ void mr_overlay_reset(struct mr_overlay *overlay)
         memset(overlay->index, 0, overlay->index_capacity * sizeof *overlay->index);
     }
     overlay->records_count = 0;
+    overlay->ranges_count = 0;
     mr_arena_reset(&overlay->arena);
 }
 
@@ -106,6 +109,7 @@ uint8_t *mr_overlay_put(struct mr_overlay *overlay, struct mr_slice key, uint64_
     record->value_size = value_size;
     record->tombstone = false;
     record->local = local;
+    record->ranged = false;
     return record->value;
 }
 
@@ -130,4 +134,17 @@ void mr_overlay_delete(struct mr_overlay *overlay, struct mr_slice key, uint64_t
     record->value_size = 0;
     record->tombstone = true;
     record->local = local;
+    record->ranged = false;
+}
+
+void mr_overlay_delete_range(struct mr_overlay *overlay, struct mr_slice first, struct mr_slice end)
+{
+    if (overlay->ranges_count == overlay->ranges_capacity) {
+        overlay->ranges_capacity =
+            overlay->ranges_capacity == 0 ? RANGES_FIRST : overlay->ranges_capacity * 2;
+        overlay->ranges =
+            mr_memory_resize(overlay->ranges, overlay->ranges_capacity * sizeof *overlay->ranges);
+    }
+    overlay->ranges[overlay->ranges_count++] = (struct mr_overlay_range){
+        .first = mr_arena_copy(&overlay->arena, first), .end = mr_arena_copy(&overlay->arena, end)};
 }

@@ -291,6 +291,8 @@ enum mr_status mr_state_restore_finish(struct mr_state *state, struct mr_error *
             status = mr_table_load(table, error);
         if (status == MR_OK && table->ordered)
             mr_order_reset(&table->order, table->id);
+        if (table->scanning != NULL)
+            mr_key_set_clear(&table->scanning->active);
     }
     state->ready = status == MR_OK;
     return status;

@@ -213,6 +213,14 @@ static void log_table(struct mr_state *state, struct mr_table *table)
     table->logged = *counts;
 }
 
+static void seal_scanning(struct mr_scanning *scanning)
+{
+    MR_ASSERT(scanning->sealed.count == 0);
+    struct mr_key_set empty = scanning->sealed;
+    scanning->sealed = scanning->active;
+    scanning->active = empty;
+}
+
 static void list_changes(struct mr_sealed *sealed)
 {
     const struct mr_overlay *overlay = &sealed->overlay;
@@ -250,6 +258,8 @@ enum mr_status mr_state_seal(struct mr_state *state, struct mr_sealed **sealed,
         log_table(state, state->tables[i]);
         if (state->tables[i]->ordered)
             mr_order_seal(&state->tables[i]->order);
+        if (state->tables[i]->scanning != NULL)
+            seal_scanning(state->tables[i]->scanning);
     }
     mr_cache_trim(&state->cache);
     struct mr_sealed *other = &state->generations[state->active == &state->generations[0]];
@@ -279,6 +289,8 @@ void mr_state_release_sealed(struct mr_state *state, struct mr_sealed *sealed)
     for (uint32_t i = 0; i < state->tables_count; i++) {
         if (state->tables[i]->ordered)
             mr_order_release(&state->tables[i]->order);
+        if (state->tables[i]->scanning != NULL)
+            mr_key_set_clear(&state->tables[i]->scanning->sealed);
     }
     mr_overlay_reset(&sealed->overlay);
     sealed->changes_count = 0;
@@ -292,6 +304,8 @@ uint64_t mr_state_dirty_bytes(const struct mr_state *state)
     for (uint32_t i = 0; i < state->tables_count; i++) {
         if (state->tables[i]->ordered)
             bytes += mr_order_bytes(&state->tables[i]->order);
+        if (state->tables[i]->scanning != NULL)
+            bytes += state->tables[i]->scanning->active.arena.used_bytes;
     }
     return bytes;
 }
@@ -376,14 +390,15 @@ enum mr_status mr_state_apply_sealed(struct mr_state *state, struct mr_sealed *s
                                      int64_t changelog_offset, int64_t changelog_bytes,
                                      int64_t now_wall_ms, struct mr_error *error)
 {
+    const struct mr_overlay *overlay = &sealed->overlay;
     MR_ASSERT(!sealed->applied);
-    for (size_t i = 0; i < sealed->overlay.records_count; i++) {
-        const struct mr_overlay_record *record = &sealed->overlay.records[i];
-        struct mr_store_write *write = mr_state_add_write(state);
-        *write = (struct mr_store_write){.kind = record->tombstone ? MR_STORE_DELETE : MR_STORE_PUT,
-                                         .key = record->key};
-        if (!record->tombstone)
-            write->value = mr_slice_from(record->value, record->value_size);
+    for (size_t i = 0; i < overlay->ranges_count; i++)
+        *mr_state_add_write(state) = (struct mr_store_write){.kind = MR_STORE_DELETE_RANGE,
+                                                             .key = overlay->ranges[i].first,
+                                                             .range_end = overlay->ranges[i].end};
+    for (size_t i = 0; i < overlay->records_count; i++) {
+        if (!overlay->records[i].ranged)
+            mr_state_add_record(state, &overlay->records[i]);
     }
     enum mr_status status = mr_state_write_batch(state, changelog_offset, changelog_bytes,
                                                  now_wall_ms, now_wall_ms, error);

@@ -81,6 +81,9 @@ struct mr_table_spec {
      * not kept, and evict_oldest drops the key with the earliest due time. Objects stored before
      * the table was timed count as due at the time they had, at once without one. */
     bool timed;
+    /* mr_table_scan and mr_table_remove_range are allowed: the keys that the two transactions in
+     * flight changed are kept in order (32 bytes beside each key). */
+    bool scanned;
 };
 
 /* Owner: state. spec's names are copied. Call before restore starts. Errors: MR_INVALID for an id
@@ -137,6 +140,26 @@ void mr_table_schedule(struct mr_table *table, void *object, int64_t due_ms);
 enum mr_status mr_table_next_due(struct mr_table *table, int64_t until_ms, struct mr_slice *key,
                                  uint64_t *hash, void **object, bool *found,
                                  struct mr_error *error) MR_NODISCARD;
+
+/* ---- Scanned tables ---- */
+
+/* Visit the live objects with first <= key < end in memcmp order, over all layers; an end of size 0
+ * is behind the last key. visit returns false to stop. key and object are valid, and not to be
+ * changed, until it returns; it makes no call on the state: keys are collected and changed
+ * afterwards. Objects are not brought into the cache. Cost: a store iterator per call, then a step
+ * per key; keys removed lately cost a step too, so begin behind what is known to be gone. Errors:
+ * MR_IO, MR_CORRUPT of the store; MR_INVALID for an end above MR_LIMIT_KEY_BYTES; MR_VERSION. */
+enum mr_status mr_table_scan(struct mr_table *table, struct mr_slice first, struct mr_slice end,
+                             bool (*visit)(void *argument, struct mr_slice key, void *object),
+                             void *argument, struct mr_error *error) MR_NODISCARD;
+/* Forget the keys from first to end (as above) with their slots: at most 8192 in one call. *rest is
+ * the first key that is left, valid until the next removal, or data NULL when none is: go on from
+ * there, in this transaction or in a later one. Nothing is read but the range itself, so that it
+ * costs less than removing its keys one by one; from 64 keys on the store deletes them as one range
+ * (slots and order keys one by one), which also frees the disk sooner. */
+enum mr_status mr_table_remove_range(struct mr_table *table, struct mr_slice first,
+                                     struct mr_slice end, struct mr_slice *rest,
+                                     struct mr_error *error) MR_NODISCARD;
 
 /* ---- Transactions ---- */
 

@@ -78,6 +78,11 @@ static struct mr_table *table_create(struct mr_state *state, const struct mr_tab
     table->logged = table->counts;
     if (table->ordered)
         mr_order_init(&table->order, id);
+    if (spec->scanned) {
+        table->scanning = mr_memory_new(1, sizeof *table->scanning + spec->object_size);
+        mr_key_set_init(&table->scanning->active);
+        mr_key_set_init(&table->scanning->sealed);
+    }
     return table;
 }
 
@@ -85,6 +90,11 @@ void mr_table_destroy(struct mr_table *table)
 {
     if (table->ordered)
         mr_order_deinit(&table->order);
+    if (table->scanning != NULL) {
+        mr_key_set_deinit(&table->scanning->active);
+        mr_key_set_deinit(&table->scanning->sealed);
+        mr_memory_free(table->scanning);
+    }
     mr_memory_free(table);
 }
 
@@ -157,11 +167,6 @@ void mr_table_set_watermark(struct mr_table *table, int64_t watermark_ms)
     table->ended_before_ms = ends ? ended_before : MR_TIME_NONE;
 }
 
-static bool has_ended(const struct mr_table *table, int64_t time_ms)
-{
-    return time_ms != MR_TIME_NONE && time_ms < table->ended_before_ms;
-}
-
 /* ---- Layers ---- */
 
 /* The record about a stored key in the overlays, newest first, or NULL. */
@@ -191,6 +196,28 @@ static enum mr_status read_layers(struct mr_state *state, struct mr_slice stored
     return state->ops->get(state->store, stored_key, &state->read_arena, value, error);
 }
 
+const struct mr_overlay_record *mr_table_overlay_record(struct mr_table *table, struct mr_slice key)
+{
+    struct mr_state *state = table->state;
+    size_t size = mr_key_write_object(state->key_scratch, table->id, key);
+    return find_in_overlays(state, mr_slice_from(state->key_scratch, size));
+}
+
+struct mr_presence mr_table_stored_presence(const struct mr_table *table, size_t key_size,
+                                            size_t value_size,
+                                            const struct mr_stored_object *object)
+{
+    return (struct mr_presence){.known = true,
+                                .exists = true,
+                                .time_ms = object->time_ms,
+                                .indexed_ms = object->time_ms,
+                                .below = true,
+                                .slots_count = object->slots_count,
+                                .bytes = (uint32_t)mr_stored_key_bytes(key_size, value_size,
+                                                                       object->slots_count,
+                                                                       table->spec.slot_bytes)};
+}
+
 struct mr_presence mr_table_presence(struct mr_table *table, struct mr_slice key, uint64_t hash)
 {
     struct mr_state *state = table->state;
@@ -205,24 +232,14 @@ struct mr_presence mr_table_presence(struct mr_table *table, struct mr_slice key
                                     .below = entry->below,
                                     .slots_count = entry->slots_count,
                                     .bytes = entry->counted_bytes};
-    size_t size = mr_key_write_object(state->key_scratch, table->id, key);
-    const struct mr_overlay_record *record =
-        find_in_overlays(state, mr_slice_from(state->key_scratch, size));
+    const struct mr_overlay_record *record = mr_table_overlay_record(table, key);
     if (record == NULL || record->tombstone)
         return (struct mr_presence){.known = record != NULL};
     struct mr_stored_object object;
     struct mr_slice value = mr_slice_from(record->value, record->value_size);
     bool parsed = mr_stored_object_parse(value, &object);
     MR_ASSERT(parsed); /* this process wrote it */
-    return (struct mr_presence){.known = true,
-                                .exists = true,
-                                .time_ms = object.time_ms,
-                                .indexed_ms = object.time_ms,
-                                .below = true,
-                                .slots_count = object.slots_count,
-                                .bytes = (uint32_t)mr_stored_key_bytes(key.size, value.size,
-                                                                       object.slots_count,
-                                                                       table->spec.slot_bytes)};
+    return mr_table_stored_presence(table, key.size, value.size, &object);
 }
 
 /* ---- Into the cache ---- */
@@ -243,6 +260,24 @@ static enum mr_status too_new(const struct mr_table *table, uint32_t version,
         "table %s of operator %s was written with layout %u and this program knows up to "
         "%u; run a newer program",
         table->name, table->operator_name, version, table->spec.version);
+}
+
+enum mr_status mr_table_parse(const struct mr_table *table, struct mr_slice value,
+                              struct mr_stored_object *object, struct mr_error *error)
+{
+    if (!mr_stored_object_parse(value, object))
+        return damaged(table, "object", error);
+    if (object->version > table->spec.version)
+        return too_new(table, object->version, error);
+    return MR_OK;
+}
+
+enum mr_status mr_table_decode(const struct mr_table *table, void *payload,
+                               const struct mr_stored_object *object, struct mr_error *error)
+{
+    if (!table->spec.decode(payload, object->version, object->encoded))
+        return damaged(table, "object", error);
+    return MR_OK;
 }
 
 enum mr_status mr_table_fetch(struct mr_table *table, struct mr_slice key, uint64_t hash,
@@ -266,15 +301,15 @@ enum mr_status mr_table_fetch(struct mr_table *table, struct mr_slice key, uint6
     if (status != MR_OK)
         return status;
     struct mr_stored_object object;
-    if (!mr_stored_object_parse(value, &object))
-        return damaged(table, "object", error);
-    if (object.version > table->spec.version)
-        return too_new(table, object.version, error);
+    status = mr_table_parse(table, value, &object, error);
+    if (status != MR_OK)
+        return status;
     struct mr_cache_entry *loaded = mr_cache_insert(&state->cache, table, key, MR_CACHE_OBJECT,
                                                     hash ^ table->salt, table->spec.object_size);
-    if (!table->spec.decode(loaded->payload, object.version, object.encoded)) {
+    status = mr_table_decode(table, loaded->payload, &object, error);
+    if (status != MR_OK) {
         mr_cache_remove(&state->cache, loaded);
-        return damaged(table, "object", error);
+        return status;
     }
     loaded->exists = true;
     loaded->below = true;
@@ -326,7 +361,7 @@ static enum mr_status get_slowly(struct mr_table *table, struct mr_slice key, ui
         status = mr_table_fetch(table, key, hash, &entry, error);
     if (status != MR_OK)
         return status;
-    if (entry != NULL && has_ended(table, entry->time_ms)) {
+    if (entry != NULL && mr_table_has_ended(table, entry->time_ms)) {
         struct mr_presence presence = mr_table_presence(table, key, hash);
         mr_table_drop(table, key, hash, &presence);
         entry = NULL;
@@ -402,7 +437,7 @@ enum mr_status mr_table_find(struct mr_table *table, struct mr_slice key, uint64
         return status;
     if (state->cache_misses == misses)
         state->cache_hits++;
-    if (entry == NULL || has_ended(table, entry->time_ms))
+    if (entry == NULL || mr_table_has_ended(table, entry->time_ms))
         return MR_NOT_FOUND;
     entry->seen_ms = entry->time_ms;
     *object = entry->payload;
@@ -436,6 +471,8 @@ void mr_table_dirty(struct mr_table *table, void *object)
         /* A timed object without a time is new: mr_table_schedule orders it. */
         if (table->ordered && (table->dated || entry->time_ms != MR_TIME_NONE))
             mr_order_push(&table->order, entry->time_ms, mr_cache_key(entry));
+        if (table->scanning != NULL)
+            mr_key_set_add(&table->scanning->active, mr_cache_key(entry));
     }
     if (table->spec.bytes_max > 0)
         state->unsettled = entry;
@@ -523,6 +560,8 @@ void mr_table_drop(struct mr_table *table, struct mr_slice key, uint64_t hash,
         size_t size = mr_key_write_object(state->key_scratch, table->id, key);
         struct mr_slice stored = mr_slice_from(state->key_scratch, size);
         mr_overlay_delete(overlay, stored, mr_hash64(stored), false);
+        if (table->scanning != NULL)
+            mr_key_set_add(&table->scanning->active, key);
         if (table->ordered) {
             size = mr_key_write_order(state->key_scratch, table->id, presence->indexed_ms, key);
             stored = mr_slice_from(state->key_scratch, size);
