@@ -1,0 +1,220 @@
+"""The Nexmark queries of examples/nexmark beside the same SQL, run as a batch by DuckDB.
+
+Both read one file of events, made by generate.nexmark. Behind the events the file has ticks:
+records a day later that no query selects. They end every window, so that a stream's results are
+those of the batch. Where a query's output is a stream of updates, the last one per key counts.
+"""
+
+import json
+import os
+import subprocess
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from millrace import PROGRAM, ROOT
+
+EXAMPLES = ROOT / "examples" / "nexmark"
+PARTITIONS = 4
+TICKS = 64  # of random partitions: each gets some
+TICK_AHEAD_MS = 86_400_000
+
+COLUMNS = {
+    "event_type": "BIGINT", "id": "BIGINT", "name": "VARCHAR", "emailAddress": "VARCHAR",
+    "creditCard": "VARCHAR", "city": "VARCHAR", "state": "VARCHAR", "itemName": "VARCHAR",
+    "description": "VARCHAR", "initialBid": "BIGINT", "reserve": "BIGINT", "expires": "BIGINT",
+    "seller": "BIGINT", "category": "BIGINT", "auction": "BIGINT", "bidder": "BIGINT",
+    "price": "BIGINT", "channel": "VARCHAR", "url": "VARCHAR", "dateTime": "BIGINT",
+    "extra": "VARCHAR",
+}
+
+VIEWS = """
+create view person as
+    select id, name, emailAddress, creditCard, city, state, dateTime, extra
+    from events where event_type = 0;
+create view auction as
+    select id, itemName, description, initialBid, reserve, dateTime, expires, seller, category,
+        extra
+    from events where event_type = 1;
+create view bid as
+    select auction, bidder, price, channel, url, dateTime, extra from events where event_type = 2;
+"""
+
+
+@dataclass
+class Query:
+    """sql: what a batch gives. key: of an output of updates, the columns that name a result."""
+
+    sql: str
+    key: list = field(default_factory=list)
+
+
+QUERIES = {
+    "q0": Query("select auction, bidder, price, dateTime, extra from bid"),
+    "q1": Query(
+        "select auction, bidder, 0.908::double * price as price, dateTime, extra from bid"
+    ),
+    "q2": Query("select auction, price from bid where auction % 123 = 0"),
+    "q14": Query("""
+        select auction, bidder, 0.908::double * price as price,
+            case when hour(epoch_ms(dateTime)) between 8 and 18 then 'dayTime'
+                when hour(epoch_ms(dateTime)) <= 6 or hour(epoch_ms(dateTime)) >= 20
+                then 'nightTime' else 'otherTime' end as bidTimeType,
+            dateTime, extra, length(extra) - length(replace(extra, 'c', '')) as c_counts
+        from bid where 0.908::double * price > 1e6 and 0.908::double * price < 5e7"""),
+    "q21": Query("""
+        select * from (
+            select auction, bidder, price, channel,
+                case lower(channel) when 'apple' then '0' when 'google' then '1'
+                    when 'facebook' then '2' when 'baidu' then '3'
+                    else nullif(regexp_extract(url, '(&|^)channel_id=([^&]*)', 2), '')
+                    end as channel_id
+            from bid)
+        where channel_id is not null"""),
+    "q22": Query("""
+        select auction, bidder, price, channel, split_part(url, '/', 4) as dir1,
+            split_part(url, '/', 5) as dir2, split_part(url, '/', 6) as dir3
+        from bid"""),
+}
+
+
+def available():
+    """The queries that have a topology, in their order."""
+    return [name for name in QUERIES if (EXAMPLES / f"{name}.yaml").exists()]
+
+
+# ---- Events ----
+
+
+def topology(path, name, source, sink):
+    path.write_text(f"""apiVersion: millrace.io/v1alpha1
+kind: Topology
+metadata: {{name: {name}}}
+spec:
+  sources: [{{name: given, {source}}}]
+  sinks: [{{name: taken, from: given, {sink}}}]
+""")
+    return path
+
+
+def millrace_run(*files, environment=None, timeout=600):
+    result = subprocess.run(
+        [str(PROGRAM), "run", *map(str, files), "--until-end", "--quiet"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, cwd=ROOT,
+        env=dict(os.environ, **(environment or {})))
+    if result.returncode != 0:
+        raise RuntimeError(f"millrace run ended with {result.returncode}:\n{result.stderr[-4000:]}")
+    if "could not be processed" in result.stderr:
+        raise RuntimeError(result.stderr[-4000:])
+    return result
+
+
+def written(folder):
+    """Lines of a file sink, file by file: a partition's in order."""
+    return [line for path in sorted(Path(folder).glob("*.jsonl"))
+            for line in path.read_text().splitlines()]
+
+
+def make_events(folder, count, seed=1, event_rate=1000, shuffle=1):
+    """A file of `count` events and the ticks behind them. At 1,000 events per second of event time
+    no two events have the same time, and no rank has two orders."""
+    out = Path(folder) / "generated"
+    out.mkdir(parents=True)
+    millrace_run(topology(
+        Path(folder) / "generate.yaml", "nexmark-generate",
+        f"type: generate.nexmark, count: {count}, seed: {seed}, event_rate: {event_rate}/s,"
+        f" shuffle: {shuffle}",
+        f"type: file, path: {out}/events.jsonl"))
+    lines = written(out)
+    end = max(json.loads(line)["dateTime"] for line in lines[-max(shuffle, 1):])
+    lines += [json.dumps({"event_type": 3, "dateTime": end + TICK_AHEAD_MS, "extra": f"tick-{i}"},
+                         separators=(",", ":")) for i in range(TICKS)]
+    path = Path(folder) / "events.jsonl"
+    path.write_text("".join(line + "\n" for line in lines))
+    return path
+
+
+# ---- Two ways to run a query ----
+
+
+def batch(events):
+    """DuckDB with the events loaded."""
+    import duckdb
+
+    database = duckdb.connect()
+    columns = ", ".join(f"{name}: '{type_}'" for name, type_ in COLUMNS.items())
+    database.execute(f"create table events as select * from read_json('{events}',"
+                     f" format='newline_delimited', columns={{{columns}}})")
+    database.execute(VIEWS)
+    return database
+
+
+def expected(database, query):
+    """(columns, rows) of the batch."""
+    found = database.execute(QUERIES[query].sql)
+    return [column[0] for column in found.description], found.fetchall()
+
+
+def streamed(query, events, folder):
+    """Records that the topology makes of the events, in one process on the embedded broker."""
+    folder = Path(folder) / query
+    out = folder / "out"
+    out.mkdir(parents=True)
+    feed = topology(folder / "feed.yaml", "nexmark-feed", f"type: file, path: {events}",
+                    f"type: kafka, topic: nexmark, key: [extra], create_topic: {{partitions: "
+                    f"{PARTITIONS}}}")
+    collect = topology(folder / "collect.yaml", "nexmark-collect",
+                       f"type: kafka, topic: nexmark-{query}, format: bytes",
+                       f"type: file, path: {out}/results.jsonl, format: bytes")
+    millrace_run(feed, EXAMPLES / f"{query}.yaml", collect)
+    return [json.loads(line) for line in written(out)]
+
+
+# ---- Comparison ----
+
+
+def plain(value):
+    """Numbers as both sides write them: integers where they are whole, else 12 digits."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else float(f"{value:.12g}")
+    return value
+
+
+def as_rows(query, columns, records):
+    """The records as rows; of updates the last per key."""
+    if QUERIES[query].key:
+        last = {}
+        for record in records:
+            last[tuple(record[name] for name in QUERIES[query].key)] = record
+        records = last.values()
+    rows = []
+    for record in records:
+        if set(record) != set(columns):
+            raise AssertionError(f"{query}: the fields are {sorted(record)}, shall be {columns}")
+        rows.append(tuple(plain(record[name]) for name in columns))
+    return rows
+
+
+def difference(query, columns, rows, records):
+    """None when both are the same multiset, else a sentence with the first difference."""
+    want = Counter(tuple(plain(value) for value in row) for row in rows)
+    have = Counter(as_rows(query, columns, records))
+    if want == have:
+        return None
+    missing, more = want - have, have - want
+    text = (f"{sum(missing.values())} of {sum(want.values())} rows are missing,"
+            f" {sum(more.values())} are not in the batch")
+    for name, rows_ in (("missing", missing), ("too much", more)):
+        if rows_:
+            text += f"\n  {name}: {dict(zip(columns, min(rows_, key=repr)))}"
+    return text
+
+
+def check(query, events, folder, database, run=streamed):
+    """(rows of the batch, records of the stream, difference, seconds of the stream)."""
+    columns, rows = expected(database, query)
+    start = time.monotonic()
+    records = run(query, events, folder)
+    seconds = time.monotonic() - start
+    return len(rows), len(records), difference(query, columns, rows, records), seconds
