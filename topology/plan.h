@@ -98,6 +98,35 @@ struct mr_plan_key {
     uint32_t key_id; /* index into mr_batch.group_keys */
 };
 
+/* One input of a join: what is kept of its rows, and where that goes. */
+struct mr_plan_join_side {
+    const char *name;       /* "left": the member of the output's records */
+    struct mr_plan_key key; /* in the input's domain */
+    /* What is kept of a row: slots of the input's domain, their names for the fingerprint
+     * (record/row.h), and the same cells in the domains of the main output and of the output of
+     * rows without a partner; MR_SLOT_NONE: not there. */
+    const char *const *names;
+    const uint32_t *input_slots;
+    const uint32_t *main_slots;
+    const uint32_t *only_slots;
+    uint32_t slots_count;
+    const uint32_t *input_spans;
+    const uint32_t *only_spans;
+    uint32_t spans_count;
+    bool whole; /* somebody writes rows without a partner: payload and spans are kept too */
+    /* Where the join writes the record's JSON text, in the input's domain, before the row is kept;
+     * MR_SLOT_NONE: nobody writes whole pairs. */
+    uint32_t text_slot;
+    /* Maps of the outputs LEFT_only (or RIGHT_only) and `late`, as for DERIVED_ROWS; all zero where
+     * nobody reads them. */
+    struct mr_plan_input only;
+    struct mr_plan_input late;
+};
+
+struct mr_plan_join {
+    struct mr_plan_join_side sides[2]; /* by port */
+};
+
 struct mr_plan_node {
     uint32_t index;
     const char *name;
@@ -139,7 +168,8 @@ struct mr_plan_node {
     int64_t state_ttl_ms;
     int64_t state_keys_max;
     int64_t state_bytes_max;
-    bool state_full_fails; /* on_full: fail */
+    bool state_full_fails;           /* on_full: fail */
+    const struct mr_plan_join *join; /* NULL of other types */
 };
 
 struct mr_plan_repartition {

@@ -60,6 +60,11 @@ static bool resolve(void *argument, const struct mr_path *path, uint32_t *steps_
     if (strcmp(path->steps[0].name, "meta") == 0)
         return resolve_meta(planner, view, path, steps_used, slot, type, error);
     struct mr_resolution resolution;
+    struct mr_error ignored = {0};
+    if (mr_view_resolve(planner, view, path, false, &resolution, &ignored) == MR_RESOLVED_FINE &&
+        resolution.whole)
+        return mr_view_resolve_path(planner, view, path, false, &resolution, error) ==
+               MR_RESOLVED_FINE;
     if (mr_view_resolve(planner, view, path, true, &resolution, error) != MR_RESOLVED_FINE)
         return false;
     *steps_used = resolution.steps_used;
@@ -181,6 +186,8 @@ static void bind_paths(const struct binding *binding, const struct mr_option_spe
                        struct mr_option_value *value)
 {
     struct mr_planner *planner = binding->planner;
+    if (strcmp(spec->name, "right_key") == 0)
+        return; /* of another input: bound with the join's sides */
     value->slots = mr_arena_new(planner->arena, value->count, sizeof(*value->slots));
     for (uint32_t i = 0; i < value->count; i++) {
         struct mr_resolution resolution;
@@ -217,6 +224,9 @@ static void bind_nested(const struct binding *binding, const struct mr_option_sp
 
 static void bind_set(const struct binding *binding, const struct mr_options *options)
 {
+    struct binding paired = *binding; /* a join's expressions see both its inputs */
+    if (binding->node->pairs != NULL)
+        paired.view = binding->node->pairs;
     for (uint32_t i = 0; i < options->count; i++) {
         const struct mr_option_spec *spec = &options->specs[i];
         struct mr_option_value *value = &options->values[i];
@@ -225,7 +235,7 @@ static void bind_set(const struct binding *binding, const struct mr_options *opt
         if (spec->type == MR_OPTION_PATH || spec->type == MR_OPTION_PATHS)
             bind_paths(binding, spec, value);
         else if (spec->type == MR_OPTION_EXPRESSION || spec->type == MR_OPTION_EXPRESSIONS)
-            bind_expressions(binding, spec, value);
+            bind_expressions(&paired, spec, value);
         else if (spec->type == MR_OPTION_OBJECT || spec->type == MR_OPTION_OBJECTS)
             bind_nested(binding, spec, value);
     }

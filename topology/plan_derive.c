@@ -98,7 +98,8 @@ static void add_write(struct derivation *derivation, const struct mr_write_draft
         if (strcmp(derivation->writes[i].name, write->name) == 0)
             return;
     struct mr_write_draft derived = *write;
-    derived.derived = write->kind == MR_WRITE_SLOT || write->kind == MR_WRITE_GROUP;
+    derived.derived = write->kind == MR_WRITE_SLOT || write->kind == MR_WRITE_GROUP ||
+                      write->kind == MR_WRITE_RECORD;
     derivation->writes[derivation->writes_count++] = derived;
 }
 
@@ -203,10 +204,12 @@ static void unite_keys(struct derivation *derivation)
     const struct mr_record_view *first = input_view(derivation, 0);
     struct mr_record_view *view = derivation->view;
     view->keyed = first->keyed;
+    view->key_is_text = first->key_is_text;
     view->key_paths = first->key_paths;
     view->key_count = first->key_count;
     view->key_lost = first->key_lost;
     for (uint32_t i = 1; i < derivation->domain->inputs_count; i++) {
+        view->key_is_text = view->key_is_text && input_view(derivation, i)->key_is_text;
         if (same_key(first, input_view(derivation, i)))
             continue;
         view->keyed = false;
@@ -216,10 +219,10 @@ static void unite_keys(struct derivation *derivation)
     }
 }
 
-void mr_view_derive(struct mr_planner *planner, const struct mr_node_draft *node,
-                    struct mr_record_view *view)
+void mr_view_derive_from(struct mr_planner *planner, const struct mr_node_draft *node,
+                         const uint32_t *indexes, uint32_t inputs_count,
+                         struct mr_record_view *view)
 {
-    uint32_t inputs_count = node->graph->inputs_count;
     *view = (struct mr_record_view){0};
     view->domain = mr_domain_new(planner, MR_DOMAIN_DERIVED, node->entry->name);
     struct derivation derivation = {
@@ -228,7 +231,7 @@ void mr_view_derive(struct mr_planner *planner, const struct mr_node_draft *node
         mr_arena_new(planner->arena, inputs_count, sizeof(const struct mr_record_view *));
     view->unknown = inputs_count == 0;
     for (uint32_t i = 0; i < inputs_count; i++) {
-        inputs[i] = node->inputs[i].view;
+        inputs[i] = node->inputs[indexes[i]].view;
         view->unknown = view->unknown || inputs[i]->unknown; /* such a view has no domain */
         view->domain->has_meta =
             view->domain->has_meta || (!inputs[i]->unknown && inputs[i]->domain->has_meta);
@@ -243,4 +246,14 @@ void mr_view_derive(struct mr_planner *planner, const struct mr_node_draft *node
     unite_writes(&derivation);
     unite_written(&derivation);
     unite_keys(&derivation);
+}
+
+void mr_view_derive(struct mr_planner *planner, const struct mr_node_draft *node,
+                    struct mr_record_view *view)
+{
+    uint32_t count = node->graph->inputs_count;
+    uint32_t *indexes = mr_arena_new(planner->arena, count, sizeof(*indexes));
+    for (uint32_t i = 0; i < count; i++)
+        indexes[i] = i;
+    mr_view_derive_from(planner, node, indexes, count, view);
 }

@@ -60,8 +60,8 @@ static uint32_t input_key(const struct mr_domain_draft *derived, const struct mr
     return MR_SLOT_NONE;
 }
 
-static void finish_maps(struct mr_planner *planner, const struct mr_domain_draft *derived,
-                        uint32_t index, struct mr_plan_input *input)
+void mr_planner_maps(struct mr_planner *planner, const struct mr_domain_draft *derived,
+                     uint32_t index, struct mr_plan_input *input)
 {
     uint32_t *slots = mr_arena_new(planner->arena, derived->columns_count, sizeof(*slots));
     uint32_t *spans = mr_arena_new(planner->arena, derived->spans_count, sizeof(*spans));
@@ -99,7 +99,7 @@ static void finish_inputs(struct mr_planner *planner, struct mr_node_draft *node
             .repartition_index = draft->repartition_index,
         };
         if ((node->plan->type->flags & MR_TYPE_DERIVED_ROWS) != 0)
-            finish_maps(planner, node->outputs[0].view.domain, i, &inputs[i]);
+            mr_planner_maps(planner, node->outputs[0].view.domain, i, &inputs[i]);
     }
     node->plan->inputs = inputs;
     node->plan->inputs_count = count;
@@ -157,8 +157,7 @@ static void finish_repartitions(struct mr_planner *planner)
         const struct mr_repartition_draft *draft = &planner->repartitions[i];
         struct mr_plan_repartition *repartition = &plan->repartitions[i];
         *repartition = (struct mr_plan_repartition){
-            .name = mr_arena_format(planner->arena, "%s-repartition",
-                                    plan->nodes[draft->consumer].name),
+            .name = draft->name,
             .consumer = draft->consumer,
             .input = draft->input,
             .producer = draft->producer,
@@ -175,6 +174,7 @@ static void finish_repartitions(struct mr_planner *planner)
 void mr_planner_finish(struct mr_planner *planner)
 {
     struct mr_plan *plan = planner->plan;
+    mr_planner_mark_joins(planner);
     for (uint32_t i = 0; i < plan->nodes_count; i++) {
         struct mr_node_draft *node = &planner->nodes[i];
         for (uint32_t j = 0; j < node->graph->outputs_count; j++)
@@ -184,6 +184,8 @@ void mr_planner_finish(struct mr_planner *planner)
     for (uint32_t i = 0; i < plan->nodes_count; i++) {
         finish_inputs(planner, &planner->nodes[i]);
         finish_outputs(planner, &planner->nodes[i]);
+        if (planner->nodes[i].sides != NULL)
+            mr_planner_finish_join(planner, &planner->nodes[i]);
     }
     finish_repartitions(planner);
     plan->domains_count = planner->domains_count;

@@ -33,15 +33,29 @@ static bool is_partition_scope(const struct mr_definition_entry *entry)
     return scope != NULL && scope->text != NULL && strcmp(scope->text, "partition") == 0;
 }
 
-static const char *reason_of(struct mr_planner *planner, const struct mr_node_draft *node,
-                             const struct mr_record_view *view, const struct mr_option_value *key)
+static bool makes_pairs(const struct mr_node_draft *node)
 {
+    return (node->entry->type->flags & MR_TYPE_PAIRS) != 0;
+}
+
+static const char *reason_of(struct mr_planner *planner, const struct mr_node_draft *node,
+                             uint32_t input, const struct mr_option_value *key)
+{
+    const struct mr_record_view *view = node->inputs[input].view;
     const char *wanted = mr_planner_key_text(planner, key->paths, key->count);
     const char *name = node->entry->name;
     const char *groups =
         key->count == 0
             ? mr_arena_format(planner->arena, "'%s' is one group for the whole stream", name)
             : mr_arena_format(planner->arena, "'%s' groups by %s", name, wanted);
+    if (makes_pairs(node) && key->count > 0)
+        groups = mr_arena_format(planner->arena, "'%s' joins its input '%s' by %s", name,
+                                 node->graph->inputs[input].option, wanted);
+    if (view->keyed && same_paths(view->key_paths, view->key_count, key->paths, key->count))
+        return mr_arena_format(planner->arena,
+                               "%s, but the message keys of its input are no text, so that its "
+                               "partitions are not those of the other input",
+                               groups);
     if (!view->keyed)
         return mr_arena_format(planner->arena, "%s, but %s", groups,
                                view->key_lost == NULL ? "its input has no key" : view->key_lost);
@@ -62,8 +76,9 @@ static struct mr_repartition_draft *find_shared(struct mr_planner *planner, uint
 }
 
 /* Resolve the key's fields where the records are produced. */
-static bool bind_key(struct mr_planner *planner, const struct mr_record_view *view,
-                     const struct mr_option_value *key, struct mr_plan_key *plan_key)
+bool mr_planner_bind_key(struct mr_planner *planner, const struct mr_record_view *view,
+                         const char *option, const struct mr_option_value *key,
+                         struct mr_plan_key *plan_key)
 {
     uint32_t *slots = mr_arena_new(planner->arena, key->count, sizeof(*slots));
     bool fine = true;
@@ -73,8 +88,8 @@ static bool bind_key(struct mr_planner *planner, const struct mr_record_view *vi
         if (mr_view_resolve_path(planner, view, &key->paths[i], true, &resolution, &error) !=
             MR_RESOLVED_FINE) {
             mr_report_add(planner->report, MR_SEVERITY_ERROR,
-                          key->locations == NULL ? key->location : key->locations[i], "'key': %s",
-                          error.message);
+                          key->locations == NULL ? key->location : key->locations[i], "'%s': %s",
+                          option, error.message);
             fine = false;
         }
         slots[i] = resolution.slot;
@@ -91,28 +106,32 @@ static bool bind_key(struct mr_planner *planner, const struct mr_record_view *vi
 }
 
 static struct mr_repartition_draft *add_repartition(struct mr_planner *planner,
-                                                    struct mr_node_draft *node,
-                                                    const struct mr_option_value *key,
-                                                    const char *reason)
+                                                    struct mr_node_draft *node, uint32_t input,
+                                                    const struct mr_option_value *key)
 {
-    const struct mr_record_view *upstream = node->inputs[0].view;
+    const struct mr_record_view *upstream = node->inputs[input].view;
+    const char *reason = reason_of(planner, node, input, key);
+    const char *name = node->entry->name;
+    if (makes_pairs(node))
+        name = mr_arena_format(planner->arena, "%s-%s", name, node->graph->inputs[input].option);
     planner->repartitions =
         mr_planner_grow(planner->arena, planner->repartitions, planner->repartitions_count,
                         &planner->repartitions_capacity, sizeof(*planner->repartitions));
     struct mr_repartition_draft *repartition =
         &planner->repartitions[planner->repartitions_count++];
     *repartition = (struct mr_repartition_draft){
-        .producer = node->graph->inputs[0].producer,
-        .output = node->graph->inputs[0].output,
+        .name = mr_arena_format(planner->arena, "%s-repartition", name),
+        .producer = node->graph->inputs[input].producer,
+        .output = node->graph->inputs[input].output,
         .consumer = node->plan->index,
-        .input = 0,
+        .input = input,
         .paths = key->paths,
         .reason = reason,
     };
-    bool fine = bind_key(planner, upstream, key, &repartition->key);
+    bool fine = mr_planner_bind_key(planner, upstream, input == 0 ? "key" : "right_key", key,
+                                    &repartition->key);
     struct mr_domain_draft *domain =
-        mr_domain_new(planner, MR_DOMAIN_REPARTITION,
-                      mr_arena_format(planner->arena, "%s-repartition", node->entry->name));
+        mr_domain_new(planner, MR_DOMAIN_REPARTITION, repartition->name);
     const struct mr_record_view **inputs =
         mr_arena_new(planner->arena, 1, sizeof(const struct mr_record_view *));
     inputs[0] = upstream;
@@ -126,6 +145,7 @@ static struct mr_repartition_draft *add_repartition(struct mr_planner *planner,
         .written = upstream->written,
         .written_count = upstream->written_count,
         .keyed = true,
+        .key_is_text = true,
         .key_paths = key->paths,
         .key_count = key->count,
     };
@@ -139,6 +159,42 @@ static void warn_scope(struct mr_planner *planner, const struct mr_node_draft *n
                   "'%s' has scope: partition: its state is per partition, and its results depend "
                   "on how the records are spread over the partitions",
                   node->entry->name);
+}
+
+const struct mr_option_value *mr_planner_input_key(const struct mr_node_draft *node, uint32_t input)
+{
+    const struct mr_option_value *right =
+        input == 1 ? mr_definition_value(node->entry, "right_key") : NULL;
+    return right != NULL && right->present ? right : mr_definition_value(node->entry, "key");
+}
+
+static void group_input(struct mr_planner *planner, struct mr_node_draft *node, uint32_t index)
+{
+    const struct mr_definition_entry *entry = node->entry;
+    const struct mr_option_value *key = mr_planner_input_key(node, index);
+    const struct mr_record_view *view = node->inputs[index].view;
+    bool repartitions = (entry->type->flags & MR_TYPE_REPARTITION) != 0;
+    if (view->unknown)
+        return;
+    bool fits = !makes_pairs(node) || view->key_is_text || key->count == 0;
+    if (fits && view->keyed &&
+        same_paths(view->key_paths, view->key_count, key->paths, key->count)) {
+        if (repartitions)
+            mr_report_add(planner->report, MR_SEVERITY_WARNING, entry->name_location,
+                          "'%s' has nothing to do: its input is already grouped by %s", entry->name,
+                          mr_planner_key_text(planner, key->paths, key->count));
+        return;
+    }
+    uint32_t producer = node->graph->inputs[index].producer;
+    uint32_t output = node->graph->inputs[index].output;
+    struct mr_repartition_draft *repartition = find_shared(planner, producer, output, key);
+    if (repartition == NULL)
+        repartition = add_repartition(planner, node, index, key);
+    node->inputs[index].repartition = true;
+    node->inputs[index].repartition_index = (uint32_t)(repartition - planner->repartitions);
+    struct mr_record_view *copy = mr_arena_new(planner->arena, 1, sizeof(*copy));
+    *copy = repartition->view; /* the drafts move when there are more */
+    node->inputs[index].view = copy;
 }
 
 void mr_planner_group(struct mr_planner *planner, struct mr_node_draft *node)
@@ -162,28 +218,9 @@ void mr_planner_group(struct mr_planner *planner, struct mr_node_draft *node)
                       entry->name, entry->type->name);
         return;
     }
-    if (!key->present || node->graph->inputs_count == 0)
-        return;
-    const struct mr_record_view *view = node->inputs[0].view;
-    if (view->unknown)
-        return;
-    if (view->keyed && same_paths(view->key_paths, view->key_count, key->paths, key->count)) {
-        if (repartitions)
-            mr_report_add(planner->report, MR_SEVERITY_WARNING, entry->name_location,
-                          "'%s' has nothing to do: its input is already grouped by %s", entry->name,
-                          mr_planner_key_text(planner, key->paths, key->count));
-        return;
-    }
-    uint32_t producer = node->graph->inputs[0].producer;
-    uint32_t output = node->graph->inputs[0].output;
-    struct mr_repartition_draft *repartition = find_shared(planner, producer, output, key);
-    if (repartition == NULL)
-        repartition = add_repartition(planner, node, key, reason_of(planner, node, view, key));
-    node->inputs[0].repartition = true;
-    node->inputs[0].repartition_index = (uint32_t)(repartition - planner->repartitions);
-    struct mr_record_view *copy = mr_arena_new(planner->arena, 1, sizeof(*copy));
-    *copy = repartition->view; /* the drafts move when there are more */
-    node->inputs[0].view = copy;
+    for (uint32_t i = 0; key->present && i < node->graph->inputs_count; i++)
+        if (i == 0 || makes_pairs(node))
+            group_input(planner, node, i);
 }
 
 void mr_planner_key(struct mr_planner *planner, struct mr_node_draft *node)

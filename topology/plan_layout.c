@@ -134,6 +134,11 @@ static void draw_write(struct drawing *drawing, const struct mr_write_draft *wri
     case MR_WRITE_REMOVED:
         edit.remove = true;
         break;
+    case MR_WRITE_RECORD:
+        if (drawing->encoded)
+            edit.slot = write->derived ? derived_column(drawing, &path)
+                                       : column_of(drawing->planner, drawing->view, &path);
+        break;
     case MR_WRITE_RENAMED:
         edit.raw_span = span_of(drawing, write->raw_name);
         break;

@@ -47,8 +47,8 @@ static void mark_encoded(struct mr_planner *planner, const struct mr_node_draft 
 
 /* ---- Outputs ---- */
 
-static void write_set(struct mr_planner *planner, struct mr_node_draft *node,
-                      const struct mr_option_value *set, struct mr_record_view *view)
+void mr_planner_write_set(struct mr_planner *planner, struct mr_node_draft *node,
+                          const struct mr_option_value *set, struct mr_record_view *view)
 {
     uint32_t *slots = mr_arena_new(planner->arena, set->count, sizeof(*slots));
     node->plan->set_slots = slots;
@@ -147,7 +147,7 @@ static void main_view(struct mr_planner *planner, struct mr_node_draft *node,
         *view = *node->inputs[0].view;
     }
     if (set != NULL)
-        write_set(planner, node, set, view);
+        mr_planner_write_set(planner, node, set, view);
     for (uint32_t i = 0; removed != NULL && i < removed->count; i++)
         mr_view_remove(planner, view, removed->texts[i], name);
     if (kept != NULL)
@@ -162,6 +162,10 @@ static void plan_outputs(struct mr_planner *planner, struct mr_node_draft *node)
 {
     const struct mr_type_spec *type = node->entry->type;
     struct mr_record_view changed = unknown_view;
+    if (node->pairs != NULL) {
+        mr_planner_pairs_outputs(planner, node);
+        return;
+    }
     if (node->entry->role == MR_ROLE_OPERATOR)
         main_view(planner, node, &changed);
     for (uint32_t i = 0; i < node->graph->outputs_count; i++) {
@@ -324,6 +328,8 @@ void mr_planner_node(struct mr_planner *planner, uint32_t index)
     } else {
         mr_planner_group(planner, node);
         view = node->inputs[0].view;
+        if ((node->entry->type->flags & MR_TYPE_PAIRS) != 0)
+            mr_planner_pairs(planner, node);
     }
     mr_planner_bind(planner, node, view);
     plan_common(planner, node);

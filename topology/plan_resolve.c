@@ -186,6 +186,7 @@ static enum mr_resolved measure_inputs(const struct lookup *lookup, struct mr_do
         any = true;
         if (input.steps_used < draft.steps_used)
             draft.steps_used = input.steps_used;
+        draft.whole = draft.whole || input.whole;
         bool same = draft.type == NULL || draft.type->code == input.type->code;
         draft.type = same ? input.type : mr_planner_type(MR_TYPE_ANY);
     }
@@ -242,7 +243,9 @@ static enum mr_resolved read_derived(const struct lookup *lookup, struct mr_doma
             return resolved;
         draft->slot = slot;
     }
-    return found(lookup, draft->slot, draft->steps_used, draft->type);
+    found(lookup, draft->slot, draft->steps_used, draft->type);
+    lookup->resolution->whole = draft->whole;
+    return MR_RESOLVED_FINE;
 }
 
 static enum mr_resolved read_domain(const struct lookup *lookup, struct mr_domain_draft *domain)
@@ -309,6 +312,12 @@ static enum mr_resolved resolve_write(const struct lookup *lookup,
                                                "the field '%s' is no longer there: '%s' removes or "
                                                "renames it",
                                                write->name, write->writer));
+    case MR_WRITE_RECORD: {
+        struct mr_path rest = {.steps = lookup->path->steps + 1,
+                               .steps_count = lookup->path->steps_count - 1};
+        return mr_join_side_resolve(planner, write->side, &rest, lookup->take, lookup->resolution,
+                                    lookup->error);
+    }
     case MR_WRITE_RENAMED:
         break;
     }
@@ -361,7 +370,15 @@ enum mr_resolved mr_view_resolve_path(struct mr_planner *planner, const struct m
                                       struct mr_resolution *resolution, struct mr_error *error)
 {
     enum mr_resolved resolved = mr_view_resolve(planner, view, path, take, resolution, error);
-    if (resolved != MR_RESOLVED_FINE || resolution->steps_used == path->steps_count)
+    if (resolved != MR_RESOLVED_FINE)
+        return resolved;
+    if (resolution->whole) {
+        MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                "'%s' is a whole record of a join: select a field of it, as in %s.id", path->text,
+                path->text);
+        return MR_RESOLVED_REFUSED;
+    }
+    if (resolution->steps_used == path->steps_count)
         return resolved;
     struct mr_path covered = mr_planner_part_path(planner, path, 0, resolution->steps_used);
     MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,

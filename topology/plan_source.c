@@ -132,6 +132,9 @@ void mr_view_source(struct mr_planner *planner, struct mr_node_draft *node,
     view->domain->has_meta = true;
     const struct mr_option_value *key = mr_definition_value(entry, "key");
     view->keyed = key != NULL && key->present;
+    const struct mr_option_value *format = mr_definition_value(entry, "key_format");
+    view->key_is_text = format == NULL || !format->present ||
+                        (enum mr_key_format)format->integer == MR_KEY_FORMAT_TEXT;
     view->key_paths = view->keyed ? key->paths : NULL;
     view->key_count = view->keyed ? key->count : 0;
     if (!view->keyed)

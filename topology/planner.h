@@ -58,6 +58,7 @@ struct mr_resolved_draft {
     uint32_t slot;       /* MR_SLOT_NONE: not taken yet */
     uint32_t steps_used;
     const struct mr_type *type;
+    bool whole;
     const char *missing; /* why no input has it; NULL: some have */
 };
 
@@ -92,6 +93,7 @@ enum mr_write_kind {
     MR_WRITE_SLOT,
     MR_WRITE_GROUP,
     MR_WRITE_REMOVED,
+    MR_WRITE_RECORD, /* the record of a join's side: its members become columns on demand */
     MR_WRITE_RENAMED /* the payload's member raw_name under another name */
 };
 
@@ -99,6 +101,30 @@ struct mr_member_draft {
     const char *name;
     const struct mr_type *type;
     uint32_t slot;
+};
+
+/* A member of a side's record that is read behind the join. */
+struct mr_joined_draft {
+    struct mr_path path; /* in the side's record; no steps: all of it, as text */
+    uint32_t input_slot; /* in the side's domain */
+    uint32_t slot;       /* in the domain of the rows behind the join */
+    uint32_t steps_used;
+    const struct mr_type *type;
+};
+
+/* One input of a join, as its rows show it. */
+struct mr_join_side_draft {
+    const char *name; /* of the member */
+    const struct mr_record_view *view;
+    struct mr_domain_draft *domain; /* of the rows behind the join */
+    struct mr_joined_draft *columns;
+    uint32_t columns_count;
+    uint32_t columns_capacity;
+    uint32_t text_slot; /* in the side's domain; MR_SLOT_NONE */
+    struct mr_plan_key key;
+    /* Outputs of rows without a partner and of late ones; NULL: nobody reads them. */
+    const struct mr_output_draft *only;
+    const struct mr_output_draft *late;
 };
 
 struct mr_write_draft {
@@ -110,7 +136,8 @@ struct mr_write_draft {
     const struct mr_type *type;
     const struct mr_member_draft *members; /* GROUP */
     uint32_t members_count;
-    const char *raw_name; /* RENAMED */
+    const char *raw_name;            /* RENAMED */
+    struct mr_join_side_draft *side; /* RECORD */
 };
 
 struct mr_written {
@@ -131,6 +158,7 @@ struct mr_record_view {
     uint32_t written_count;
     /* How the rows are spread over tasks. */
     bool keyed;
+    bool key_is_text; /* their partition is that of the text of the key (MR_KEY_FORMAT_TEXT) */
     const struct mr_path *key_paths; /* count 0 with keyed: all in one task */
     uint32_t key_count;
     const char *key_lost; /* why it is not keyed, for the reason of a repartition */
@@ -149,6 +177,7 @@ struct mr_repartition_draft {
     uint32_t input;
     struct mr_plan_key key;
     const struct mr_path *paths;
+    const char *name;
     const char *reason;
     struct mr_record_view view; /* at the consumers */
 };
@@ -165,6 +194,8 @@ struct mr_node_draft {
     struct mr_input_draft *inputs;
     struct mr_output_draft *outputs;
     struct mr_plan_node *plan;
+    struct mr_join_side_draft *sides;   /* of a join: one per input */
+    const struct mr_record_view *pairs; /* of PAIRS: what its expressions see */
 };
 
 struct mr_planner {
@@ -223,6 +254,7 @@ struct mr_resolution {
     uint32_t slot; /* MR_SLOT_NONE when it was not taken */
     uint32_t steps_used;
     const struct mr_type *type;
+    bool whole; /* a record of a join's side as text, which only sinks and the like can write */
 };
 
 /* What path means at view. take: make the column where there is none yet. MISSING and REFUSED fill
@@ -259,6 +291,26 @@ void mr_view_rename(struct mr_planner *planner, struct mr_record_view *view,
 /* The view of rows copied from the inputs, in a domain of their own. */
 void mr_view_derive(struct mr_planner *planner, const struct mr_node_draft *node,
                     struct mr_record_view *view);
+/* The same of some of the node's inputs. */
+void mr_view_derive_from(struct mr_planner *planner, const struct mr_node_draft *node,
+                         const uint32_t *indexes, uint32_t inputs_count,
+                         struct mr_record_view *view);
+
+/* ---- plan_join.c ---- */
+
+/* Make the sides of a PAIRS node and what its expressions see. Pre: the inputs are grouped. */
+void mr_planner_pairs(struct mr_planner *planner, struct mr_node_draft *node);
+/* The views of its outputs, once its options are bound. */
+void mr_planner_pairs_outputs(struct mr_planner *planner, struct mr_node_draft *node);
+/* What path (behind the member's name) means in the record of a side. */
+enum mr_resolved mr_join_side_resolve(struct mr_planner *planner, struct mr_join_side_draft *side,
+                                      const struct mr_path *path, bool take,
+                                      struct mr_resolution *resolution, struct mr_error *error);
+/* Records of joins that are written as a whole need the spans of their inputs' layouts: mark them,
+ * before layouts are drawn. */
+void mr_planner_mark_joins(struct mr_planner *planner);
+/* Fill node->plan->join when all columns and spans are known. */
+void mr_planner_finish_join(struct mr_planner *planner, struct mr_node_draft *node);
 
 /* ---- plan_source.c ---- */
 
@@ -285,6 +337,13 @@ struct mr_program *mr_planner_compile(struct mr_arena *arena, struct mr_report *
 
 /* ---- plan_key.c ---- */
 
+/* The paths that an input of the node is grouped by, NULL where the option is not there. */
+const struct mr_option_value *mr_planner_input_key(const struct mr_node_draft *node,
+                                                   uint32_t input);
+/* Resolve a key's fields at view. False: reported under the option's name. */
+bool mr_planner_bind_key(struct mr_planner *planner, const struct mr_record_view *view,
+                         const char *option, const struct mr_option_value *key,
+                         struct mr_plan_key *plan_key);
 /* Decide whether a repartition goes in front of the operator, before its options are bound. */
 void mr_planner_group(struct mr_planner *planner, struct mr_node_draft *node);
 /* Fill node->plan->key from the bound option. */
@@ -300,8 +359,17 @@ const struct mr_layout *mr_planner_layout(struct mr_planner *planner,
 /* What a sink writes. */
 void mr_planner_sink_layout(struct mr_planner *planner, struct mr_node_draft *node);
 
+/* ---- plan_finish.c ---- */
+
+/* Where each column, span and key of a derived domain is in its input of that index. */
+void mr_planner_maps(struct mr_planner *planner, const struct mr_domain_draft *derived,
+                     uint32_t index, struct mr_plan_input *input);
+
 /* ---- plan_node.c, plan_subtopology.c, plan_finish.c ---- */
 
+/* A column and a write for each member of the option `set`. */
+void mr_planner_write_set(struct mr_planner *planner, struct mr_node_draft *node,
+                          const struct mr_option_value *set, struct mr_record_view *view);
 /* Plan the node at index; its producers are planned. */
 void mr_planner_node(struct mr_planner *planner, uint32_t index);
 void mr_planner_subtopologies(struct mr_planner *planner);

@@ -25,8 +25,13 @@ enum mr_type_flags {
     MR_TYPE_ADDS_FIELD = 1u << 2,      /* main output = input plus one object field `as` */
     MR_TYPE_DYNAMIC_OUTPUTS = 1u << 3, /* `branches` names the outputs; `rest` is added */
     MR_TYPE_REPARTITION = 1u << 4,     /* exists to change the key (key_by) */
-    MR_TYPE_LOG = 1u << 5,             /* a source or sink of a topic in the log (kafka) */
-    MR_TYPE_GENERATOR = 1u << 6,       /* a source whose rows are made by operators/generate_*.c */
+    /* Rows of the main output are pairs of a row of each of two inputs, as members named like the
+     * inputs' options, or as the fields of `set` (join.interval). `key` is the first input's,
+     * `right_key` the second's where its names differ. Further outputs are copies of input rows:
+     * LEFT_only and RIGHT_only of one input, `late` of both. */
+    MR_TYPE_PAIRS = 1u << 12,
+    MR_TYPE_LOG = 1u << 5,          /* a source or sink of a topic in the log (kafka) */
+    MR_TYPE_GENERATOR = 1u << 6,    /* a source whose rows are made by operators/generate_*.c */
     MR_TYPE_RECORD_TYPED = 1u << 7, /* a source that always yields JSON records of its own schema */
     MR_TYPE_WALL_CLOCK = 1u << 8,   /* output depends on the clock: not replayable; where only some
                                        options make it so: mr_type_spec.reads_wall_clock */

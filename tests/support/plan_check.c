@@ -109,6 +109,27 @@ static void check_input(const struct mr_plan *plan, const struct mr_plan_node *n
         check_slot(input->key_map[i], domain->shape.keys_count, true);
 }
 
+static void check_join_side(const struct mr_plan *plan, const struct mr_plan_node *node,
+                            uint32_t index)
+{
+    const struct mr_plan_join_side *side = &node->join->sides[index];
+    const struct mr_plan_domain *input = domain_at(plan, node->inputs[index].domain);
+    const struct mr_batch_shape *pairs = &domain_at(plan, node->outputs[0].domain)->shape;
+    const struct mr_batch_shape *only = &domain_at(plan, node->outputs[1 + index].domain)->shape;
+    check_key(input, &side->key);
+    check_slot(side->text_slot, input->shape.slots_count, true);
+    for (uint32_t i = 0; i < side->slots_count; i++) {
+        check_slot(side->input_slots[i], input->shape.slots_count, false);
+        check_slot(side->main_slots[i], pairs->slots_count, true);
+        check_slot(side->only_slots[i], only->slots_count, true);
+        MR_ASSERT(i == 0 || strcmp(side->names[i - 1], side->names[i]) <= 0);
+    }
+    for (uint32_t i = 0; i < side->spans_count; i++) {
+        check_slot(side->input_spans[i], input->shape.spans_count, true);
+        check_slot(side->only_spans[i], only->spans_count, true);
+    }
+}
+
 static void check_node(const struct mr_plan *plan, const struct mr_plan_node *node)
 {
     bool source = node->type->role == MR_ROLE_SOURCE;
@@ -119,7 +140,10 @@ static void check_node(const struct mr_plan *plan, const struct mr_plan_node *no
     const struct mr_plan_domain *read =
         domain_at(plan, source ? node->outputs[0].domain : node->inputs[0].domain);
     check_key(read, &node->key);
-    check_options(read, &node->options);
+    check_options(node->join == NULL ? read : domain_at(plan, node->outputs[0].domain),
+                  &node->options);
+    for (uint32_t i = 0; node->join != NULL && i < 2; i++)
+        check_join_side(plan, node, i);
     check_slot(node->timestamp_slot, read->shape.slots_count, true);
     check_slot(node->value_slot, read->shape.slots_count, true);
     if (node->type->role == MR_ROLE_SINK) {

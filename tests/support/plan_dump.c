@@ -114,6 +114,39 @@ static void put_inputs(struct mr_buffer *output, struct mr_arena *arena, const s
     }
 }
 
+static void put_maps(struct mr_buffer *output, struct mr_arena *arena, const char *name,
+                     const struct mr_plan_input *input, const struct mr_batch_shape *shape)
+{
+    if (input->slot_map == NULL)
+        return;
+    PUT(output, "        %s", name);
+    put_slots(output, arena, "slots", input->slot_map, shape->slots_count);
+    put_slots(output, arena, "spans", input->span_map, shape->spans_count);
+    put_slots(output, arena, "keys", input->key_map, shape->keys_count);
+    PUT(output, "\n");
+}
+
+static void put_join(struct mr_buffer *output, struct mr_arena *arena, const struct mr_plan *plan,
+                     const struct mr_plan_node *node)
+{
+    for (uint32_t i = 0; node->join != NULL && i < 2; i++) {
+        const struct mr_plan_join_side *side = &node->join->sides[i];
+        PUT(output, "    side %s%s text %s:", side->name, side->whole ? " whole" : "",
+            slot_text(arena, side->text_slot));
+        for (uint32_t j = 0; j < side->slots_count; j++)
+            PUT(output, " '%s' %s>%s,%s", side->names[j], slot_text(arena, side->input_slots[j]),
+                slot_text(arena, side->main_slots[j]), slot_text(arena, side->only_slots[j]));
+        for (uint32_t j = 0; j < side->spans_count; j++)
+            PUT(output, " span %s>%s", slot_text(arena, side->input_spans[j]),
+                slot_text(arena, side->only_spans[j]));
+        PUT(output, "\n    ");
+        put_key(output, arena, &side->key);
+        put_maps(output, arena, "only", &side->only,
+                 &plan->domains[node->outputs[1 + i].domain].shape);
+        put_maps(output, arena, "late", &side->late, &plan->domains[node->outputs[3].domain].shape);
+    }
+}
+
 static void put_node(struct mr_buffer *output, struct mr_arena *arena, const struct mr_plan *plan,
                      const struct mr_plan_node *node)
 {
@@ -122,6 +155,7 @@ static void put_node(struct mr_buffer *output, struct mr_arena *arena, const str
     put_inputs(output, arena, plan, node);
     put_key(output, arena, &node->key);
     put_options(output, arena, &node->options, "");
+    put_join(output, arena, plan, node);
     if (node->timestamp_slot != MR_SLOT_NONE)
         PUT(output, "    timestamp slot %u\n", node->timestamp_slot);
     if (node->added_slots != NULL) {

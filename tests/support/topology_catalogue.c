@@ -296,6 +296,38 @@ static const struct mr_type_spec merge = {.name = "merge",
                                           .outputs = main_output,
                                           .outputs_count = 1};
 
+static const char *const join_kinds[] = {"inner", "left", "outer", NULL};
+static const struct mr_option_spec join_options[] = {
+    {.name = "right_key", .type = MR_OPTION_PATHS, .minimum = 1, .maximum = 8, .help = "Fields."},
+    {.name = "kind",
+     .type = MR_OPTION_CHOICE,
+     .default_text = "inner",
+     .choices = join_kinds,
+     .help = "Kind."},
+    {.name = "where", .type = MR_OPTION_EXPRESSION, .help = "CEL."},
+    {.name = "set", .type = MR_OPTION_EXPRESSIONS, .help = "Fields."},
+    {.name = NULL},
+};
+static const struct mr_input_spec join_inputs[] = {
+    {.option = "left", .required = true, .help = "Left."},
+    {.option = "right", .required = true, .help = "Right."},
+    {.option = NULL},
+};
+static const struct mr_output_spec join_outputs[] = {{.name = "main", .help = "Pairs."},
+                                                     {.name = "left_only", .help = "Left."},
+                                                     {.name = "right_only", .help = "Right."},
+                                                     {.name = "late", .help = "Late."}};
+static const struct mr_type_spec join_interval = {.name = "join.interval",
+                                                  .role = MR_ROLE_OPERATOR,
+                                                  .flags = MR_TYPE_KEYED | MR_TYPE_PAIRS,
+                                                  .summary = "Pairs.",
+                                                  .description = "Pairs.",
+                                                  .options = join_options,
+                                                  .inputs = join_inputs,
+                                                  .outputs = join_outputs,
+                                                  .outputs_count = 4,
+                                                  .state_version = 1};
+
 /* ---- Formats ---- */
 
 static const struct mr_option_spec csv_options[] = {
@@ -314,13 +346,21 @@ static const struct mr_format_spec formats[] = {
     {.name = "string", .help = "Text.", .options = no_options, .single_value = true},
 };
 
-static const struct mr_type_spec *const types[] = {&generate_random, &generate_sequence,
-                                                   &kafka_source,    &memory_source,
-                                                   &metrics_source,  &branch,
-                                                   &deduplicate,     &zscore,
-                                                   &filter,          &flat_map,
-                                                   &key_by,          &map,
-                                                   &merge,           &kafka_sink,
+static const struct mr_type_spec *const types[] = {&generate_random,
+                                                   &generate_sequence,
+                                                   &kafka_source,
+                                                   &memory_source,
+                                                   &metrics_source,
+                                                   &branch,
+                                                   &deduplicate,
+                                                   &zscore,
+                                                   &filter,
+                                                   &flat_map,
+                                                   &join_interval,
+                                                   &key_by,
+                                                   &map,
+                                                   &merge,
+                                                   &kafka_sink,
                                                    &stdout_sink};
 
 const struct mr_catalogue mr_test_catalogue = {.types = types,
