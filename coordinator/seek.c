@@ -268,7 +268,8 @@ static enum mr_status move_inputs(struct moving *moving, struct mr_progress *pro
             input = &inputs[progress->inputs_count++];
             *input = (struct mr_progress_input){.topic = mr_slice_text(topic->name),
                                                 .partition = moving->partition,
-                                                .highest_event_ms = INT64_MIN};
+                                                .highest_event_ms = INT64_MIN,
+                                                .carried_ms = INT64_MIN};
         }
         input->topic_id = mr_slice_text(topic->topic_id);
         input->next_offset = offset;

@@ -19,6 +19,7 @@ enum {
     HEADER_OVERHEAD_BYTES = 10,               /* two lengths of at most 5 bytes */
     TOPIC_NAME_MAX = 249,                     /* Kafka's */
     SINK_RUN_MAX = 256,
+    MARKS_MS = 1000,  /* between two rounds of marks for partitions without records */
     MISSING_MS = 5000 /* a topic that is created meanwhile is found after this */
 };
 
@@ -35,11 +36,23 @@ struct mr_egress {
     struct mr_value **headers;
 };
 
+/* What a partition of a repartition has been told. */
+struct exchange_partition {
+    int64_t watermark_ms;
+    bool has_records; /* in the open transaction */
+};
+
 struct mr_exchange {
     struct mr_writer *writer;
     const struct mr_plan_repartition *repartition;
     void *encoder;
     struct mr_target *target;
+    uint32_t upstream;
+    struct exchange_partition *partitions;
+    int64_t told_ms;      /* the least that every partition has been told */
+    bool told_idle;       /* and the last idle mark */
+    bool told_any;        /* there has been a round of marks */
+    uint64_t round_at_ms; /* monotonic: the last round */
 };
 
 /* ---- Writer ---- */
@@ -525,7 +538,7 @@ enum mr_status mr_egress_committed(struct mr_egress *egress, struct mr_error *er
 
 /* ---- Repartitions ---- */
 
-enum mr_status mr_exchange_create(struct mr_writer *writer, uint32_t repartition,
+enum mr_status mr_exchange_create(struct mr_writer *writer, uint32_t repartition, uint32_t upstream,
                                   struct mr_exchange **exchange, struct mr_error *error)
 {
     const struct mr_plan *plan = writer->deployment->plan;
@@ -536,6 +549,12 @@ enum mr_status mr_exchange_create(struct mr_writer *writer, uint32_t repartition
     created->repartition = planned;
     created->encoder = mr_memory_new(1, mr_format_json.encoder_size);
     created->target = mr_targets_find(&writer->targets, mr_slice_text(topic->name));
+    created->upstream = upstream;
+    created->told_ms = INT64_MIN;
+    created->partitions =
+        mr_memory_new((size_t)topic->partitions_count, sizeof(*created->partitions));
+    for (int32_t partition = 0; partition < topic->partitions_count; partition++)
+        created->partitions[partition].watermark_ms = INT64_MIN;
     struct mr_encoder_open open = {
         .layout = plan->nodes[planned->producer].outputs[planned->output].layout,
         .value_slot = MR_SLOT_NONE};
@@ -554,11 +573,12 @@ void mr_exchange_destroy(struct mr_exchange *exchange)
         return;
     mr_format_json.encoder_close(exchange->encoder);
     mr_memory_free(exchange->encoder);
+    mr_memory_free(exchange->partitions);
     mr_memory_free(exchange);
 }
 
 static enum mr_status exchange_row(struct mr_exchange *exchange, struct mr_batch *batch,
-                                   uint32_t row, struct mr_error *error)
+                                   uint32_t row, int64_t watermark_ms, struct mr_error *error)
 {
     struct mr_writer *writer = exchange->writer;
     struct mr_arena *arena = &writer->transaction->arena;
@@ -581,8 +601,14 @@ static enum mr_status exchange_row(struct mr_exchange *exchange, struct mr_batch
     int32_t partition =
         plan_key->global ? 0 : mr_hash_partition(key, exchange->target->partitions_count);
     uint8_t *bytes = mr_arena_take(arena, MR_EXCHANGE_HEADER_BYTES + payload.size);
-    bytes[0] = MR_EXCHANGE_VERSION;
+    bytes[0] = MR_EXCHANGE_RECORD;
     mr_put_u64le(bytes + 1, (uint64_t)batch->event_times_ms[row]);
+    mr_put_u32le(bytes + 9, exchange->upstream);
+    mr_put_u64le(bytes + 13, (uint64_t)watermark_ms);
+    struct exchange_partition *told = &exchange->partitions[partition];
+    told->has_records = true;
+    if (watermark_ms > told->watermark_ms)
+        told->watermark_ms = watermark_ms;
     memcpy(bytes + MR_EXCHANGE_HEADER_BYTES, payload.data, payload.size);
     struct mr_log_record *record =
         mr_transaction_append(writer->transaction, exchange->target, partition);
@@ -592,13 +618,64 @@ static enum mr_status exchange_row(struct mr_exchange *exchange, struct mr_batch
 }
 
 enum mr_status mr_exchange_write(struct mr_exchange *exchange, struct mr_view view,
-                                 const struct mr_row_fault *fault, struct mr_error *error)
+                                 int64_t watermark_ms, const struct mr_row_fault *fault,
+                                 struct mr_error *error)
 {
     uint32_t node = exchange->repartition->consumer;
+    const int64_t *watermarks_ms = view.batch->watermarks_ms;
     for (uint32_t index = 0; index < view.rows_count; index++) {
         uint32_t row = view.rows[index];
-        if (exchange_row(exchange, view.batch, row, error) != MR_OK)
+        int64_t carried_ms = watermarks_ms == NULL ? watermark_ms : watermarks_ms[row];
+        if (exchange_row(exchange, view.batch, row, carried_ms, error) != MR_OK)
             fault->report(fault->argument, node, view.batch, row, mr_slice_text(error->message));
     }
     return MR_OK;
+}
+
+bool mr_exchange_marks_due(const struct mr_exchange *exchange, int64_t watermark_ms, bool idle,
+                           uint64_t now_ms)
+{
+    if (idle != exchange->told_idle)
+        return true;
+    return watermark_ms > exchange->told_ms &&
+           (!exchange->told_any || now_ms - exchange->round_at_ms >= MARKS_MS);
+}
+
+static void append_mark(struct mr_exchange *exchange, int32_t partition, int64_t watermark_ms,
+                        bool idle)
+{
+    struct mr_transaction *transaction = exchange->writer->transaction;
+    uint8_t *bytes = mr_arena_take(&transaction->arena, MR_EXCHANGE_MARK_BYTES);
+    bytes[0] = MR_EXCHANGE_MARK;
+    bytes[1] = idle ? 1 : 0;
+    mr_put_u32le(bytes + 2, exchange->upstream);
+    mr_put_u64le(bytes + 6, (uint64_t)watermark_ms);
+    struct mr_log_record *record = mr_transaction_append(transaction, exchange->target, partition);
+    record->key_null = true;
+    record->value = mr_slice_from(bytes, MR_EXCHANGE_MARK_BYTES);
+}
+
+void mr_exchange_mark(struct mr_exchange *exchange, int64_t watermark_ms, bool idle,
+                      uint64_t now_ms)
+{
+    bool round = mr_exchange_marks_due(exchange, watermark_ms, idle, now_ms);
+    bool turned = idle != exchange->told_idle;
+    for (int32_t partition = 0; partition < exchange->target->partitions_count; partition++) {
+        struct exchange_partition *told = &exchange->partitions[partition];
+        bool advanced = watermark_ms > told->watermark_ms;
+        /* A record says that the task is not idle. */
+        bool wanted = told->has_records ? advanced || idle : (round && advanced) || turned;
+        told->has_records = false;
+        if (!wanted)
+            continue;
+        append_mark(exchange, partition, watermark_ms, idle);
+        if (advanced)
+            told->watermark_ms = watermark_ms;
+    }
+    exchange->told_idle = idle;
+    if (!round)
+        return;
+    exchange->told_ms = watermark_ms;
+    exchange->told_any = true;
+    exchange->round_at_ms = now_ms;
 }

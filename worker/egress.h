@@ -78,17 +78,40 @@ enum mr_status mr_egress_prepare(struct mr_egress *egress, struct mr_sink_positi
 enum mr_status mr_egress_committed(struct mr_egress *egress, struct mr_error *error) MR_NODISCARD;
 const struct mr_plan_node *mr_egress_node(const struct mr_egress *egress);
 
-/* One repartition that a task writes: JSON behind a small header.
- * Bytes of a repartition record: u8 version 1 | i64 event_time_ms | JSON object. */
+/* One repartition that a task writes: JSON behind a small header, and marks that tell how far the
+ * task's event time has come where no record does. The readers keep the watermark of each task that
+ * writes (worker/watermark.h), so records and marks say which it is.
+ *
+ * Bytes, little-endian:
+ *   record:  u8 2 | i64 event_time_ms | u32 upstream | i64 watermark_ms just before it | JSON
+ * object mark:    u8 3 | u8 idle | u32 upstream | i64 watermark_ms; without a key record of older
+ * builds, read only: u8 1 | i64 event_time_ms | JSON object */
 struct mr_exchange;
-enum { MR_EXCHANGE_HEADER_BYTES = 9, MR_EXCHANGE_VERSION = 1 };
+enum {
+    MR_EXCHANGE_RECORD_OLD = 1,
+    MR_EXCHANGE_RECORD = 2,
+    MR_EXCHANGE_MARK = 3,
+    MR_EXCHANGE_OLD_HEADER_BYTES = 9,
+    MR_EXCHANGE_HEADER_BYTES = 21,
+    MR_EXCHANGE_MARK_BYTES = 14
+};
 
-enum mr_status mr_exchange_create(struct mr_writer *writer, uint32_t repartition,
+/* upstream: the number of the task that writes. */
+enum mr_status mr_exchange_create(struct mr_writer *writer, uint32_t repartition, uint32_t upstream,
                                   struct mr_exchange **exchange,
                                   struct mr_error *error) MR_NODISCARD;
 void mr_exchange_destroy(struct mr_exchange *exchange);
+/* watermark_ms: of rows that do not carry their own. */
 enum mr_status mr_exchange_write(struct mr_exchange *exchange, struct mr_view view,
-                                 const struct mr_row_fault *fault,
+                                 int64_t watermark_ms, const struct mr_row_fault *fault,
                                  struct mr_error *error) MR_NODISCARD;
+/* Marks are wanted although there are no records: the task became idle, or is no more, or its
+ * watermark advanced and the last round of marks is a second old. */
+bool mr_exchange_marks_due(const struct mr_exchange *exchange, int64_t watermark_ms, bool idle,
+                           uint64_t now_ms);
+/* At the end of a transaction: a mark for each partition that got records of this task in it and
+ * does not know its watermark yet; for all partitions where marks are due. now_ms: monotonic. */
+void mr_exchange_mark(struct mr_exchange *exchange, int64_t watermark_ms, bool idle,
+                      uint64_t now_ms);
 
 #endif

@@ -111,19 +111,50 @@ static void fill_rows(struct mr_ingest *ingest, const struct mr_ingest_run *run,
     }
 }
 
-/* Repartition records carry their event time in front of the payload. */
-static void strip_exchange_headers(struct mr_ingest *ingest, struct mr_batch *batch)
+/* Take the header off a repartition record, or a mark apart. False: neither is known. */
+static bool strip_exchange_header(struct mr_batch *batch, uint32_t row, struct mr_carried *carried)
 {
+    struct mr_slice *payload = &batch->payloads[row];
+    uint8_t kind = payload->size == 0 ? 0 : payload->data[0];
+    size_t header_size = MR_EXCHANGE_HEADER_BYTES;
+    *carried = (struct mr_carried){.watermark_ms = INT64_MIN, .upstream = MR_UPSTREAM_UNKNOWN};
+    if (kind == MR_EXCHANGE_MARK && payload->size == MR_EXCHANGE_MARK_BYTES) {
+        carried->mark = true;
+        carried->idle = payload->data[1] != 0;
+        carried->upstream = mr_get_u32le(payload->data + 2);
+        carried->watermark_ms = (int64_t)mr_get_u64le(payload->data + 6);
+        *payload = mr_slice_text("{}"); /* what a decoder takes */
+        return true;
+    }
+    if (kind == MR_EXCHANGE_RECORD_OLD)
+        header_size = MR_EXCHANGE_OLD_HEADER_BYTES;
+    else if (kind != MR_EXCHANGE_RECORD)
+        return false;
+    if (payload->size < header_size)
+        return false;
+    batch->event_times_ms[row] = (int64_t)mr_get_u64le(payload->data + 1);
+    if (kind == MR_EXCHANGE_RECORD) {
+        carried->upstream = mr_get_u32le(payload->data + 9);
+        carried->watermark_ms = (int64_t)mr_get_u64le(payload->data + 13);
+    }
+    payload->data += header_size;
+    payload->size -= header_size;
+    return true;
+}
+
+/* Repartition records carry their event time, and the watermark of who wrote them. */
+static void strip_exchange_headers(struct mr_ingest *ingest, struct mr_ingest_run *run,
+                                   struct mr_batch *batch)
+{
+    run->carried = mr_arena_take(batch->arena, batch->rows_count * sizeof(*run->carried));
     for (uint32_t row = 0; row < batch->rows_count; row++) {
-        struct mr_slice *payload = &batch->payloads[row];
-        if (payload->size < MR_EXCHANGE_HEADER_BYTES || payload->data[0] != MR_EXCHANGE_VERSION) {
+        if (!strip_exchange_header(batch, row, &run->carried[row]))
             row_fault(ingest, batch, row,
                       mr_slice_text("A repartition record of an unknown version."));
-            continue;
+        if (run->carried[row].mark) {
+            ingest->bad[row] = true; /* no row: nobody sees it, and it is nobody's fault */
+            run->marks_count++;
         }
-        batch->event_times_ms[row] = (int64_t)mr_get_u64le(payload->data + 1);
-        payload->data += MR_EXCHANGE_HEADER_BYTES;
-        payload->size -= MR_EXCHANGE_HEADER_BYTES;
     }
 }
 
@@ -280,7 +311,7 @@ struct mr_view mr_ingest_run(struct mr_ingest *ingest, struct mr_ingest_run *run
     mr_ingest_batch_init(ingest, arena, run->messages_count, batch);
     fill_rows(ingest, run, batch);
     if (ingest->open.repartition)
-        strip_exchange_headers(ingest, batch);
+        strip_exchange_headers(ingest, run, batch);
     decode_rows(ingest, batch);
     check_keys(ingest, batch);
     find_event_times(ingest, run, batch);

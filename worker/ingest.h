@@ -9,6 +9,7 @@
 #include "formats/format.h"
 #include "topology/plan.h"
 #include "worker/egress.h"
+#include "worker/watermark.h"
 
 struct mr_ingest;
 
@@ -31,6 +32,10 @@ struct mr_ingest_run {
     uint64_t sequence_first;
     int64_t now_wall_ms;
     int64_t highest_event_ms; /* in and out */
+    /* Out, of repartitions: what each message says of its writer, in order; marks are no rows of
+     * the view. Lives in the arena. */
+    struct mr_carried *carried;
+    uint32_t marks_count;
 };
 
 /* Fill batch (uninitialised; its arrays come from arena) and the rows that are good, in rows (room

@@ -102,7 +102,12 @@ struct mr_lane {
     struct mr_error condemnation; /* of the tasks that are condemned */
     struct mr_arena batch_arena;
     uint64_t last_housekeeping_ms;
-    uint64_t last_advance_ms;  /* of all tasks */
+    uint64_t last_advance_ms; /* of all tasks */
+    uint64_t watched_ms; /* for how long it has been looking at its inputs: silence is of this */
+    uint64_t interrupted_ms; /* as of the last time in which it did not */
+    uint64_t looked_ms;      /* monotonic: the last look; 0: none */
+    uint64_t looked_steady_ns;
+    uint64_t looked_cpu_ns;
     uint32_t poll_records_max; /* of the sources' `batch:` */
     uint32_t poll_pause_ms;    /* at most this long records gather before they are polled */
     uint64_t next_poll_ms;

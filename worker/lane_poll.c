@@ -9,7 +9,9 @@ enum {
     SMALL_POLL = 512,   /* fewer messages than this: the source is nearly drained */
     PAUSE_SLICE_MS = 1, /* while records gather for a batch */
     OPEN_WAIT_MS = 1,   /* poll at most this long while a transaction is open */
-    STEP_NS = 4000000,  /* a step's work where lanes share the thread: others wait that long */
+    GAP_NS =
+        400000000,     /* a turn without a look for so long, and without work, is an interruption */
+    STEP_NS = 4000000, /* a step's work where lanes share the thread: others wait that long */
     STEP_ALONE_NS = 100000000,
     FIRST_STEP_RECORDS = 64
 };
@@ -21,6 +23,7 @@ static enum mr_status take_event(struct mr_lane *lane, const struct mr_log_messa
     struct mr_task *task;
     if (!mr_lane_find_input(lane, message->tag, &input, &task))
         return MR_OK;
+    input->at_end = message->event == MR_LOG_END_OF_PARTITION;
     if (message->event == MR_LOG_PARTITION_ERROR) {
         if (fetch->error.recovery == MR_RECOVERY_RETRY) {
             MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("topic", input->topic), "%s",
@@ -223,12 +226,33 @@ static void advance_tasks(struct mr_lane *lane)
     mr_arena_reset(&lane->batch_arena);
 }
 
+/* Count the time in which silence is the sources' own. A process that was stopped, or a thread that
+ * was held up, finds records waiting: that time does not count. */
+static void watch(struct mr_lane *lane)
+{
+    uint64_t now_ms = mr_clock_monotonic_ms();
+    uint64_t steady_ns = mr_clock_steady_ns();
+    uint64_t cpu_ns = mr_clock_thread_cpu_ns();
+    uint64_t passed_ns = steady_ns - lane->looked_steady_ns;
+    if (lane->looked_ms == 0 ||
+        (passed_ns > GAP_NS && cpu_ns - lane->looked_cpu_ns < passed_ns / 2))
+        lane->interrupted_ms = lane->watched_ms;
+    else
+        lane->watched_ms += now_ms - lane->looked_ms;
+    lane->looked_ms = now_ms;
+    lane->looked_steady_ns = steady_ns;
+    lane->looked_cpu_ns = cpu_ns;
+}
+
 bool mr_lane_poll(struct mr_lane *lane, uint32_t wait_ms)
 {
     bool worked = false;
+    watch(lane);
     heed_pauses(lane);
     if (!log_is_full(lane))
         worked = poll_tasks(lane);
+    else
+        lane->interrupted_ms = lane->watched_ms; /* sources wait for readers */
     bool waiting = !mr_transaction_empty(lane->open) || lane->committing != NULL;
     if (lane->phase == MR_LANE_RUNNING) {
         uint32_t poll_wait_ms = worked                              ? 0

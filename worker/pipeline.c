@@ -115,6 +115,12 @@ static void count_anomalies(struct mr_pipeline *pipeline, const struct mr_plan_n
         atomic_fetch_add_explicit(pipeline->open.anomalies, count, memory_order_relaxed);
 }
 
+/* What consumers of the node's outputs know as the watermark. */
+static int64_t output_watermark(const struct mr_pipeline *pipeline, uint32_t node)
+{
+    return mr_watermark_held(pipeline->watermark_ms, pipeline->nodes[node].output_held_ms);
+}
+
 static void emit(void *argument, uint32_t node, uint32_t output_index, struct mr_view view)
 {
     struct mr_pipeline *pipeline = argument;
@@ -138,7 +144,8 @@ static void emit(void *argument, uint32_t node, uint32_t output_index, struct mr
             continue;
         read = true;
         enum mr_status status =
-            mr_exchange_write(pipeline->exchanges[index], view, &pipeline->fault, &error);
+            mr_exchange_write(pipeline->exchanges[index], view, output_watermark(pipeline, node),
+                              &pipeline->fault, &error);
         if (status != MR_OK)
             keep_failure(pipeline, status, &error);
     }
@@ -155,8 +162,7 @@ static struct mr_batch *batch_new(void *argument, uint32_t node, uint32_t output
     mr_batch_init(batch, pipeline->arena, pipeline->plan->domains[output->domain].shape,
                   rows_capacity);
     if (pipeline->subtopology->row_watermarks) {
-        int64_t watermark_ms =
-            mr_watermark_held(pipeline->watermark_ms, pipeline->nodes[node].output_held_ms);
+        int64_t watermark_ms = output_watermark(pipeline, node);
         int64_t *watermarks_ms = mr_batch_watermarks(batch);
         for (uint32_t row = 0; row < rows_capacity; row++)
             watermarks_ms[row] = watermark_ms;
@@ -276,7 +282,8 @@ static enum mr_status open_all(struct mr_pipeline *pipeline, struct mr_error *er
         if (plan->repartitions[index].from_subtopology != own)
             continue;
         enum mr_status status =
-            mr_exchange_create(pipeline->open.writer, index, &pipeline->exchanges[index], error);
+            mr_exchange_create(pipeline->open.writer, index, (uint32_t)pipeline->open.partition,
+                               &pipeline->exchanges[index], error);
         if (status != MR_OK)
             return status;
     }
@@ -402,6 +409,28 @@ enum mr_status mr_pipeline_wall(struct mr_pipeline *pipeline, struct mr_arena *a
         *called = *called || due;
     }
     return mr_pipeline_status(pipeline, error);
+}
+
+bool mr_pipeline_marks_due(const struct mr_pipeline *pipeline, bool idle, uint64_t now_ms)
+{
+    for (uint32_t index = 0; index < pipeline->plan->repartitions_count; index++) {
+        uint32_t producer = pipeline->plan->repartitions[index].producer;
+        if (pipeline->exchanges[index] != NULL &&
+            mr_exchange_marks_due(pipeline->exchanges[index], output_watermark(pipeline, producer),
+                                  idle, now_ms))
+            return true;
+    }
+    return false;
+}
+
+void mr_pipeline_mark(struct mr_pipeline *pipeline, bool idle, uint64_t now_ms)
+{
+    for (uint32_t index = 0; index < pipeline->plan->repartitions_count; index++) {
+        uint32_t producer = pipeline->plan->repartitions[index].producer;
+        if (pipeline->exchanges[index] != NULL)
+            mr_exchange_mark(pipeline->exchanges[index], output_watermark(pipeline, producer), idle,
+                             now_ms);
+    }
 }
 
 enum mr_status mr_pipeline_generate(struct mr_pipeline *pipeline, uint32_t node, int64_t position,

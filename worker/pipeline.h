@@ -54,6 +54,11 @@ enum mr_status mr_pipeline_watermark(struct mr_pipeline *pipeline, int64_t water
 /* Call the operators whose wall time has come by the writer's; *called: there were some. */
 enum mr_status mr_pipeline_wall(struct mr_pipeline *pipeline, struct mr_arena *arena, bool *called,
                                 struct mr_error *error) MR_NODISCARD;
+/* How far the task's event time has come, for those who read its repartitions: whether it is to be
+ * told although the task has no records (then a transaction is opened for it), and telling it at
+ * the end of a transaction. idle: all inputs of the task are. now_ms: monotonic. */
+bool mr_pipeline_marks_due(const struct mr_pipeline *pipeline, bool idle, uint64_t now_ms);
+void mr_pipeline_mark(struct mr_pipeline *pipeline, bool idle, uint64_t now_ms);
 /* Generator sources. */
 enum mr_status mr_pipeline_generate(struct mr_pipeline *pipeline, uint32_t node, int64_t position,
                                     struct mr_batch *batch, int64_t *next_position, int64_t *due_ms,

@@ -2,16 +2,19 @@
  * It is the last record of the transaction that it describes, in the task's changelog partition
  * (or, for a stateless task, its partition of the progress topic), under MR_STATE_PROGRESS_KEY.
  *
- * Bytes, little-endian, version 1:
+ * Bytes, little-endian, version 2:
  *   u8 version | u64 epoch | u64 incarnation | u64 sequence | i64 watermark_ms
  *   u16 inputs: { u16+text topic, i32 partition, u16+text topic_id, i64 next_offset,
- *                 i64 highest_event_ms, u8 idle }
- *   u16 sinks:  { u16+text name, i64 file_number, i64 bytes } */
+ *                 i64 highest_event_ms, u8 idle, i64 carried_ms,
+ *                 u16+text producer, u32 upstreams: { i64 watermark_ms, u8 idle } }
+ *   u16 sinks:  { u16+text name, i64 file_number, i64 bytes }
+ * Version 1 has no carried_ms, producer and upstreams; it is read. */
 #ifndef MR_WORKER_PROGRESS_H
 #define MR_WORKER_PROGRESS_H
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "worker/watermark.h"
 
 struct mr_progress_input {
     struct mr_slice topic; /* or the source's name where there is no topic */
@@ -20,6 +23,10 @@ struct mr_progress_input {
     int64_t next_offset;
     int64_t highest_event_ms; /* INT64_MIN: none yet */
     bool idle;
+    int64_t carried_ms;            /* the watermark that records have carried; INT64_MIN: none */
+    struct mr_slice producer;      /* of a repartition: the subtopology whose tasks write it */
+    struct mr_upstream *upstreams; /* these tasks, by number */
+    uint32_t upstreams_count;
 };
 
 struct mr_progress_sink {

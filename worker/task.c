@@ -90,8 +90,7 @@ static uint32_t skip_processed(const struct mr_task_input *input,
     return first;
 }
 
-/* The task takes part in the open transaction. */
-static void touch(struct mr_task *task)
+void mr_task_touch(struct mr_task *task)
 {
     struct mr_transaction *transaction = task->lane->open;
     if (transaction->opened_ns == 0)
@@ -101,39 +100,16 @@ static void touch(struct mr_task *task)
 
 static void note_rows(struct mr_task *task, struct mr_task_input *input, uint32_t rows_count)
 {
-    touch(task);
+    mr_task_touch(task);
     task->lane->open->input_count += rows_count;
     task->sequence += rows_count;
-    mr_metric_add(input->series.records, rows_count);
-    input->last_record_ms = mr_clock_monotonic_ms();
-    input->idle = false;
-    atomic_fetch_add_explicit(&task->shared.input_records, rows_count, memory_order_relaxed);
+    mr_task_input_spoke(task, input);
 }
 
-static int64_t input_watermark(const struct mr_task *task, struct mr_task_input *input,
-                               uint64_t now_ms);
-
-/* What the rows of a run find as the task's watermark. highest_event_ms: of the input before them.
- */
-static void fill_watermarks(const struct mr_task *task, const struct mr_task_input *input,
-                            struct mr_view view, int64_t highest_event_ms)
+static void count_rows(struct mr_task *task, struct mr_task_input *input, uint32_t rows_count)
 {
-    const struct mr_plan *plan = task->lane->deployment->plan;
-    struct mr_watermark_run run = {
-        .task_ms = task->watermark_ms,
-        .others_ms = INT64_MAX,
-        .highest_event_ms = highest_event_ms,
-        .max_delay_ms = input->repartition ? 0 : plan->nodes[input->node].max_delay_ms};
-    if (!plan->subtopologies[task->subtopology].row_watermarks)
-        return;
-    uint64_t now_ms = mr_clock_monotonic_ms();
-    for (uint32_t index = 0; index < task->inputs_count; index++) {
-        if (&task->inputs[index] == input)
-            continue;
-        int64_t allowed = input_watermark(task, &task->inputs[index], now_ms);
-        run.others_ms = allowed < run.others_ms ? allowed : run.others_ms;
-    }
-    mr_watermark_rows(&run, view);
+    mr_metric_add(input->series.records, rows_count);
+    atomic_fetch_add_explicit(&task->shared.input_records, rows_count, memory_order_relaxed);
 }
 
 static enum mr_status push_view(struct mr_task *task, const struct mr_task_input *input,
@@ -164,8 +140,8 @@ static enum mr_status feed_run(struct mr_task *task, struct mr_task_input *input
     mr_metric_add(input->series.bytes, bytes);
     struct mr_view view = mr_ingest_run(input->ingest, &run, &lane->batch_arena, &batch, rows,
                                         mr_pipeline_fault(task->pipeline));
-    fill_watermarks(task, input, view, input->highest_event_ms);
-    input->highest_event_ms = run.highest_event_ms;
+    count_rows(task, input, messages_count - run.marks_count);
+    mr_task_take_times(task, input, view, run.carried, run.highest_event_ms);
     enum mr_status status = push_view(task, input, view, error);
     mr_arena_reset(&lane->batch_arena);
     return status;
@@ -212,6 +188,7 @@ static enum mr_status poll_connector(struct mr_task *task, struct mr_task_input 
         &messages_count, &next_position, &input->due_ms, error);
     if (status == MR_END)
         input->ended = true;
+    input->at_end = status == MR_AGAIN || messages_count == 0;
     if (status != MR_OK || messages_count == 0) {
         mr_arena_reset(&lane->batch_arena);
         return status;
@@ -238,12 +215,13 @@ static enum mr_status poll_generator(struct mr_task *task, struct mr_task_input 
                                                  &batch, &next_position, &input->due_ms, error);
     if (status == MR_END)
         input->ended = true;
+    input->at_end = status == MR_AGAIN;
     if (status == MR_OK) {
         note_rows(task, input, batch.rows_count);
+        count_rows(task, input, batch.rows_count);
         int64_t highest_event_ms = input->highest_event_ms;
-        struct mr_view view =
-            mr_ingest_generated(input->ingest, &batch, rows, &input->highest_event_ms);
-        fill_watermarks(task, input, view, highest_event_ms);
+        struct mr_view view = mr_ingest_generated(input->ingest, &batch, rows, &highest_event_ms);
+        mr_task_take_times(task, input, view, NULL, highest_event_ms);
         status = push_view(task, input, view, error);
         input->next_offset = next_position;
     }
@@ -272,60 +250,6 @@ enum mr_status mr_task_poll(struct mr_task *task, int64_t now_wall_ms, struct mr
     return mr_task_advance(task, error);
 }
 
-/* The watermark that one input allows; INT64_MAX when it does not hold the task back. */
-static int64_t input_watermark(const struct mr_task *task, struct mr_task_input *input,
-                               uint64_t now_ms)
-{
-    const struct mr_plan_node *node = &task->lane->deployment->plan->nodes[input->node];
-    bool source = !input->repartition;
-    if (input->ended)
-        return INT64_MAX;
-    if (input->paused)
-        return input->idle ? INT64_MAX
-               : input->highest_event_ms == INT64_MIN
-                   ? INT64_MIN
-                   : input->highest_event_ms - node->max_delay_ms;
-    if (source && node->idle_timeout_ms > 0 &&
-        now_ms - input->last_record_ms >= (uint64_t)node->idle_timeout_ms)
-        input->idle = true;
-    if (input->idle)
-        return INT64_MAX;
-    if (input->highest_event_ms == INT64_MIN)
-        return INT64_MIN;
-    return input->highest_event_ms - (source ? node->max_delay_ms : 0);
-}
-
-enum mr_status mr_task_advance(struct mr_task *task, struct mr_error *error)
-{
-    int64_t lowest = INT64_MAX;
-    int64_t highest_event_ms = INT64_MIN;
-    uint64_t now_ms = mr_clock_monotonic_ms();
-    for (uint32_t index = 0; index < task->inputs_count; index++) {
-        int64_t allowed = input_watermark(task, &task->inputs[index], now_ms);
-        lowest = allowed < lowest ? allowed : lowest;
-        if (allowed != INT64_MAX && allowed != INT64_MIN)
-            mr_metric_set(task->inputs[index].series.watermark, (double)allowed);
-        if (task->inputs[index].highest_event_ms > highest_event_ms)
-            highest_event_ms = task->inputs[index].highest_event_ms;
-    }
-    if (lowest == INT64_MAX)
-        lowest = highest_event_ms; /* all idle: what is known has come */
-    if (lowest > task->watermark_ms) {
-        task->watermark_ms = lowest;
-        touch(task);
-        enum mr_status status =
-            mr_pipeline_watermark(task->pipeline, lowest, &task->lane->batch_arena, error);
-        if (status != MR_OK)
-            return status;
-    }
-    bool called;
-    enum mr_status status =
-        mr_pipeline_wall(task->pipeline, &task->lane->batch_arena, &called, error);
-    if (called)
-        touch(task);
-    return status;
-}
-
 static struct mr_slice encode_progress(struct mr_task *task, struct mr_arena *arena,
                                        struct mr_progress_sink *sinks, uint32_t sinks_count)
 {
@@ -346,7 +270,11 @@ static struct mr_slice encode_progress(struct mr_task *task, struct mr_arena *ar
             .topic_id = mr_slice_text(input->topic_id == NULL ? "" : input->topic_id),
             .next_offset = input->next_offset,
             .highest_event_ms = input->highest_event_ms,
-            .idle = input->idle};
+            .idle = input->idle,
+            .carried_ms = INT64_MIN,
+            .producer = mr_slice_text(input->producer),
+            .upstreams = input->upstreams.items,
+            .upstreams_count = input->upstreams.count};
     }
     return mr_progress_encode(&progress, arena);
 }
@@ -355,6 +283,7 @@ enum mr_status mr_task_seal(struct mr_task *task, struct mr_transaction *transac
                             struct mr_error *error)
 {
     enum mr_status status = MR_OK;
+    mr_pipeline_mark(task->pipeline, mr_task_idle(task), mr_clock_monotonic_ms());
     struct mr_seal *seal = mr_transaction_seal(transaction);
     seal->task = task;
     seal->state = task->state;

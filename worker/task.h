@@ -54,6 +54,8 @@ struct mr_task_shared {
     char error[MR_ERROR_MESSAGE_SIZE];
 };
 
+#define MR_INPUT_UNWATCHED UINT64_MAX /* since it began: the lane's next look begins to count */
+
 enum mr_input_kind { MR_INPUT_LOG, MR_INPUT_CONNECTOR, MR_INPUT_GENERATOR };
 
 /* One source partition of a task. */
@@ -75,14 +77,18 @@ struct mr_task_input {
     int64_t reached_offset;   /* the partition's end when it was reached last: behind markers */
     int64_t reached_next;     /* the next offset then: no record lies between the two */
     int64_t highest_event_ms; /* INT64_MIN: none yet */
-    int64_t due_ms;           /* connector sources and generators: nothing before this wall time */
-    uint64_t last_record_ms;  /* monotonic */
+    int64_t open_ms;      /* of sources: how far behind a row's time something of it stays open */
+    const char *producer; /* of repartitions: the subtopology that writes it; else "" */
+    struct mr_upstreams upstreams; /* and its tasks */
+    int64_t due_ms;                /* connector sources and generators: nothing before this time */
+    uint64_t spoke_ms; /* the lane's watched time of the last record; MR_INPUT_UNWATCHED */
     struct mr_input_series series;
     uint32_t tag;  /* of its messages, while the lane knows it */
     bool assigned; /* the consumer reads it */
     bool paused;   /* its source is paused */
-    bool idle;
-    bool ended; /* nothing more will come: a bounded source, or until_end's offset is reached */
+    bool at_end;   /* all that there was has been read, when it was looked at last */
+    bool idle;     /* it is silent for idle_timeout; of repartitions: all upstreams are idle */
+    bool ended;    /* nothing more will come: a bounded source, or until_end's offset is reached */
 };
 
 struct mr_task_statistics {
@@ -161,9 +167,8 @@ enum mr_status mr_task_feed(struct mr_task *task, struct mr_task_input *input,
                             struct mr_error *error) MR_NODISCARD;
 /* Task thread: read connector sources and generators that are due. MR_AGAIN: nothing was due. */
 enum mr_status mr_task_poll(struct mr_task *task, int64_t now_wall_ms, struct mr_error *error);
-/* Recompute the watermark from the inputs and tell the operators when it advanced, or when a wall
- * time that they wait for has come. */
-enum mr_status mr_task_advance(struct mr_task *task, struct mr_error *error) MR_NODISCARD;
+/* The task takes part in the open transaction. */
+void mr_task_touch(struct mr_task *task);
 /* Put the task's share into the open transaction: state, sink positions, progress. */
 enum mr_status mr_task_seal(struct mr_task *task, struct mr_transaction *transaction,
                             struct mr_error *error) MR_NODISCARD;
@@ -172,6 +177,20 @@ void mr_task_input_reached(struct mr_task_input *input, int64_t offset);
 /* How far the input is committed, for lag: behind transactions' markers, where nothing but them
  * lies behind the last committed record. Progress does not know of it. */
 int64_t mr_task_input_position(const struct mr_task_input *input);
+
+/* ---- worker/task_time.c ---- */
+
+/* A record of the input has come: it is not silent. */
+void mr_task_input_spoke(struct mr_task *task, struct mr_task_input *input);
+/* Take what a run says of event time, and give its rows their watermarks where the plan asks for
+ * them. carried: of repartitions. highest_event_ms: of the input, with the run. */
+void mr_task_take_times(struct mr_task *task, struct mr_task_input *input, struct mr_view view,
+                        const struct mr_carried *carried, int64_t highest_event_ms);
+/* Recompute the watermark from the inputs and tell the operators when it advanced, or when a wall
+ * time that they wait for has come. */
+enum mr_status mr_task_advance(struct mr_task *task, struct mr_error *error) MR_NODISCARD;
+/* All inputs are idle or at their end. */
+bool mr_task_idle(const struct mr_task *task);
 
 /* Every input has ended. */
 bool mr_task_ended(const struct mr_task *task);

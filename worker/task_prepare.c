@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "worker/failpoint.h"
 #include "worker/place.h"
+#include "worker/reach.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -224,23 +225,50 @@ static enum mr_status check_input(struct mr_task *task, struct mr_task_input *in
     return MR_OK;
 }
 
+/* What is known of event time from before. A source partition is not idle any more: what was
+ * written while nobody looked is waiting. */
+static void place_time(struct mr_task *task, struct mr_task_input *input,
+                       const struct mr_progress_input *stored)
+{
+    const struct mr_deployment *deployment = task->lane->deployment;
+    input->highest_event_ms = stored == NULL ? INT64_MIN : stored->highest_event_ms;
+    input->idle = false;
+    input->at_end = false;
+    input->spoke_ms = MR_INPUT_UNWATCHED;
+    input->producer = "";
+    if (!input->repartition) {
+        input->open_ms = mr_reach_open_ms(deployment->plan, input->node);
+        return;
+    }
+    uint32_t from = deployment->plan->repartitions[input->repartition_index].from_subtopology;
+    uint32_t count = (uint32_t)deployment->subtopologies[from].tasks_count;
+    input->producer = deployment->plan->subtopologies[from].name;
+    mr_upstreams_init(&input->upstreams,
+                      mr_arena_new(&task->arena, count, sizeof(*input->upstreams.items)), count);
+    if (stored == NULL || !mr_slice_equal(stored->producer, mr_slice_text(input->producer)))
+        return; /* others wrote it then: nothing is known of the present ones */
+    for (uint32_t index = 0; index < stored->upstreams_count; index++) {
+        struct mr_carried carried = {.watermark_ms = stored->upstreams[index].watermark_ms,
+                                     .upstream = index,
+                                     .mark = true,
+                                     .idle = stored->upstreams[index].idle};
+        mr_upstreams_take(&input->upstreams, &carried);
+    }
+}
+
 static enum mr_status place_input(struct mr_task *task, struct mr_task_input *input,
                                   const struct progress_search *search, struct mr_error *error)
 {
     struct mr_log *log = task->lane->log;
-    input->highest_event_ms = INT64_MIN;
     input->end_offset = -1;
     input->ended = false;
-    input->idle = false;
     input->due_ms = 0;
-    input->last_record_ms = mr_clock_monotonic_ms();
     const struct mr_progress_input *stored =
         search->found ? stored_input(&search->progress, input) : NULL;
     enum mr_status status;
+    place_time(task, input, stored);
     if (stored != NULL) {
         input->next_offset = stored->next_offset;
-        input->highest_event_ms = stored->highest_event_ms;
-        input->idle = stored->idle;
         status = input->kind == MR_INPUT_LOG ? check_input(task, input, stored, error) : MR_OK;
     } else {
         status = first_offset(task, input, search, error);

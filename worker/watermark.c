@@ -1,12 +1,17 @@
 /* worker/watermark.c — see watermark.h. */
 #include "worker/watermark.h"
 
+/* The task's watermark where its input allows this. */
+static int64_t task_watermark(const struct mr_watermark_run *run, int64_t allowed_ms)
+{
+    if (allowed_ms > run->others_ms)
+        allowed_ms = run->others_ms;
+    return allowed_ms > run->task_ms ? allowed_ms : run->task_ms;
+}
+
 static int64_t row_watermark(const struct mr_watermark_run *run, int64_t highest_event_ms)
 {
-    int64_t allowed = mr_watermark_held(highest_event_ms, run->max_delay_ms);
-    if (allowed > run->others_ms)
-        allowed = run->others_ms;
-    return allowed > run->task_ms ? allowed : run->task_ms;
+    return task_watermark(run, mr_watermark_held(highest_event_ms, run->max_delay_ms));
 }
 
 void mr_watermark_rows(const struct mr_watermark_run *run, struct mr_view view)
@@ -27,4 +32,74 @@ void mr_watermark_rows(const struct mr_watermark_run *run, struct mr_view view)
     }
     while (next < batch->rows_count)
         watermarks_ms[next++] = watermark_ms;
+}
+
+void mr_upstreams_init(struct mr_upstreams *upstreams, struct mr_upstream *items, uint32_t count)
+{
+    *upstreams = (struct mr_upstreams){.items = items,
+                                       .count = count,
+                                       .lowest_ms = count == 0 ? INT64_MAX : INT64_MIN,
+                                       .highest_ms = INT64_MIN};
+    for (uint32_t index = 0; index < count; index++)
+        items[index] = (struct mr_upstream){.watermark_ms = INT64_MIN};
+}
+
+static void find_lowest(struct mr_upstreams *upstreams)
+{
+    int64_t lowest_ms = INT64_MAX;
+    for (uint32_t index = 0; index < upstreams->count; index++)
+        if (!upstreams->items[index].idle && upstreams->items[index].watermark_ms < lowest_ms)
+            lowest_ms = upstreams->items[index].watermark_ms;
+    upstreams->lowest_ms = lowest_ms;
+}
+
+void mr_upstreams_take(struct mr_upstreams *upstreams, const struct mr_carried *carried)
+{
+    if (carried->upstream >= upstreams->count)
+        return;
+    struct mr_upstream *upstream = &upstreams->items[carried->upstream];
+    bool idle = carried->mark && carried->idle;
+    bool advanced = carried->watermark_ms > upstream->watermark_ms;
+    if (!advanced && idle == upstream->idle)
+        return;
+    /* Only the one that held the others can let them go on. */
+    bool held = !upstream->idle && upstream->watermark_ms == upstreams->lowest_ms;
+    if (advanced)
+        upstream->watermark_ms = carried->watermark_ms;
+    upstream->idle = idle;
+    if (upstream->watermark_ms > upstreams->highest_ms)
+        upstreams->highest_ms = upstream->watermark_ms;
+    if (held)
+        find_lowest(upstreams);
+    else if (!idle && upstream->watermark_ms < upstreams->lowest_ms)
+        upstreams->lowest_ms = upstream->watermark_ms;
+}
+
+void mr_upstreams_take_run(struct mr_upstreams *upstreams, const struct mr_carried *carried,
+                           uint32_t count, const struct mr_watermark_run *run,
+                           int64_t *watermarks_ms)
+{
+    int64_t watermark_ms = run->task_ms;
+    for (uint32_t index = 0; index < count; index++) {
+        mr_upstreams_take(upstreams, &carried[index]);
+        if (watermarks_ms == NULL)
+            continue;
+        /* All idle: what that leads to is known behind the run. */
+        if (upstreams->lowest_ms != INT64_MAX) {
+            int64_t now_ms = task_watermark(run, upstreams->lowest_ms);
+            watermark_ms = now_ms > watermark_ms ? now_ms : watermark_ms;
+        }
+        watermarks_ms[index] = watermark_ms;
+    }
+}
+
+bool mr_upstreams_holder(const struct mr_upstreams *upstreams, uint32_t *upstream)
+{
+    for (uint32_t index = 0; index < upstreams->count; index++)
+        if (!upstreams->items[index].idle &&
+            upstreams->items[index].watermark_ms == upstreams->lowest_ms) {
+            *upstream = index;
+            return true;
+        }
+    return false;
 }

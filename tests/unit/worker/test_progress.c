@@ -10,6 +10,14 @@
 
 #include <cmocka.h>
 
+/* What version 1 wrote for the example: without carried_ms, producer and upstreams. */
+static const uint8_t golden_1[] = {
+    1,   3, 0, 0,   0,   0, 0, 0, 0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
+    42,  0, 0, 0,   0,   0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+    0,   2, 0, 'i', 'n', 2, 0, 0, 0,    2,    0,    'i',  'd',  0xe8, 3,    0,    0,
+    0,   0, 0, 0,   0,   0, 0, 0, 0,    0,    0,    0x80, 1,    1,    0,    1,    0,
+    'f', 7, 0, 0,   0,   0, 0, 0, 0,    9,    0,    0,    0,    0,    0,    0,    0};
+
 static struct mr_progress example(struct mr_arena *arena)
 {
     struct mr_progress progress = {.epoch = 3,
@@ -24,7 +32,13 @@ static struct mr_progress example(struct mr_arena *arena)
                                                     .topic_id = mr_slice_text("id"),
                                                     .next_offset = 1000,
                                                     .highest_event_ms = INT64_MIN,
-                                                    .idle = true};
+                                                    .idle = true,
+                                                    .carried_ms = 5,
+                                                    .producer = mr_slice_text("up"),
+                                                    .upstreams_count = 2};
+    progress.inputs[0].upstreams = mr_arena_new(arena, 2, sizeof(struct mr_upstream));
+    progress.inputs[0].upstreams[0] = (struct mr_upstream){.watermark_ms = 258, .idle = true};
+    progress.inputs[0].upstreams[1] = (struct mr_upstream){.watermark_ms = INT64_MIN};
     progress.sinks = mr_arena_new(arena, 1, sizeof(*progress.sinks));
     progress.sinks[0] =
         (struct mr_progress_sink){.name = mr_slice_text("f"), .file_number = 7, .bytes = 9};
@@ -39,11 +53,13 @@ static void test_golden_bytes(void **state)
     struct mr_progress progress = example(&arena);
     struct mr_slice bytes = mr_progress_encode(&progress, &arena);
     static const uint8_t golden[] = {
-        1,   3, 0, 0,   0,   0, 0, 0, 0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
-        42,  0, 0, 0,   0,   0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
-        0,   2, 0, 'i', 'n', 2, 0, 0, 0,    2,    0,    'i',  'd',  0xe8, 3,    0,    0,
-        0,   0, 0, 0,   0,   0, 0, 0, 0,    0,    0,    0x80, 1,    1,    0,    1,    0,
-        'f', 7, 0, 0,   0,   0, 0, 0, 0,    9,    0,    0,    0,    0,    0,    0,    0};
+        2,   3, 0, 0,   0,   0, 0,   0,   0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
+        42,  0, 0, 0,   0,   0, 0,   0,   0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+        0,   2, 0, 'i', 'n', 2, 0,   0,   0,    2,    0,    'i',  'd',  0xe8, 3,    0,    0,
+        0,   0, 0, 0,   0,   0, 0,   0,   0,    0,    0,    0x80, 1,    5,    0,    0,    0,
+        0,   0, 0, 0,   2,   0, 'u', 'p', 2,    0,    0,    0,    2,    1,    0,    0,    0,
+        0,   0, 0, 1,   0,   0, 0,   0,   0,    0,    0,    0x80, 0,    1,    0,    1,    0,
+        'f', 7, 0, 0,   0,   0, 0,   0,   0,    9,    0,    0,    0,    0,    0,    0,    0};
     assert_int_equal(bytes.size, sizeof(golden));
     assert_memory_equal(bytes.data, golden, sizeof(golden));
     mr_arena_deinit(&arena);
@@ -67,7 +83,33 @@ static void test_round_trip(void **state)
     assert_true(read.inputs[0].highest_event_ms == INT64_MIN);
     assert_true(read.inputs[0].idle);
     assert_true(mr_slice_equal(read.inputs[0].topic_id, mr_slice_text("id")));
+    assert_int_equal(read.inputs[0].carried_ms, 5);
+    assert_true(mr_slice_equal(read.inputs[0].producer, mr_slice_text("up")));
+    assert_int_equal(read.inputs[0].upstreams_count, 2);
+    assert_int_equal(read.inputs[0].upstreams[0].watermark_ms, 258);
+    assert_true(read.inputs[0].upstreams[0].idle);
+    assert_true(read.inputs[0].upstreams[1].watermark_ms == INT64_MIN);
+    assert_false(read.inputs[0].upstreams[1].idle);
     assert_int_equal(read.sinks[0].bytes, 9);
+    mr_arena_deinit(&arena);
+}
+
+static void test_version_1_is_read(void **state)
+{
+    struct mr_arena arena;
+    struct mr_error error;
+    struct mr_progress read;
+    (void)state;
+    mr_arena_init(&arena, 4096);
+    assert_int_equal(
+        mr_progress_decode(mr_slice_from(golden_1, sizeof(golden_1)), &arena, &read, &error),
+        MR_OK);
+    assert_int_equal(read.epoch, 3);
+    assert_int_equal(read.inputs[0].next_offset, 1000);
+    assert_true(read.inputs[0].idle);
+    assert_true(read.inputs[0].carried_ms == INT64_MIN);
+    assert_int_equal(read.inputs[0].upstreams_count, 0);
+    assert_int_equal(read.sinks[0].file_number, 7);
     mr_arena_deinit(&arena);
 }
 
@@ -96,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_bytes),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_version_1_is_read),
         cmocka_unit_test(test_every_cut_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

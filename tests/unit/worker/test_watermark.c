@@ -63,12 +63,130 @@ static void test_other_inputs_hold_and_the_tasks_own_never_falls(void **state)
                (const int64_t[]){INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN, INT64_MIN});
 }
 
+static struct mr_carried record_of(uint32_t upstream, int64_t watermark_ms)
+{
+    return (struct mr_carried){.watermark_ms = watermark_ms, .upstream = upstream};
+}
+
+static struct mr_carried mark_of(uint32_t upstream, int64_t watermark_ms, bool idle)
+{
+    return (struct mr_carried){
+        .watermark_ms = watermark_ms, .upstream = upstream, .mark = true, .idle = idle};
+}
+
+static void take(struct mr_upstreams *upstreams, struct mr_carried carried)
+{
+    mr_upstreams_take(upstreams, &carried);
+}
+
+static void test_the_slowest_upstream_holds_the_watermark(void **state)
+{
+    struct mr_upstream items[3];
+    struct mr_upstreams upstreams;
+    uint32_t holder;
+    (void)state;
+    mr_upstreams_init(&upstreams, items, 3);
+    assert_true(upstreams.lowest_ms == INT64_MIN);
+    take(&upstreams, record_of(0, 100));
+    take(&upstreams, record_of(1, 200));
+    /* One that has said nothing holds it; so does one that only says that it is not idle. */
+    assert_true(upstreams.lowest_ms == INT64_MIN);
+    assert_true(mr_upstreams_holder(&upstreams, &holder));
+    assert_int_equal(holder, 2);
+    take(&upstreams, mark_of(2, 150, false));
+    assert_int_equal(upstreams.lowest_ms, 100);
+    assert_int_equal(upstreams.highest_ms, 200);
+    take(&upstreams, record_of(0, 90)); /* never back */
+    assert_int_equal(upstreams.lowest_ms, 100);
+    take(&upstreams, record_of(0, 300));
+    assert_int_equal(upstreams.lowest_ms, 150);
+    assert_true(mr_upstreams_holder(&upstreams, &holder));
+    assert_int_equal(holder, 2);
+    take(&upstreams, record_of(3, 1000)); /* the plan has no such task */
+    take(&upstreams, record_of(MR_UPSTREAM_UNKNOWN, 1000));
+    assert_int_equal(upstreams.highest_ms, 300);
+}
+
+static void test_an_idle_upstream_holds_nobody_until_it_speaks(void **state)
+{
+    struct mr_upstream items[2];
+    struct mr_upstreams upstreams;
+    uint32_t holder;
+    (void)state;
+    mr_upstreams_init(&upstreams, items, 2);
+    take(&upstreams, mark_of(0, INT64_MIN, true));
+    take(&upstreams, record_of(1, 500));
+    assert_int_equal(upstreams.lowest_ms, 500);
+    take(&upstreams, mark_of(1, 600, true));
+    assert_true(upstreams.lowest_ms == INT64_MAX);
+    assert_int_equal(upstreams.highest_ms, 600);
+    assert_false(mr_upstreams_holder(&upstreams, &holder));
+    take(&upstreams, record_of(0, 400));
+    assert_int_equal(upstreams.lowest_ms, 400);
+    take(&upstreams, mark_of(1, 600, false));
+    assert_int_equal(upstreams.lowest_ms, 400);
+    take(&upstreams, record_of(0, 700));
+    assert_int_equal(upstreams.lowest_ms, 600);
+}
+
+static void test_records_of_repartitions_see_what_stood_before_them(void **state)
+{
+    struct mr_upstream items[2];
+    struct mr_upstreams upstreams;
+    int64_t watermarks_ms[5];
+    (void)state;
+    mr_upstreams_init(&upstreams, items, 2);
+    const struct mr_carried carried[] = {record_of(0, 100), record_of(1, 50), record_of(1, 120),
+                                         mark_of(0, 900, true), mark_of(1, 900, true)};
+    const struct mr_watermark_run run = {.task_ms = 60, .others_ms = 200};
+    mr_upstreams_take_run(&upstreams, carried, 5, &run, watermarks_ms);
+    static const int64_t expected[] = {60, 60, 100, 120, 120};
+    for (uint32_t row = 0; row < 5; row++)
+        assert_int_equal(watermarks_ms[row], expected[row]);
+    assert_true(upstreams.lowest_ms == INT64_MAX);
+}
+
+/* Cut anywhere, the run gives the same watermarks: the state between is all there is. */
+static void test_cuts_do_not_change_what_rows_see(void **state)
+{
+    enum { COUNT = 200, UPSTREAMS = 5 };
+    struct mr_carried carried[COUNT];
+    int64_t whole[COUNT];
+    int64_t cut[COUNT];
+    struct mr_upstream items[UPSTREAMS];
+    struct mr_upstreams upstreams;
+    (void)state;
+    for (uint32_t index = 0; index < COUNT; index++) {
+        uint32_t upstream = index * 7 % UPSTREAMS;
+        carried[index] = index % 11 == 10 ? mark_of(upstream, 10 * index, index % 3 == 0)
+                                          : record_of(upstream, 10 * index - index * 13 % 90);
+    }
+    struct mr_watermark_run run = {.task_ms = INT64_MIN, .others_ms = INT64_MAX};
+    mr_upstreams_init(&upstreams, items, UPSTREAMS);
+    mr_upstreams_take_run(&upstreams, carried, COUNT, &run, whole);
+    mr_upstreams_init(&upstreams, items, UPSTREAMS);
+    for (uint32_t first = 0; first < COUNT;) {
+        uint32_t count = 1 + first % 9;
+        if (count > COUNT - first)
+            count = COUNT - first;
+        mr_upstreams_take_run(&upstreams, carried + first, count, &run, cut + first);
+        first += count;
+        run.task_ms = cut[first - 1];
+    }
+    for (uint32_t index = 0; index < COUNT; index++)
+        assert_true(whole[index] == cut[index]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_held_watermark_is_lower_and_never_wraps),
         cmocka_unit_test(test_a_row_sees_the_rows_in_front_of_it_only),
         cmocka_unit_test(test_other_inputs_hold_and_the_tasks_own_never_falls),
+        cmocka_unit_test(test_the_slowest_upstream_holds_the_watermark),
+        cmocka_unit_test(test_an_idle_upstream_holds_nobody_until_it_speaks),
+        cmocka_unit_test(test_records_of_repartitions_see_what_stood_before_them),
+        cmocka_unit_test(test_cuts_do_not_change_what_rows_see),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,170 @@
+/* tests/unit/worker/test_task_time.c — event time of tasks: over repartitions, in silence, and
+ * across a crash. */
+#include "tests/unit/worker/lane_fixture.h"
+
+#include "base/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+enum { PARTITIONS = 2, IDLE_MS = 150, WAIT_MS_MAX = 20000 };
+
+#define TOPOLOGY(watermark)                                                                        \
+    "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n"               \
+    "  commit_interval: 20ms\n"                                                                    \
+    "  sources:\n    - {name: a, type: kafka, topic: in, format: json, timestamp: ts, watermark: " \
+    "{" watermark "}}\n"                                                                           \
+    "  operators:\n"                                                                               \
+    "    - {name: keyed, type: key_by, from: a, key: [k]}\n"                                       \
+    "    - {name: once, type: deduplicate, from: keyed, key: [k], within: 1h}\n"                   \
+    "  sinks:\n    - {name: results, type: kafka, from: once, topic: out, key: [k]}\n"
+
+static const struct mr_lane_topic topics[] = {{"in", PARTITIONS}, {"out", 1}};
+
+static void write_time(struct mr_lane_fixture *fixture, int partition, int64_t event_ms)
+{
+    char value[64];
+    (void)snprintf(value, sizeof(value), "{\"k\":\"k%d\",\"ts\":%lld}", (int)(event_ms % 7),
+                   (long long)event_ms);
+    mr_lane_fixture_write(fixture, "in", partition, NULL, value);
+}
+
+/* The task that reads the partition, of the source or of the repartition. */
+static struct mr_task *task_of(struct mr_lane_fixture *fixture, bool repartition, int partition)
+{
+    for (uint32_t index = 0; index < fixture->lane->tasks_count; index++) {
+        struct mr_task *task = fixture->lane->tasks[index];
+        if (task->partition == partition && task->inputs[0].repartition == repartition)
+            return task;
+    }
+    fail_msg("no such task");
+    return NULL;
+}
+
+static int32_t readers(const struct mr_lane_fixture *fixture)
+{
+    return fixture->deployment->repartitions[0].partitions_count;
+}
+
+/* Step until all readers have come to this watermark. */
+static void wait_for_readers(struct mr_lane_fixture *fixture, int64_t watermark_ms)
+{
+    uint64_t until_ms = mr_clock_monotonic_ms() + WAIT_MS_MAX;
+    for (int32_t partition = 0; partition < readers(fixture);) {
+        (void)mr_lane_step(fixture->lane, 1);
+        if (mr_clock_monotonic_ms() > until_ms)
+            fail_msg("task %d stays at %lld", (int)partition,
+                     (long long)task_of(fixture, true, partition)->watermark_ms);
+        if (task_of(fixture, true, partition)->watermark_ms == watermark_ms)
+            partition++;
+    }
+}
+
+static void open_running(struct mr_lane_fixture *fixture, const char *topology)
+{
+    mr_lane_fixture_open(fixture, topology, topics, 2);
+    mr_lane_fixture_start(fixture);
+    mr_lane_fixture_settle(fixture);
+}
+
+/* Nobody goes on without a task that is not heard of; then the slowest sets the pace, everywhere.
+ */
+static void test_readers_wait_for_every_writer(void **state)
+{
+    struct mr_lane_fixture fixture;
+    (void)state;
+    open_running(&fixture, TOPOLOGY("max_delay: 1s"));
+    for (int64_t event_ms = 10000; event_ms < 20000; event_ms += 100)
+        write_time(&fixture, 0, event_ms);
+    mr_lane_fixture_settle(&fixture);
+    assert_int_equal(task_of(&fixture, false, 0)->watermark_ms, 18900);
+    assert_true(task_of(&fixture, true, 0)->watermark_ms == INT64_MIN);
+    write_time(&fixture, 1, 12000);
+    wait_for_readers(&fixture, 11000);
+    write_time(&fixture, 1, 30000);
+    wait_for_readers(&fixture, 18900);
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
+/* One silent source partition holds nobody; when all are silent the last that was seen is let
+ * through, in the readers, too. */
+static void test_silence_lets_time_go_on(void **state)
+{
+    struct mr_lane_fixture fixture;
+    (void)state;
+    open_running(&fixture, TOPOLOGY("max_delay: 1s, idle_timeout: 150ms"));
+    write_time(&fixture, 0, 50000);
+    wait_for_readers(&fixture, 50001);
+    assert_true(mr_task_idle(task_of(&fixture, false, 0)));
+    assert_true(mr_task_idle(task_of(&fixture, false, 1)));
+    /* It speaks again: time goes on from there, never back. */
+    write_time(&fixture, 1, 40000);
+    mr_lane_fixture_settle(&fixture);
+    assert_int_equal(task_of(&fixture, true, 0)->watermark_ms, 50001);
+    write_time(&fixture, 1, 70000);
+    wait_for_readers(&fixture, 70001);
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
+/* Progress holds what is known of each writer: a reader that comes back goes on from there, and a
+ * writer that comes back is not idle before it has been silent again. */
+static void test_a_crash_keeps_what_is_known(void **state)
+{
+    struct mr_lane_fixture fixture;
+    (void)state;
+    open_running(&fixture, TOPOLOGY("max_delay: 0s, idle_timeout: 1h"));
+    write_time(&fixture, 0, 50000);
+    write_time(&fixture, 1, 60000);
+    wait_for_readers(&fixture, 50000);
+    mr_lane_fixture_settle(&fixture);
+    mr_lane_fixture_crash(&fixture);
+    mr_lane_fixture_start(&fixture);
+    mr_lane_fixture_settle(&fixture);
+    for (int32_t partition = 0; partition < readers(&fixture); partition++) {
+        const struct mr_task *task = task_of(&fixture, true, partition);
+        assert_int_equal(task->watermark_ms, 50000);
+        assert_int_equal(task->inputs[0].upstreams.items[0].watermark_ms, 50000);
+        assert_int_equal(task->inputs[0].upstreams.items[1].watermark_ms, 60000);
+    }
+    write_time(&fixture, 0, 55000);
+    wait_for_readers(&fixture, 55000);
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
+/* A lane that did not look for longer than idle_timeout has not seen silence: records may wait. */
+static void test_time_without_a_look_is_not_silence(void **state)
+{
+    struct mr_lane_fixture fixture;
+    (void)state;
+    open_running(&fixture, TOPOLOGY("idle_timeout: 1s"));
+    write_time(&fixture, 0, 50000);
+    mr_lane_fixture_settle(&fixture);
+    assert_false(task_of(&fixture, false, 0)->inputs[0].idle);
+    mr_clock_sleep_ms(1200);
+    for (int step = 0; step < 5; step++)
+        (void)mr_lane_step(fixture.lane, 1);
+    assert_false(task_of(&fixture, false, 0)->inputs[0].idle);
+    assert_true(fixture.lane->interrupted_ms > 0);
+    wait_for_readers(&fixture, 50001);
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_readers_wait_for_every_writer),
+        cmocka_unit_test(test_silence_lets_time_go_on),
+        cmocka_unit_test(test_a_crash_keeps_what_is_known),
+        cmocka_unit_test(test_time_without_a_look_is_not_silence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

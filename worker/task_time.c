@@ -1,0 +1,131 @@
+/* worker/task_time.c — a task's event time: what its inputs allow, and who is silent.
+ * Rules (docs/TIME.md): a source partition allows its highest event time less max_delay, a
+ * repartition the least of the tasks that write it; the task's watermark is the least over its
+ * inputs and never falls. A source partition is idle when it was read to its end and nothing came
+ * for idle_timeout of time in which the lane was looking: time in which the process stood still, or
+ * could not read, does not count, since records may be waiting. When all inputs are idle or have
+ * ended, the watermark rises as far as closes what is open: to the highest event time and the
+ * topology's reach behind it (operators/operator.h). All of it is a function of what is in
+ * committed progress, so that a restart goes on where it was. */
+#include "worker/internal.h"
+
+#include "base/clock.h"
+
+enum { SETTLE_MS = 2000 /* after an interruption silence counts as such only after this */ };
+
+void mr_task_input_spoke(struct mr_task *task, struct mr_task_input *input)
+{
+    input->spoke_ms = task->lane->watched_ms;
+    input->at_end = false;
+    if (!input->repartition)
+        input->idle = false;
+}
+
+/* Has a source partition been silent for so long that it holds nobody up? */
+static bool is_silent(const struct mr_task *task, struct mr_task_input *input)
+{
+    const struct mr_lane *lane = task->lane;
+    int64_t timeout_ms = lane->deployment->plan->nodes[input->node].idle_timeout_ms;
+    if (input->spoke_ms == MR_INPUT_UNWATCHED)
+        input->spoke_ms = lane->watched_ms;
+    if (timeout_ms == 0 || !input->at_end)
+        return false;
+    uint64_t settle_ms = timeout_ms < SETTLE_MS ? (uint64_t)timeout_ms : SETTLE_MS;
+    return lane->watched_ms - input->spoke_ms >= (uint64_t)timeout_ms &&
+           lane->watched_ms - lane->interrupted_ms >= settle_ms;
+}
+
+/* The watermark that one input allows; INT64_MAX when it does not hold the task back. */
+static int64_t input_watermark(const struct mr_task *task, struct mr_task_input *input)
+{
+    if (input->ended)
+        return INT64_MAX;
+    if (input->repartition) {
+        input->idle = input->upstreams.lowest_ms == INT64_MAX;
+        return input->upstreams.lowest_ms;
+    }
+    if (!input->idle && !input->paused)
+        input->idle = is_silent(task, input);
+    if (input->idle)
+        return INT64_MAX;
+    return mr_watermark_held(input->highest_event_ms,
+                             task->lane->deployment->plan->nodes[input->node].max_delay_ms);
+}
+
+void mr_task_take_times(struct mr_task *task, struct mr_task_input *input, struct mr_view view,
+                        const struct mr_carried *carried, int64_t highest_event_ms)
+{
+    const struct mr_plan *plan = task->lane->deployment->plan;
+    bool wanted = plan->subtopologies[task->subtopology].row_watermarks;
+    struct mr_watermark_run run = {
+        .task_ms = task->watermark_ms,
+        .others_ms = INT64_MAX,
+        .highest_event_ms = input->highest_event_ms,
+        .max_delay_ms = input->repartition ? 0 : plan->nodes[input->node].max_delay_ms};
+    for (uint32_t index = 0; index < task->inputs_count && wanted; index++) {
+        if (&task->inputs[index] == input)
+            continue;
+        int64_t allowed_ms = input_watermark(task, &task->inputs[index]);
+        run.others_ms = allowed_ms < run.others_ms ? allowed_ms : run.others_ms;
+    }
+    if (input->repartition)
+        mr_upstreams_take_run(&input->upstreams, carried, view.batch->rows_count, &run,
+                              wanted ? mr_batch_watermarks(view.batch) : NULL);
+    else if (wanted)
+        mr_watermark_rows(&run, view);
+    input->highest_event_ms = highest_event_ms;
+}
+
+/* All inputs are silent or have ended: where event time stands when nothing more comes. */
+static int64_t last_watermark(const struct mr_task *task)
+{
+    int64_t last_ms = INT64_MIN;
+    for (uint32_t index = 0; index < task->inputs_count; index++) {
+        const struct mr_task_input *input = &task->inputs[index];
+        int64_t input_ms = input->repartition ? input->upstreams.highest_ms
+                           : input->highest_event_ms == INT64_MIN
+                               ? INT64_MIN
+                               : input->highest_event_ms + 1 + input->open_ms;
+        last_ms = input_ms > last_ms ? input_ms : last_ms;
+    }
+    return last_ms;
+}
+
+static int64_t find_watermark(struct mr_task *task)
+{
+    int64_t lowest_ms = INT64_MAX;
+    for (uint32_t index = 0; index < task->inputs_count; index++) {
+        int64_t allowed_ms = input_watermark(task, &task->inputs[index]);
+        lowest_ms = allowed_ms < lowest_ms ? allowed_ms : lowest_ms;
+        if (allowed_ms != INT64_MAX && allowed_ms != INT64_MIN)
+            mr_metric_set(task->inputs[index].series.watermark, (double)allowed_ms);
+    }
+    return lowest_ms == INT64_MAX ? last_watermark(task) : lowest_ms;
+}
+
+bool mr_task_idle(const struct mr_task *task)
+{
+    for (uint32_t index = 0; index < task->inputs_count; index++)
+        if (!task->inputs[index].idle && !task->inputs[index].ended)
+            return false;
+    return true;
+}
+
+enum mr_status mr_task_advance(struct mr_task *task, struct mr_error *error)
+{
+    struct mr_arena *arena = &task->lane->batch_arena;
+    int64_t watermark_ms = find_watermark(task);
+    enum mr_status status = MR_OK;
+    bool called = false;
+    if (watermark_ms > task->watermark_ms) {
+        task->watermark_ms = watermark_ms;
+        mr_task_touch(task);
+        status = mr_pipeline_watermark(task->pipeline, watermark_ms, arena, error);
+    }
+    if (status == MR_OK)
+        status = mr_pipeline_wall(task->pipeline, arena, &called, error);
+    if (called || (status == MR_OK && mr_pipeline_marks_due(task->pipeline, mr_task_idle(task),
+                                                            mr_clock_monotonic_ms())))
+        mr_task_touch(task);
+    return status;
+}
