@@ -167,17 +167,21 @@ static void heed_refusal(struct mr_agent *agent, const struct mr_refused_reply *
 {
     if (agent->under_way == MR_AGENT_NOTHING_UNDER_WAY)
         return;
+    bool newer = reply->term > agent->term;
     bool current = heed_term(agent, reply->term);
     if (reply->refusal == MR_REFUSAL_NOT_LEADER) {
+        /* Two that name each other know nothing new: who was named names nobody. */
         bool named = current && reply->leader[0] != '\0' &&
                      strlen(reply->leader) < sizeof(agent->leader) &&
-                     strcmp(reply->leader, mr_agent_address(agent)) != 0;
+                     strcmp(reply->leader, mr_agent_address(agent)) != 0 &&
+                     (newer || agent->leader[0] == '\0');
         bool first = agent->failures_count == 0;
-        mr_agent_ask_next(agent);
         if (named)
             (void)snprintf(agent->leader, sizeof(agent->leader), "%s", reply->leader);
+        else
+            mr_agent_ask_next(agent);
         mr_agent_request_failed(agent);
-        if (named && first)
+        if (named && (first || newer))
             agent->retry_at_ms = agent->now_ms;
         return;
     }

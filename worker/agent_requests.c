@@ -15,12 +15,15 @@ const char *mr_agent_address(const struct mr_agent *agent)
                                     : agent->options.addresses[agent->address_index];
 }
 
+/* The one behind who was asked, or behind who named it; not who has just not helped: that would be
+ * asked twice in a row, and a new leader waits for its workers no longer than two seconds. */
 void mr_agent_ask_next(struct mr_agent *agent)
 {
-    if (agent->leader[0] != '\0')
-        agent->leader[0] = '\0';
-    else
-        agent->address_index = (agent->address_index + 1) % agent->options.addresses_count;
+    uint32_t count = agent->options.addresses_count;
+    agent->address_index = (agent->address_index + 1) % count;
+    if (strcmp(agent->options.addresses[agent->address_index], agent->leader) == 0)
+        agent->address_index = (agent->address_index + 1) % count;
+    agent->leader[0] = '\0';
 }
 
 /* Half of it for certain, half at random: workers that lost one coordinator do not come back as

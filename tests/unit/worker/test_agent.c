@@ -534,6 +534,52 @@ static void the_named_leader_is_asked_then_the_list(void **state)
     close_scene(&scene);
 }
 
+/* A follower names the leader that has died, again and again; that one answers nobody. Whoever asks
+ * it must be back within the two seconds that a new leader waits for its workers. */
+static void a_leader_that_died_is_asked_once_between_two_followers_words(void **state)
+{
+    (void)state;
+    struct scene scene;
+    open_scene(&scene, false);
+    uint64_t asked_ms = 0;
+    for (uint32_t at = 0; at < 20000; at += 10) {
+        tick(&scene, 10);
+        if (find_command(&scene, MR_AGENT_COMMAND_SEND) == NULL ||
+            strcmp(scene.address, "tcp://b:1") != 0)
+            continue;
+        if (asked_ms > 0)
+            assert_in_range(scene.now_ms - asked_ms, 1,
+                            MR_AGENT_RESEND_MS + MR_AGENT_BACK_OFF_MS_MAX + 50);
+        asked_ms = scene.now_ms;
+        refuse(&scene, 4, "tcp://a:1");
+    }
+    assert_true(asked_ms > 18000);
+    /* News of another leader is followed at once. */
+    while (strcmp(scene.address, "tcp://b:1") != 0 ||
+           find_command(&scene, MR_AGENT_COMMAND_SEND) == NULL)
+        tick(&scene, 10);
+    refuse(&scene, 5, "tcp://c:1");
+    tick(&scene, MR_AGENT_GAP_MS);
+    assert_string_equal(scene.address, "tcp://c:1");
+    close_scene(&scene);
+}
+
+/* Two that do not lead and name each other must not keep the third from being asked. */
+static void who_was_named_names_nobody(void **state)
+{
+    (void)state;
+    struct scene scene;
+    open_scene(&scene, false);
+    tick(&scene, 0);
+    refuse(&scene, 4, "tcp://c:1");
+    tick(&scene, MR_AGENT_BACK_OFF_MS_MAX);
+    assert_string_equal(scene.address, "tcp://c:1");
+    refuse(&scene, 4, "tcp://a:1");
+    tick(&scene, MR_AGENT_BACK_OFF_MS_MAX);
+    assert_string_equal(scene.address, "tcp://b:1");
+    close_scene(&scene);
+}
+
 static void failures_back_off_up_to_a_second(void **state)
 {
     (void)state;
@@ -660,6 +706,8 @@ int main(void)
         cmocka_unit_test(a_changed_task_is_told_soon_but_not_too_often),
         cmocka_unit_test(constant_change_leaves_time_for_an_answer),
         cmocka_unit_test(the_named_leader_is_asked_then_the_list),
+        cmocka_unit_test(a_leader_that_died_is_asked_once_between_two_followers_words),
+        cmocka_unit_test(who_was_named_names_nobody),
         cmocka_unit_test(failures_back_off_up_to_a_second),
         cmocka_unit_test(an_answer_that_does_not_come_is_asked_for_elsewhere),
         cmocka_unit_test(leaving_releases_says_so_and_exits),
