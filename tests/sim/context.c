@@ -28,7 +28,7 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-enum { GUARD_BYTES = 4096, POOL_MAX = 1024 };
+enum { GUARD_BYTES = 4096, POOL_MAX = 2048 };
 #ifdef SIM_ADDRESS_SANITIZER
 enum { STACK_BYTES = 1 << 20 };
 #else

@@ -20,7 +20,7 @@
 
 enum {
     KAFKA_BROKERS = 3,
-    KAFKA_PARTITIONS_MAX = 16,
+    KAFKA_PARTITIONS_MAX = 16, /* that a topic may grow to; those made larger do not grow */
     KAFKA_BATCHES_KEPT = 5,
     KAFKA_TRANSACTION_PARTITIONS_MAX = 64,
     KAFKA_FETCH_SLOTS_MAX = 64
@@ -94,7 +94,8 @@ struct kafka_topic {
     char id[MR_LOG_ID_SIZE];
     enum mr_log_cleanup cleanup;
     int32_t partitions_count;
-    struct kafka_partition *partitions[KAFKA_PARTITIONS_MAX];
+    int32_t partitions_room;
+    struct kafka_partition **partitions;
     bool deleted;
 };
 

@@ -23,13 +23,15 @@ struct kafka_topic *kafka_topic_find(const char *name)
 struct kafka_topic *kafka_topic_make(const char *name, int32_t partitions_count,
                                      enum mr_log_cleanup cleanup)
 {
-    MR_ASSERT(partitions_count <= KAFKA_PARTITIONS_MAX);
     struct kafka_topic *topic = sim_new(sizeof *topic);
     topic->name = sim_copy_text(name);
     (void)snprintf(topic->id, sizeof topic->id, "topic-%llu", (unsigned long long)++kafka.serial);
     topic->cleanup = cleanup;
     topic->partitions_count = partitions_count;
-    for (int32_t number = 0; number < KAFKA_PARTITIONS_MAX; number++) {
+    topic->partitions_room =
+        partitions_count > KAFKA_PARTITIONS_MAX ? partitions_count : KAFKA_PARTITIONS_MAX;
+    topic->partitions = sim_new((size_t)topic->partitions_room * sizeof(*topic->partitions));
+    for (int32_t number = 0; number < topic->partitions_room; number++) {
         struct kafka_partition *partition = sim_new(sizeof *partition);
         partition->topic = topic;
         partition->number = number;

@@ -100,6 +100,7 @@ static enum mr_status log_topic_create(struct mr_log *log, const struct mr_log_t
 static void serve_grow(struct kafka_request *request)
 {
     struct kafka_topic *topic = kafka_topic_find(request->text);
+    MR_ASSERT(topic == NULL || request->number <= topic->partitions_room);
     if (topic != NULL && request->number > topic->partitions_count)
         topic->partitions_count = (int32_t)request->number;
     kafka_respond(request, topic == NULL ? KAFKA_NOT_FOUND : KAFKA_OK);
@@ -109,7 +110,6 @@ static enum mr_status log_topic_grow(struct mr_log *log, const char *name, int32
                                      struct mr_error *error)
 {
     struct kafka_request *request = kafka_request_new("CreatePartitions", serve_grow);
-    MR_ASSERT(partitions_count <= KAFKA_PARTITIONS_MAX);
     request->text = sim_copy_text(name);
     request->number = partitions_count;
     enum mr_status status = call(log, 0, &request, error);

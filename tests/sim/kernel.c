@@ -48,6 +48,13 @@ static uint8_t *chunks[CHUNKS_MAX];
 static size_t chunk_index;
 static size_t chunk_used;
 
+/* Of one run: what is larger than a chunk. */
+struct large {
+    struct large *next;
+    size_t size;
+};
+static struct large *larges;
+
 /* ---- Memory of the run ---- */
 
 static void *map(size_t size)
@@ -58,10 +65,28 @@ static void *map(size_t size)
     return memory;
 }
 
+static void *new_large(size_t size)
+{
+    struct large *large = map(size + 64);
+    *large = (struct large){.next = larges, .size = size + 64};
+    larges = large;
+    return (uint8_t *)large + 64;
+}
+
+static void free_larges(void)
+{
+    while (larges != NULL) {
+        struct large *large = larges;
+        larges = large->next;
+        (void)munmap(large, large->size);
+    }
+}
+
 void *sim_new(size_t size)
 {
     size = (size + 15) & ~(size_t)15;
-    MR_ASSERT(size <= CHUNK_BYTES);
+    if (size > CHUNK_BYTES)
+        return new_large(size);
     if (chunk_used + size > CHUNK_BYTES) {
         MR_ASSERT(chunk_index + 1 < CHUNKS_MAX); /* a run may take 1 GB */
         chunk_index++;
@@ -311,6 +336,7 @@ void sim_end(struct sim_verdict *verdict)
         sim_process_kill(run.processes[index]);
     }
     sim_threads_end();
+    free_larges();
     *verdict = run.verdict;
 }
 

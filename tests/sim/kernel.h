@@ -16,7 +16,7 @@
 
 #include <stddef.h>
 
-enum { SIM_THREADS_MAX = 512, SIM_PROCESSES_MAX = 16, SIM_NAME_SIZE = 32 };
+enum { SIM_THREADS_MAX = 2048, SIM_PROCESSES_MAX = 1280, SIM_NAME_SIZE = 32 };
 
 #define SIM_MS UINT64_C(1000000)
 #define SIM_SECOND (1000 * SIM_MS)
@@ -36,6 +36,8 @@ struct sim_process {
     void *user; /* of who made it */
     struct sim_block *blocks;
     struct sim_heap *heap;
+    size_t heap_bytes; /* asked for and not freed, by this life */
+    size_t heap_bytes_max;
 };
 
 typedef void (*sim_event_fn)(void *argument, uint64_t token);

@@ -1,11 +1,12 @@
 /* tests/sim/main.c — runs seeds: `simulation --first S --seeds N [--rule R] [--mutation M]
- * [--replay SEED]`.
+ * [--replay SEED]`, or of a large cluster (scale.h): `--scale WORKERS --tasks N`.
  * Prints one line for every seed that shows a fault, and a summary. Exit code 0: none did, or with
  * --expect-violation one did (for mutations, which switch a guard off). A crash
  * of the simulation itself (a wild pointer in the code under test) is reported with its seed, too.
  */
 #include "tests/sim/mutation.h"
 #include "tests/sim/rule.h"
+#include "tests/sim/scale.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/workload.h"
 
@@ -17,7 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SIGNAL_STACK_BYTES = 64 << 10, SEED_SECONDS_MAX = 60 };
+enum { SIGNAL_STACK_BYTES = 64 << 10, SEED_SECONDS_MAX = 60, SCALE_SECONDS_MAX = 1800 };
 
 static struct {
     uint64_t first;
@@ -26,8 +27,9 @@ static struct {
     const char *mutation;
     const struct sim_rule *rule;
     bool trace;
-    bool twice;  /* run every seed twice and compare */
-    bool wanted; /* a violation is what should be found */
+    bool twice;             /* run every seed twice and compare */
+    bool wanted;            /* a violation is what should be found */
+    struct sim_scale scale; /* no workers: a small cluster */
 } options = {.first = 1, .seeds = 100, .stop_after = 10, .rule = &sim_rule_director};
 
 static volatile uint64_t running_seed;
@@ -99,6 +101,10 @@ static bool parse(int count, char **words)
             options.stop_after = number_of(value);
         } else if (strcmp(word, "--mutation") == 0) {
             options.mutation = value;
+        } else if (strcmp(word, "--scale") == 0) {
+            options.scale.workers_count = (uint32_t)number_of(value);
+        } else if (strcmp(word, "--tasks") == 0) {
+            options.scale.tasks_count = (uint32_t)number_of(value);
         } else if (strcmp(word, "--rule") == 0) {
             if (!set_rule(value))
                 return false;
@@ -110,7 +116,20 @@ static bool parse(int count, char **words)
             return false;
         }
     }
-    return sim_mutation_set(options.mutation);
+    return options.scale.workers_count <= SIM_SCALE_WORKERS_MAX &&
+           options.scale.tasks_count <= SIM_SCALE_TASKS_MAX &&
+           (options.scale.workers_count > 0) == (options.scale.tasks_count > 0) &&
+           sim_mutation_set(options.mutation);
+}
+
+static void run_once(const struct sim_options *run, struct sim_verdict *verdict)
+{
+    bool large = options.scale.workers_count > 0;
+    (void)alarm(large ? SCALE_SECONDS_MAX : SEED_SECONDS_MAX);
+    if (large)
+        sim_scale_run(run, &options.scale, options.seeds == 1, verdict);
+    else
+        sim_scenario_run(run, verdict);
 }
 
 static struct sim_verdict run_seed(uint64_t seed)
@@ -118,11 +137,10 @@ static struct sim_verdict run_seed(uint64_t seed)
     struct sim_verdict verdict;
     struct sim_options run = {.seed = seed, .rule = options.rule, .trace = options.trace};
     running_seed = seed;
-    (void)alarm(SEED_SECONDS_MAX);
-    sim_scenario_run(&run, &verdict);
+    run_once(&run, &verdict);
     if (options.twice && !verdict.violated) {
         struct sim_verdict again;
-        sim_scenario_run(&run, &again);
+        run_once(&run, &again);
         if (again.hash != verdict.hash || again.events_count != verdict.events_count) {
             verdict.violated = true;
             (void)snprintf(verdict.text, sizeof verdict.text,
@@ -142,6 +160,7 @@ int main(int count, char **words)
                       "usage: simulation [--first SEED] [--seeds N] [--rule director|cluster] "
                       "[--mutation NAME] "
                       "[--stop-after N] [--twice] [--expect-violation] "
+                      "[--scale WORKERS --tasks N] "
                       "[--replay SEED]\n");
         return 64;
     }

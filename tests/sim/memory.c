@@ -60,7 +60,7 @@ static uint32_t spare_pages_count;
 
 static uint32_t owner_of(const struct sim_process *process)
 {
-    return process == NULL ? 0 : (process->index + 1) << 24 | (process->life & 0xffffff);
+    return process == NULL ? 0 : (process->index + 1) << 20 | (process->life & 0xfffff);
 }
 
 static struct sim_block *header(void *memory)
@@ -131,6 +131,15 @@ static struct sim_block *take_small(struct sim_process *process, size_t size)
     return block;
 }
 
+static void count(struct sim_process *process, size_t more, size_t less)
+{
+    if (process == NULL)
+        return;
+    process->heap_bytes += more - less;
+    if (process->heap_bytes > process->heap_bytes_max)
+        process->heap_bytes_max = process->heap_bytes;
+}
+
 static void *take(size_t size, bool zero)
 {
     struct sim_process *process = sim_process_current();
@@ -154,6 +163,7 @@ static void *take(size_t size, bool zero)
     }
     block->size = size;
     block->owner = owner_of(process);
+    count(process, size, 0);
     return memory_of(block);
 }
 
@@ -176,6 +186,7 @@ void __wrap_free(void *memory)
     struct sim_block *block = header(memory);
     struct sim_process *process = sim_process_current();
     MR_ASSERT(block->owner == owner_of(process)); /* a block is freed where it was taken */
+    count(process, 0, block->size);
     if (block->kind == BLOCK_SMALL) {
         struct sim_heap *heap = process->heap;
         block->kind = 0;
@@ -196,6 +207,7 @@ void *__wrap_realloc(void *memory, size_t size)
         return take(size, false);
     struct sim_block *block = header(memory);
     if (block->kind == BLOCK_SMALL && size + HEADER_BYTES <= class_bytes(block->class_index)) {
+        count(sim_process_current(), size, block->size);
         block->size = size;
         return memory;
     }
@@ -209,6 +221,7 @@ void *__wrap_realloc(void *memory, size_t size)
 
 void sim_heap_free(struct sim_process *process)
 {
+    process->heap_bytes = 0;
     while (process->blocks != NULL) {
         struct sim_block *block = process->blocks;
         process->blocks = block->next;

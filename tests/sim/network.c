@@ -8,7 +8,23 @@
 
 #include <string.h>
 
-enum { SERVERS_MAX = 64, PENDING_MAX = 64 };
+enum {
+    SERVERS_MAX = 64,
+    PENDING_MAX = 2048,
+    CUTS_MAX = 4096,
+    CLASSES = 18 /* of messages: 64 bytes to 8 MiB */
+};
+
+/* Bytes under way or being read; kept for others when the last one lets go. */
+struct message {
+    struct message *next; /* of the free ones */
+    struct connection *connection;
+    uint64_t sequence;
+    uint32_t uses;
+    uint32_t class_index;
+    struct mr_slice bytes;
+    uint8_t room[];
+};
 
 struct connection {
     uint64_t peer;
@@ -28,22 +44,16 @@ struct client {
     bool broken;
     bool woken;
     bool closed;
-    struct mr_slice reply; /* of the request under way, when it has come */
+    struct message *reply; /* of the request under way, when it has come */
     bool replied;
     struct sim_queue waiters;
     struct client *next;
 };
 
-struct message {
-    struct connection *connection;
-    uint64_t sequence;
-    struct mr_slice bytes;
-};
-
 struct incoming {
     uint64_t handle;
     struct connection *connection;
-    struct mr_slice bytes;
+    struct message *message; /* NULL: the peer is gone */
     struct incoming *next;
 };
 
@@ -61,6 +71,7 @@ struct server {
     bool woken;
     struct incoming *first;
     struct incoming **last;
+    struct incoming *read; /* what the last receive gave */
     struct pending pending[PENDING_MAX];
     uint32_t pending_count;
     struct sim_queue waiters;
@@ -71,6 +82,14 @@ static struct server *servers[SERVERS_MAX];
 static uint32_t servers_count;
 static struct client *clients;
 static uint64_t last_id; /* of peers and requests */
+static struct message *spare_messages[CLASSES];
+static struct incoming *spare_incoming;
+static struct {
+    const struct sim_process *from;
+    const struct sim_process *to;
+    uint64_t until_ns;
+} cuts[CUTS_MAX];
+static uint32_t cuts_count;
 
 void sim_network_begin(void)
 {
@@ -78,6 +97,41 @@ void sim_network_begin(void)
     servers_count = 0;
     clients = NULL;
     last_id = 0;
+    cuts_count = 0;
+    spare_incoming = NULL;
+    memset(spare_messages, 0, sizeof spare_messages);
+}
+
+/* ---- Messages ---- */
+
+static struct message *message_new(struct connection *connection, uint64_t sequence,
+                                   struct mr_slice bytes)
+{
+    uint32_t class_index = 0;
+    while (((size_t)64 << class_index) < bytes.size)
+        class_index++;
+    MR_ASSERT(class_index < CLASSES);
+    struct message *message = spare_messages[class_index];
+    if (message != NULL)
+        spare_messages[class_index] = message->next;
+    else
+        message = sim_new(sizeof *message + ((size_t)64 << class_index));
+    memcpy(message->room, bytes.data, bytes.size);
+    message->connection = connection;
+    message->sequence = sequence;
+    message->uses = 1;
+    message->class_index = class_index;
+    message->bytes = mr_slice_from(message->room, bytes.size);
+    sim_network.bytes_count += bytes.size;
+    return message;
+}
+
+static void message_drop(struct message *message)
+{
+    if (message == NULL || --message->uses > 0)
+        return;
+    message->next = spare_messages[message->class_index];
+    spare_messages[message->class_index] = message;
 }
 
 static uint64_t delay(void)
@@ -87,17 +141,23 @@ static uint64_t delay(void)
 
 static bool passes(const struct sim_process *from, const struct sim_process *to)
 {
-    return sim_network.cut_until_ns[from->index][to->index] <= sim_now_ns() &&
-           !sim_chance(sim_network.lost_per_million);
+    for (uint32_t index = 0; index < cuts_count; index++)
+        if (cuts[index].from == from && cuts[index].to == to && cuts[index].until_ns > sim_now_ns())
+            return false;
+    return !sim_chance(sim_network.lost_per_million);
 }
 
 /* ---- Server's side ---- */
 
 static void hand_in(struct server *server, uint64_t handle, struct connection *connection,
-                    struct mr_slice bytes)
+                    struct message *message)
 {
-    struct incoming *incoming = sim_new(sizeof *incoming);
-    *incoming = (struct incoming){.handle = handle, .connection = connection, .bytes = bytes};
+    struct incoming *incoming = spare_incoming;
+    if (incoming != NULL)
+        spare_incoming = incoming->next;
+    else
+        incoming = sim_new(sizeof *incoming);
+    *incoming = (struct incoming){.handle = handle, .connection = connection, .message = message};
     *server->last = incoming;
     server->last = &incoming->next;
     sim_wake_all(&server->waiters);
@@ -105,19 +165,21 @@ static void hand_in(struct server *server, uint64_t handle, struct connection *c
 
 static void request_arrives(void *argument, uint64_t token)
 {
-    const struct message *message = argument;
+    struct message *message = argument;
     struct connection *connection = message->connection;
     struct server *server = connection->server;
     MR_UNUSED(token);
-    if (!server->open || !connection->open)
+    if (!server->open || !connection->open) {
+        message_drop(message);
         return;
+    }
     if (server->pending_count == PENDING_MAX)
         memmove(&server->pending[0], &server->pending[1],
                 --server->pending_count * sizeof server->pending[0]);
     uint64_t handle = ++last_id;
     server->pending[server->pending_count++] =
         (struct pending){.handle = handle, .connection = connection, .sequence = message->sequence};
-    hand_in(server, handle, connection, message->bytes);
+    hand_in(server, handle, connection, message);
 }
 
 static void peer_goes(void *argument, uint64_t token)
@@ -127,7 +189,7 @@ static void peer_goes(void *argument, uint64_t token)
     if (!connection->server->open || connection->gone_told)
         return;
     connection->gone_told = true;
-    hand_in(connection->server, 0, connection, (struct mr_slice){0});
+    hand_in(connection->server, 0, connection, NULL);
 }
 
 static void server_goes(void *argument, uint64_t token)
@@ -220,17 +282,19 @@ static enum mr_status client_send(struct mr_transport_client *base, const char *
     client->waiting = true;
     client->broken = false;
     client->replied = false;
+    message_drop(client->reply);
+    client->reply = NULL;
     if (client->connection == NULL)
         return MR_OK; /* it is dialled; nothing comes */
-    struct message *message = sim_new(sizeof *message);
-    *message =
-        (struct message){.connection = client->connection,
-                         .sequence = client->sequence,
-                         .bytes = mr_slice_from(sim_copy(bytes.data, bytes.size), bytes.size)};
+    struct message *message = message_new(client->connection, client->sequence, bytes);
+    sim_network.requests_count++;
     uint32_t copies = sim_chance(sim_network.doubled_per_million) ? 2 : 1;
     for (uint32_t copy = 0; copy < copies; copy++)
-        if (passes(client->process, client->connection->server->process))
+        if (passes(client->process, client->connection->server->process)) {
+            message->uses++;
             sim_after(delay(), client->connection->server->process, request_arrives, message, 0);
+        }
+    message_drop(message);
     return MR_OK;
 }
 
@@ -248,7 +312,9 @@ static enum mr_status client_wait(struct mr_transport_client *base, uint32_t wai
         continue;
     if (client->replied) {
         client->replied = false;
-        *reply = mr_arena_copy(arena, client->reply);
+        *reply = mr_arena_copy(arena, client->reply->bytes);
+        message_drop(client->reply);
+        client->reply = NULL;
         return MR_OK;
     }
     if (client->broken) {
@@ -312,6 +378,12 @@ static enum mr_status server_receive(struct mr_transport_server *base, uint32_t 
     struct server *server = (struct server *)base;
     uint64_t deadline_ns = sim_now_ns() + wait_ms * SIM_MS;
     MR_UNUSED(error);
+    if (server->read != NULL) { /* its bytes were valid until now */
+        message_drop(server->read->message);
+        server->read->next = spare_incoming;
+        spare_incoming = server->read;
+        server->read = NULL;
+    }
     while (server->first == NULL && !server->woken && sim_wait(&server->waiters, deadline_ns))
         continue;
     struct incoming *first = server->first;
@@ -322,22 +394,27 @@ static enum mr_status server_receive(struct mr_transport_server *base, uint32_t 
     server->first = first->next;
     if (server->first == NULL)
         server->last = &server->first;
+    server->read = first;
     *incoming = (struct mr_transport_incoming){
-        .handle = first->handle, .peer = first->connection->peer, .bytes = first->bytes};
+        .handle = first->handle,
+        .peer = first->connection->peer,
+        .bytes = first->message == NULL ? (struct mr_slice){0} : first->message->bytes};
     return MR_OK;
 }
 
 static void reply_arrives(void *argument, uint64_t token)
 {
-    const struct message *message = argument;
+    struct message *message = argument;
     struct client *client = message->connection->client;
     MR_UNUSED(token);
     if (client->connection != message->connection || client->sequence != message->sequence ||
-        !client->waiting)
+        !client->waiting) {
+        message_drop(message);
         return;
+    }
     client->waiting = false;
     client->replied = true;
-    client->reply = message->bytes;
+    client->reply = message;
     sim_wake_all(&client->waiters);
 }
 
@@ -353,14 +430,11 @@ static void server_reply(struct mr_transport_server *base, uint64_t handle, stru
     memmove(&server->pending[index], &server->pending[index + 1],
             (--server->pending_count - index) * sizeof pending);
     struct sim_process *asker = pending.connection->client->process;
+    sim_network.replies_count++;
     if (!pending.connection->open || !passes(server->process, asker))
         return;
-    struct message *message = sim_new(sizeof *message);
-    *message =
-        (struct message){.connection = pending.connection,
-                         .sequence = pending.sequence,
-                         .bytes = mr_slice_from(sim_copy(bytes.data, bytes.size), bytes.size)};
-    sim_after(delay(), asker, reply_arrives, message, 0);
+    sim_after(delay(), asker, reply_arrives,
+              message_new(pending.connection, pending.sequence, bytes), 0);
 }
 
 static void server_drop(struct mr_transport_server *base, uint64_t peer)
@@ -424,11 +498,19 @@ void sim_network_cut(const struct sim_process *from, const struct sim_process *t
 {
     sim_trace("fault: nothing goes from %s to %s for %.3f s", from->name, to->name,
               (double)duration_ns / 1e9);
-    sim_network.cut_until_ns[from->index][to->index] = sim_now_ns() + duration_ns;
+    uint32_t index = 0;
+    while (index < cuts_count && (cuts[index].from != from || cuts[index].to != to) &&
+           cuts[index].until_ns > sim_now_ns())
+        index++;
+    MR_ASSERT(index < CUTS_MAX);
+    cuts_count = index < cuts_count ? cuts_count : index + 1;
+    cuts[index].from = from;
+    cuts[index].to = to;
+    cuts[index].until_ns = sim_now_ns() + duration_ns;
 }
 
 void sim_network_heal(void)
 {
-    memset(sim_network.cut_until_ns, 0, sizeof sim_network.cut_until_ns);
+    cuts_count = 0;
     sim_network.lost_per_million = 0;
 }

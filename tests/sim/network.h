@@ -14,7 +14,9 @@ struct sim_network {
     uint64_t delay_max_ns;
     uint32_t lost_per_million;
     uint32_t doubled_per_million;
-    uint64_t cut_until_ns[SIM_PROCESSES_MAX][SIM_PROCESSES_MAX]; /* from, to */
+    uint64_t requests_count; /* sent by clients; each answer that is sent is one of replies_count */
+    uint64_t replies_count;
+    uint64_t bytes_count;
 };
 
 extern struct sim_network sim_network;

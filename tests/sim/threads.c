@@ -38,8 +38,8 @@ static struct sim_context outside;
 
 void sim_threads_begin(void)
 {
+    memset(threads, 0, threads_used * sizeof threads[0]);
     threads_used = 0;
-    memset(threads, 0, sizeof threads);
     current = NULL;
     sim_context_outside(&outside);
 }
