@@ -45,7 +45,7 @@ def output_of(*words):
     ).stdout.strip()
 
 
-def print_environment(records):
+def print_environment(records, what="records of 105 bytes"):
     changed = (
         " with changes"
         if output_of("git", "-C", str(ROOT), "status", "--porcelain", "-uno")
@@ -56,7 +56,7 @@ def print_environment(records):
         f" {os.getloadavg()[0]:.1f}; {output_of(str(BIN / 'millrace'), 'version')}, commit"
         f" {output_of('git', '-C', str(ROOT), 'rev-parse', '--short', 'HEAD')}{changed}; Apache"
         f" Kafka {kafka_version()}, one broker on the same machine, 4 partitions; {records:,}"
-        " records of 105 bytes"
+        f" {what}"
     )
 
 
