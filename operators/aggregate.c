@@ -7,11 +7,27 @@
 #include <math.h>
 
 static const struct mr_aggregate_spec *const specs[] = {
-    &mr_aggregate_argmax.spec,      &mr_aggregate_argmin.spec, &mr_aggregate_avg.spec,
-    &mr_aggregate_correlation.spec, &mr_aggregate_count.spec,  &mr_aggregate_covariance.spec,
-    &mr_aggregate_first.spec,       &mr_aggregate_last.spec,   &mr_aggregate_max.spec,
-    &mr_aggregate_min.spec,         &mr_aggregate_rate.spec,   &mr_aggregate_stddev.spec,
-    &mr_aggregate_sum.spec,         &mr_aggregate_var.spec,
+    &mr_aggregate_approx_count_distinct.spec,
+    &mr_aggregate_argmax.spec,
+    &mr_aggregate_argmin.spec,
+    &mr_aggregate_avg.spec,
+    &mr_aggregate_collect.spec,
+    &mr_aggregate_correlation.spec,
+    &mr_aggregate_count.spec,
+    &mr_aggregate_count_distinct.spec,
+    &mr_aggregate_covariance.spec,
+    &mr_aggregate_first.spec,
+    &mr_aggregate_heavy_hitters.spec,
+    &mr_aggregate_last.spec,
+    &mr_aggregate_max.spec,
+    &mr_aggregate_median.spec,
+    &mr_aggregate_min.spec,
+    &mr_aggregate_quantile.spec,
+    &mr_aggregate_rate.spec,
+    &mr_aggregate_stddev.spec,
+    &mr_aggregate_sum.spec,
+    &mr_aggregate_top_n.spec,
+    &mr_aggregate_var.spec,
 };
 
 _Static_assert(offsetof(struct mr_aggregate_function, spec) == 0, "a spec leads to its function");
@@ -55,6 +71,7 @@ enum mr_status mr_aggregate_prepare(const struct mr_aggregate_call *call, uint32
                        call->text, aggregate->pieces_max, piece_bytes, MR_AGGREGATE_PIECES_MAX);
     if (aggregate->pieces_max == 0)
         aggregate->piece_bytes = 0;
+    MR_ASSERT(aggregate->pieces_max == 0 || function->check != NULL);
     MR_ASSERT(aggregate->head_bytes % 8 == 0 && aggregate->head_bytes > 0 &&
               aggregate->head_bytes <= MR_AGGREGATE_HEAD_BYTES_MAX);
     return MR_OK;
@@ -73,6 +90,18 @@ enum mr_status mr_aggregate_add(const struct mr_aggregate *aggregate, uint8_t *h
 {
     MR_ASSERT(body_fits(aggregate, body));
     return aggregate->function->add(aggregate, head, body, row, error);
+}
+
+enum mr_status mr_aggregate_check(const struct mr_aggregate *aggregate, const uint8_t *head,
+                                  struct mr_aggregate_body *body,
+                                  const struct mr_aggregate_row *row, struct mr_error *error)
+{
+    MR_ASSERT(body_fits(aggregate, body));
+    if (aggregate->pieces_max > 0)
+        return aggregate->function->check(aggregate, head, body, row, error);
+    uint8_t copy[MR_AGGREGATE_HEAD_BYTES_MAX];
+    memcpy(copy, head, aggregate->head_bytes);
+    return aggregate->function->add(aggregate, copy, NULL, row, error);
 }
 
 enum mr_status mr_aggregate_merge(const struct mr_aggregate *aggregate, uint8_t *head,

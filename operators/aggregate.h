@@ -68,6 +68,14 @@ enum mr_status mr_aggregate_prepare(const struct mr_aggregate_call *call, uint32
 enum mr_status mr_aggregate_add(const struct mr_aggregate *aggregate, uint8_t *head,
                                 struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
                                 struct mr_error *error) MR_NODISCARD;
+/* What add would say of the row, without changing anything: MR_OK, MR_INVALID or MR_LIMIT. For
+ * callers with several aggregates, none of which may take a row that another one refuses: light
+ * ones can be undone by copying heads back, a head without its body cannot. So: add to the light
+ * ones, check the heavy ones, then add to these. */
+enum mr_status mr_aggregate_check(const struct mr_aggregate *aggregate, const uint8_t *head,
+                                  struct mr_aggregate_body *body,
+                                  const struct mr_aggregate_row *row,
+                                  struct mr_error *error) MR_NODISCARD;
 /* other's rows come behind those of the state. other is not changed. The two bodies are different
  * ones, and only the piece that either was asked for last is in use. MR_INVALID: a sum of ints or
  * doubles is beyond its type: unchanged, and the sentence is for the result (no row is to blame).

@@ -2,6 +2,7 @@
 #include "operators/aggregate_cell.h"
 
 #include "base/assert.h"
+#include "base/hash.h"
 #include "topology/expression.h"
 
 #include <math.h>
@@ -183,4 +184,77 @@ int mr_aggregate_compare(const struct mr_value *left, const struct mr_value *rig
     if (class == 3)
         return (int)left->boolean - (int)right->boolean;
     return mr_slice_compare(mr_value_text(*left), mr_value_text(*right));
+}
+
+/* ---- Keys ---- */
+
+enum key_tag {
+    KEY_INT = 1,
+    KEY_UINT,   /* beyond the ints */
+    KEY_DOUBLE, /* not a whole number of 64 bits */
+    KEY_TIMESTAMP,
+    KEY_DURATION,
+    KEY_BOOL,
+    KEY_LONG_STRING,
+    KEY_LONG_BYTES,
+    KEY_STRING = 0x10, /* + size */
+    KEY_BYTES = 0x20,  /* + size */
+    KEY_TEXT_MAX = 15
+};
+
+static struct mr_aggregate_key scalar_key(uint64_t bits, enum key_tag tag)
+{
+    struct mr_aggregate_key key = {0};
+    memcpy(key.bytes, &bits, sizeof(bits));
+    key.bytes[KEY_TEXT_MAX] = (uint8_t)tag;
+    return key;
+}
+
+static struct mr_aggregate_key double_key(double number)
+{
+    if (number >= -0x1p63 && number < 0x1p63 && (double)(int64_t)number == number)
+        return scalar_key((uint64_t)(int64_t)number, KEY_INT);
+    if (number >= 0x1p63 && number < 0x1p64)
+        return scalar_key((uint64_t)number, KEY_UINT);
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof(bits));
+    return scalar_key(bits, KEY_DOUBLE);
+}
+
+static struct mr_aggregate_key text_key(struct mr_slice text, enum key_tag tag,
+                                        enum key_tag long_tag)
+{
+    struct mr_aggregate_key key = {0};
+    if (text.size <= KEY_TEXT_MAX) {
+        if (text.size > 0)
+            memcpy(key.bytes, text.data, text.size);
+        key.bytes[KEY_TEXT_MAX] = (uint8_t)(tag + text.size);
+        return key;
+    }
+    uint64_t first = mr_hash64(text);
+    uint64_t second = mr_hash64_seeded(text, first);
+    memcpy(key.bytes, &first, sizeof(first));
+    memcpy(key.bytes + sizeof(first), &second, sizeof(second));
+    key.bytes[KEY_TEXT_MAX] = (uint8_t)long_tag;
+    return key;
+}
+
+struct mr_aggregate_key mr_aggregate_key_of(const struct mr_value *value)
+{
+    if (value->kind == MR_KIND_INT)
+        return scalar_key((uint64_t)value->integer, KEY_INT);
+    if (value->kind == MR_KIND_UINT)
+        return scalar_key(value->unsigned_integer,
+                          value->unsigned_integer <= INT64_MAX ? KEY_INT : KEY_UINT);
+    if (value->kind == MR_KIND_DOUBLE)
+        return double_key(value->number);
+    if (value->kind == MR_KIND_TIMESTAMP || value->kind == MR_KIND_DURATION)
+        return scalar_key((uint64_t)value->integer,
+                          value->kind == MR_KIND_TIMESTAMP ? KEY_TIMESTAMP : KEY_DURATION);
+    if (value->kind == MR_KIND_BOOL)
+        return scalar_key(value->boolean, KEY_BOOL);
+    MR_ASSERT(has_text(value->kind));
+    return value->kind == MR_KIND_STRING
+               ? text_key(mr_value_text(*value), KEY_STRING, KEY_LONG_STRING)
+               : text_key(mr_value_text(*value), KEY_BYTES, KEY_LONG_BYTES);
 }

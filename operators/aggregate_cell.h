@@ -33,4 +33,13 @@ struct mr_value mr_aggregate_cell_view(const uint8_t *cell);
 /* < 0, 0, > 0. Pre: both passed the check. */
 int mr_aggregate_compare(const struct mr_value *left, const struct mr_value *right);
 
+/* What tells values apart, for counting distinct ones: numbers of equal value have the same key
+ * whatever their type. Exact for scalars and texts of up to 15 bytes; of longer texts it is a hash
+ * of 120 bits. Byte 15 is never 0. */
+struct mr_aggregate_key {
+    uint8_t bytes[16];
+};
+/* Pre: the value passed the check, for a cell of any size. */
+struct mr_aggregate_key mr_aggregate_key_of(const struct mr_value *value);
+
 #endif

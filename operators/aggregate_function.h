@@ -18,6 +18,10 @@ struct mr_aggregate_function {
     /* Fill head_bytes and pieces_max of an aggregate whose other members are set. NULL: the head is
      * of head_bytes and there is no body. */
     enum mr_status (*prepare)(struct mr_aggregate *aggregate, struct mr_error *error);
+    /* Whether add would take the row (mr_aggregate_check). NULL: the function has never a body. */
+    enum mr_status (*check)(const struct mr_aggregate *aggregate, const uint8_t *head,
+                            struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                            struct mr_error *error);
     enum mr_status (*add)(const struct mr_aggregate *aggregate, uint8_t *head,
                           struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
                           struct mr_error *error);
@@ -30,19 +34,26 @@ struct mr_aggregate_function {
                              struct mr_error *error);
 };
 
+extern const struct mr_aggregate_function mr_aggregate_approx_count_distinct;
 extern const struct mr_aggregate_function mr_aggregate_argmax;
 extern const struct mr_aggregate_function mr_aggregate_argmin;
 extern const struct mr_aggregate_function mr_aggregate_avg;
+extern const struct mr_aggregate_function mr_aggregate_collect;
 extern const struct mr_aggregate_function mr_aggregate_correlation;
 extern const struct mr_aggregate_function mr_aggregate_count;
+extern const struct mr_aggregate_function mr_aggregate_count_distinct;
 extern const struct mr_aggregate_function mr_aggregate_covariance;
 extern const struct mr_aggregate_function mr_aggregate_first;
+extern const struct mr_aggregate_function mr_aggregate_heavy_hitters;
 extern const struct mr_aggregate_function mr_aggregate_last;
 extern const struct mr_aggregate_function mr_aggregate_max;
+extern const struct mr_aggregate_function mr_aggregate_median;
 extern const struct mr_aggregate_function mr_aggregate_min;
+extern const struct mr_aggregate_function mr_aggregate_quantile;
 extern const struct mr_aggregate_function mr_aggregate_rate;
 extern const struct mr_aggregate_function mr_aggregate_stddev;
 extern const struct mr_aggregate_function mr_aggregate_sum;
+extern const struct mr_aggregate_function mr_aggregate_top_n;
 extern const struct mr_aggregate_function mr_aggregate_var;
 
 /* NULL and absent arguments are skipped, as in SQL. */

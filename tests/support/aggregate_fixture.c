@@ -93,8 +93,14 @@ enum mr_status aggregate_add(struct aggregate_fixture *fixture, uint32_t state, 
                              struct mr_value b, int64_t event_time_ms)
 {
     struct mr_aggregate_row row = {.arguments = {a, b}, .event_time_ms = event_time_ms};
-    return mr_aggregate_add(&fixture->aggregate, fixture->states[state].head,
-                            body_of(fixture, state), &row, &fixture->error);
+    uint8_t *head = fixture->states[state].head;
+    struct mr_aggregate_body *body = body_of(fixture, state);
+    enum mr_status foreseen =
+        mr_aggregate_check(&fixture->aggregate, head, body, &row, &fixture->error);
+    enum mr_status status =
+        mr_aggregate_add(&fixture->aggregate, head, body, &row, &fixture->error);
+    assert_int_equal(status, foreseen);
+    return status;
 }
 
 void aggregate_take(struct aggregate_fixture *fixture, uint32_t state, struct mr_value a)

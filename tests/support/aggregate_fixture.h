@@ -38,6 +38,7 @@ void aggregate_close(struct aggregate_fixture *fixture);
 /* Make all states empty. */
 void aggregate_clear(struct aggregate_fixture *fixture);
 
+/* Also asserts that mr_aggregate_check foresaw the status. */
 enum mr_status aggregate_add(struct aggregate_fixture *fixture, uint32_t state, struct mr_value a,
                              struct mr_value b, int64_t event_time_ms);
 /* Add a row that must be taken. */

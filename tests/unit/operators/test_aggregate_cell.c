@@ -115,6 +115,52 @@ static void what_does_not_fit_is_refused(void **state)
     aggregate_close(&fixture);
 }
 
+/* Keys of one line are equal, of different lines they differ. */
+static void keys_tell_values_apart(void **state)
+{
+    (void)state;
+    static const char long_text[] = "0123456789abcdef";
+    const struct {
+        struct mr_value value;
+        uint32_t line;
+    } values[] = {
+        {mr_value_int(0), 0},
+        {mr_value_double(-0.0), 0},
+        {mr_value_uint(0), 0},
+        {mr_value_int(5), 1},
+        {mr_value_uint(5), 1},
+        {mr_value_double(5), 1},
+        {mr_value_double(5.5), 2},
+        {mr_value_int(-5), 3},
+        {mr_value_uint(1ull << 63), 4},
+        {mr_value_double(0x1p63), 4},
+        {mr_value_int(INT64_MIN), 5},
+        {mr_value_double(-0x1p63), 5},
+        {mr_value_double(0x1p64), 6},
+        {mr_value_int(INT64_MAX), 7},
+        {mr_value_bool(false), 8},
+        {mr_value_bool(true), 9},
+        {{.kind = MR_KIND_TIMESTAMP, .integer = 5}, 10},
+        {{.kind = MR_KIND_DURATION, .integer = 5}, 11},
+        {text(""), 12},
+        {mr_value_bytes(mr_slice_from("", 0)), 13},
+        {text("5"), 14},
+        {mr_value_string(mr_slice_from("5\0", 2)), 15},
+        {mr_value_string(mr_slice_from(long_text, 15)), 16},
+        {mr_value_bytes(mr_slice_from(long_text, 15)), 17},
+        {mr_value_string(mr_slice_from(long_text, 16)), 18},
+        {mr_value_bytes(mr_slice_from(long_text, 16)), 19},
+    };
+    for (size_t left = 0; left < MR_ARRAY_COUNT(values); left++)
+        for (size_t right = 0; right < MR_ARRAY_COUNT(values); right++) {
+            struct mr_aggregate_key first = mr_aggregate_key_of(&values[left].value);
+            struct mr_aggregate_key second = mr_aggregate_key_of(&values[right].value);
+            assert_int_not_equal(first.bytes[15], 0);
+            assert_int_equal(memcmp(&first, &second, sizeof(first)) == 0,
+                             values[left].line == values[right].line);
+        }
+}
+
 static void declared_types_make_small_cells(void **state)
 {
     (void)state;
@@ -138,6 +184,7 @@ int main(void)
         cmocka_unit_test(values_go_round),
         cmocka_unit_test(values_have_one_order),
         cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(keys_tell_values_apart),
         cmocka_unit_test(declared_types_make_small_cells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
