@@ -396,9 +396,10 @@ enum mr_status mr_state_apply_sealed(struct mr_state *state, struct mr_sealed *s
         *mr_state_add_write(state) = (struct mr_store_write){.kind = MR_STORE_DELETE_RANGE,
                                                              .key = overlay->ranges[i].first,
                                                              .range_end = overlay->ranges[i].end};
+    const struct mr_overlay_record **sorted = mr_state_sort_overlay(state, overlay);
     for (size_t i = 0; i < overlay->records_count; i++) {
-        if (!overlay->records[i].ranged)
-            mr_state_add_record(state, &overlay->records[i]);
+        if (!sorted[i]->ranged)
+            mr_state_add_record(state, sorted[i]);
     }
     enum mr_status status = mr_state_write_batch(state, changelog_offset, changelog_bytes,
                                                  now_wall_ms, now_wall_ms, error);
