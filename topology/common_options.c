@@ -95,7 +95,13 @@ static const struct mr_option_spec watermark_options[] = {
      .default_text = "0s",
      .minimum = 0,
      .maximum = DAYS(366),
-     .help = "Silence after which a partition no longer holds the watermark; 0s: it always does."},
+     .help = "Silence after which a partition no longer holds the watermark, and, when all sources "
+             "are silent, the last windows close; 0s: never."},
+    {.name = "field",
+     .type = MR_OPTION_PATH,
+     .help =
+         "A field with the watermark itself, in the unit of the timestamp: records that have it "
+         "say that no earlier ones follow. Instead of max_delay."},
     {.name = NULL},
 };
 

@@ -32,6 +32,7 @@ static void init_nodes(struct mr_planner *planner)
             .location = entry->name_location,
             .value_slot = MR_SLOT_NONE,
             .timestamp_slot = MR_SLOT_NONE,
+            .watermark_slot = MR_SLOT_NONE,
         };
         planner->nodes[i] = (struct mr_node_draft){
             .graph = &graph->nodes[i], .entry = entry, .plan = &plan->nodes[i]};

@@ -13,6 +13,7 @@ struct binding {
     struct mr_node_draft *node;
     const struct mr_record_view *view;
     const struct mr_yaml_node *yaml; /* the mapping that the options were read from, or NULL */
+    bool in_watermark;               /* the options are a source's `watermark` */
 };
 
 /* ---- Expressions ---- */
@@ -173,7 +174,8 @@ static void check_type(const struct binding *binding, const struct mr_option_spe
     if ((spec->flags & MR_OPTION_LIST) != 0 && type->code != MR_TYPE_ANY &&
         type->code != MR_TYPE_LIST)
         expected = "a list";
-    if (strcmp(spec->name, "timestamp") == 0 && !is_number(type) && type->code != MR_TYPE_STRING &&
+    bool names_time = strcmp(spec->name, "timestamp") == 0 || binding->in_watermark;
+    if (names_time && !is_number(type) && type->code != MR_TYPE_STRING &&
         type->code != MR_TYPE_TIMESTAMP)
         expected = "a number, a text or a timestamp";
     if (expected != NULL)
@@ -216,6 +218,7 @@ static void bind_nested(const struct binding *binding, const struct mr_option_sp
     for (uint32_t i = 0; i < value->count; i++) {
         struct binding nested = *binding;
         nested.yaml = yaml;
+        nested.in_watermark = strcmp(spec->name, "watermark") == 0;
         if (spec->type == MR_OPTION_OBJECTS)
             nested.yaml = yaml == NULL || yaml->kind != MR_YAML_SEQUENCE ? NULL : yaml->items[i];
         bind_set(&nested, &value->objects[i]);
@@ -244,7 +247,8 @@ static void bind_set(const struct binding *binding, const struct mr_options *opt
 void mr_planner_bind(struct mr_planner *planner, struct mr_node_draft *node,
                      const struct mr_record_view *view)
 {
-    struct binding binding = {planner, node, view, node->entry->node};
+    struct binding binding = {
+        .planner = planner, .node = node, .view = view, .yaml = node->entry->node};
     bind_set(&binding, &node->entry->options);
     bind_set(&binding, &node->entry->common);
 }

@@ -210,6 +210,25 @@ static bool has_read_alerts(const struct mr_planner *planner, const struct mr_no
 
 /* ---- Entries' own members ---- */
 
+static void plan_watermark(struct mr_planner *planner, struct mr_plan_node *plan,
+                           const struct mr_option_value *watermark)
+{
+    if (watermark == NULL || !watermark->present)
+        return;
+    const struct mr_options *options = &watermark->objects[0];
+    const struct mr_option_value *field = mr_options_get(options, "field");
+    const struct mr_option_value *delay = mr_options_get(options, "max_delay");
+    plan->max_delay_ms = mr_options_integer(options, "max_delay");
+    plan->idle_timeout_ms = mr_options_integer(options, "idle_timeout");
+    if (!field->present || field->slots == NULL)
+        return;
+    plan->watermark_slot = field->slots[0];
+    if (delay->given)
+        mr_report_add(planner->report, MR_SEVERITY_ERROR, delay->location,
+                      "'max_delay' has no meaning beside 'field': records say the watermark "
+                      "themselves; leave one of them out");
+}
+
 static void plan_source(struct mr_planner *planner, struct mr_node_draft *node)
 {
     static const int64_t units[] = {1000000000, 1000000, 1000, 1, 0};
@@ -221,15 +240,13 @@ static void plan_source(struct mr_planner *planner, struct mr_node_draft *node)
     plan->timestamp_unit_ns = 1000000;
     if (unit != NULL && unit->present)
         plan->timestamp_unit_ns = units[unit->integer];
-    if (unit != NULL && unit->given && (timestamp == NULL || !timestamp->given))
+    plan_watermark(planner, plan, watermark);
+    if (unit != NULL && unit->given && (timestamp == NULL || !timestamp->given) &&
+        plan->watermark_slot == MR_SLOT_NONE)
         mr_report_add(planner->report, MR_SEVERITY_ERROR, unit->location,
                       "'timestamp_unit' has no meaning without 'timestamp'");
     if (timestamp != NULL && timestamp->present && timestamp->slots != NULL)
         plan->timestamp_slot = timestamp->slots[0];
-    if (watermark != NULL && watermark->present) {
-        plan->max_delay_ms = mr_options_integer(&watermark->objects[0], "max_delay");
-        plan->idle_timeout_ms = mr_options_integer(&watermark->objects[0], "idle_timeout");
-    }
     if (ahead != NULL)
         plan->max_ahead_ms = ahead->integer;
 }

@@ -251,6 +251,42 @@ static void find_event_times(struct mr_ingest *ingest, const struct mr_ingest_ru
     }
 }
 
+/* The watermarks that records carry themselves: a running maximum is made of them later
+ * (worker/watermark.h), here each row says its own or nothing. */
+static void find_watermarks(struct mr_ingest *ingest, struct mr_ingest_run *run,
+                            struct mr_batch *batch)
+{
+    const struct mr_plan_node *node = ingest->node;
+    if (ingest->open.repartition || node->watermark_slot == MR_SLOT_NONE)
+        return;
+    const struct mr_value *cells = mr_batch_column(batch, node->watermark_slot);
+    int64_t latest = run->now_wall_ms + node->max_ahead_ms;
+    run->says_ms = mr_arena_take(batch->arena, batch->rows_count * sizeof(*run->says_ms));
+    for (uint32_t row = 0; row < batch->rows_count; row++) {
+        char message[160];
+        int64_t *says_ms = &run->says_ms[row];
+        *says_ms = INT64_MIN;
+        if (ingest->bad[row] || cells[row].kind == MR_KIND_ABSENT ||
+            cells[row].kind == MR_KIND_NULL)
+            continue;
+        if (!event_time_of(cells[row], node->timestamp_unit_ns, says_ms)) {
+            (void)snprintf(message, sizeof(message),
+                           "The watermark's field is %s and not a time in the unit that the source "
+                           "says.",
+                           mr_kind_name((enum mr_kind)cells[row].kind));
+            row_fault(ingest, batch, row, mr_slice_text(message));
+        } else if (node->max_ahead_ms > 0 && *says_ms > latest) {
+            (void)snprintf(message, sizeof(message),
+                           "The watermark %" PRId64 " is %" PRId64
+                           " ms ahead of the clock; max_ahead is %" PRId64 " ms.",
+                           *says_ms, *says_ms - run->now_wall_ms, node->max_ahead_ms);
+            row_fault(ingest, batch, row, mr_slice_text(message));
+        } else if (*says_ms > run->carried_ms) {
+            run->carried_ms = *says_ms;
+        }
+    }
+}
+
 static struct mr_value headers_value(struct mr_headers headers, struct mr_arena *arena)
 {
     struct mr_map_entry *entries = mr_arena_new(arena, headers.count, sizeof(*entries));
@@ -315,14 +351,18 @@ struct mr_view mr_ingest_run(struct mr_ingest *ingest, struct mr_ingest_run *run
     decode_rows(ingest, batch);
     check_keys(ingest, batch);
     find_event_times(ingest, run, batch);
+    find_watermarks(ingest, run, batch);
     fill_meta(ingest, batch);
     return good_rows(ingest, batch, rows, &run->highest_event_ms);
 }
 
-struct mr_view mr_ingest_generated(struct mr_ingest *ingest, struct mr_batch *batch, uint16_t *rows,
-                                   int64_t *highest_event_ms)
+struct mr_view mr_ingest_generated(struct mr_ingest *ingest, struct mr_ingest_run *run,
+                                   struct mr_batch *batch, uint16_t *rows,
+                                   const struct mr_row_fault *fault)
 {
+    ingest->fault = fault;
     memset(ingest->bad, 0, batch->rows_count * sizeof(*ingest->bad));
+    find_watermarks(ingest, run, batch);
     fill_meta(ingest, batch);
-    return good_rows(ingest, batch, rows, highest_event_ms);
+    return good_rows(ingest, batch, rows, &run->highest_event_ms);
 }

@@ -32,6 +32,9 @@ struct mr_ingest_run {
     uint64_t sequence_first;
     int64_t now_wall_ms;
     int64_t highest_event_ms; /* in and out */
+    int64_t carried_ms;       /* in and out: the highest watermark that a record has carried */
+    /* Out, of sources whose records carry it: what each row says, INT64_MIN: nothing; else NULL. */
+    int64_t *says_ms;
     /* Out, of repartitions: what each message says of its writer, in order; marks are no rows of
      * the view. Lives in the arena. */
     struct mr_carried *carried;
@@ -43,9 +46,10 @@ struct mr_ingest_run {
 struct mr_view mr_ingest_run(struct mr_ingest *ingest, struct mr_ingest_run *run,
                              struct mr_arena *arena, struct mr_batch *batch, uint16_t *rows,
                              const struct mr_row_fault *fault);
-/* The same checks for rows that a generator has written into batch. */
-struct mr_view mr_ingest_generated(struct mr_ingest *ingest, struct mr_batch *batch, uint16_t *rows,
-                                   int64_t *highest_event_ms);
+/* The same for rows that a generator has written into batch. Of run: now_wall_ms, times. */
+struct mr_view mr_ingest_generated(struct mr_ingest *ingest, struct mr_ingest_run *run,
+                                   struct mr_batch *batch, uint16_t *rows,
+                                   const struct mr_row_fault *fault);
 /* A batch of the source's domain. */
 void mr_ingest_batch_init(const struct mr_ingest *ingest, struct mr_arena *arena,
                           uint32_t rows_capacity, struct mr_batch *batch);

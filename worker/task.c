@@ -132,7 +132,8 @@ static enum mr_status feed_run(struct mr_task *task, struct mr_task_input *input
                                 .origin = {input->topic, input->partition},
                                 .sequence_first = task->sequence,
                                 .now_wall_ms = lane->writer.now_wall_ms,
-                                .highest_event_ms = input->highest_event_ms};
+                                .highest_event_ms = input->highest_event_ms,
+                                .carried_ms = input->carried_ms};
     note_rows(task, input, messages_count);
     uint64_t bytes = 0;
     for (uint32_t index = 0; index < messages_count; index++)
@@ -141,7 +142,7 @@ static enum mr_status feed_run(struct mr_task *task, struct mr_task_input *input
     struct mr_view view = mr_ingest_run(input->ingest, &run, &lane->batch_arena, &batch, rows,
                                         mr_pipeline_fault(task->pipeline));
     count_rows(task, input, messages_count - run.marks_count);
-    mr_task_take_times(task, input, view, run.carried, run.highest_event_ms);
+    mr_task_take_times(task, input, view, &run);
     enum mr_status status = push_view(task, input, view, error);
     mr_arena_reset(&lane->batch_arena);
     return status;
@@ -219,9 +220,12 @@ static enum mr_status poll_generator(struct mr_task *task, struct mr_task_input 
     if (status == MR_OK) {
         note_rows(task, input, batch.rows_count);
         count_rows(task, input, batch.rows_count);
-        int64_t highest_event_ms = input->highest_event_ms;
-        struct mr_view view = mr_ingest_generated(input->ingest, &batch, rows, &highest_event_ms);
-        mr_task_take_times(task, input, view, NULL, highest_event_ms);
+        struct mr_ingest_run run = {.now_wall_ms = lane->writer.now_wall_ms,
+                                    .highest_event_ms = input->highest_event_ms,
+                                    .carried_ms = input->carried_ms};
+        struct mr_view view = mr_ingest_generated(input->ingest, &run, &batch, rows,
+                                                  mr_pipeline_fault(task->pipeline));
+        mr_task_take_times(task, input, view, &run);
         status = push_view(task, input, view, error);
         input->next_offset = next_position;
     }
@@ -271,7 +275,7 @@ static struct mr_slice encode_progress(struct mr_task *task, struct mr_arena *ar
             .next_offset = input->next_offset,
             .highest_event_ms = input->highest_event_ms,
             .idle = input->idle,
-            .carried_ms = INT64_MIN,
+            .carried_ms = input->carried_ms,
             .producer = mr_slice_text(input->producer),
             .upstreams = input->upstreams.items,
             .upstreams_count = input->upstreams.count};

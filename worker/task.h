@@ -77,6 +77,7 @@ struct mr_task_input {
     int64_t reached_offset;   /* the partition's end when it was reached last: behind markers */
     int64_t reached_next;     /* the next offset then: no record lies between the two */
     int64_t highest_event_ms; /* INT64_MIN: none yet */
+    int64_t carried_ms;       /* the highest watermark that records of a source have carried */
     int64_t open_ms;      /* of sources: how far behind a row's time something of it stays open */
     const char *producer; /* of repartitions: the subtopology that writes it; else "" */
     struct mr_upstreams upstreams; /* and its tasks */
@@ -183,9 +184,9 @@ int64_t mr_task_input_position(const struct mr_task_input *input);
 /* A record of the input has come: it is not silent. */
 void mr_task_input_spoke(struct mr_task *task, struct mr_task_input *input);
 /* Take what a run says of event time, and give its rows their watermarks where the plan asks for
- * them. carried: of repartitions. highest_event_ms: of the input, with the run. */
+ * them. */
 void mr_task_take_times(struct mr_task *task, struct mr_task_input *input, struct mr_view view,
-                        const struct mr_carried *carried, int64_t highest_event_ms);
+                        const struct mr_ingest_run *run);
 /* Recompute the watermark from the inputs and tell the operators when it advanced, or when a wall
  * time that they wait for has come. */
 enum mr_status mr_task_advance(struct mr_task *task, struct mr_error *error) MR_NODISCARD;

@@ -232,6 +232,7 @@ static void place_time(struct mr_task *task, struct mr_task_input *input,
 {
     const struct mr_deployment *deployment = task->lane->deployment;
     input->highest_event_ms = stored == NULL ? INT64_MIN : stored->highest_event_ms;
+    input->carried_ms = stored == NULL ? INT64_MIN : stored->carried_ms;
     input->idle = false;
     input->at_end = false;
     input->spoke_ms = MR_INPUT_UNWATCHED;

@@ -1,12 +1,12 @@
 /* worker/task_time.c — a task's event time: what its inputs allow, and who is silent.
- * Rules (docs/TIME.md): a source partition allows its highest event time less max_delay, a
- * repartition the least of the tasks that write it; the task's watermark is the least over its
- * inputs and never falls. A source partition is idle when it was read to its end and nothing came
- * for idle_timeout of time in which the lane was looking: time in which the process stood still, or
- * could not read, does not count, since records may be waiting. When all inputs are idle or have
- * ended, the watermark rises as far as closes what is open: to the highest event time and the
- * topology's reach behind it (operators/operator.h). All of it is a function of what is in
- * committed progress, so that a restart goes on where it was. */
+ * Rules (docs/TIME.md): a source partition allows its highest event time less max_delay, or the
+ * watermark that its records carry, a repartition the least of the tasks that write it; the task's
+ * watermark is the least over its inputs and never falls. A source partition is idle when it was
+ * read to its end and nothing came for idle_timeout of time in which the lane was looking: time in
+ * which the process stood still, or could not read, does not count, since records may be waiting.
+ * When all inputs are idle or have ended, the watermark rises as far as closes what is open: to the
+ * highest event time and the topology's reach behind it (operators/operator.h). All of it is a
+ * function of what is in committed progress, so that a restart goes on where it was. */
 #include "worker/internal.h"
 
 #include "base/clock.h"
@@ -35,6 +35,18 @@ static bool is_silent(const struct mr_task *task, struct mr_task_input *input)
            lane->watched_ms - lane->interrupted_ms >= settle_ms;
 }
 
+static const struct mr_plan_node *source_of(const struct mr_task *task,
+                                            const struct mr_task_input *input)
+{
+    return &task->lane->deployment->plan->nodes[input->node];
+}
+
+/* Its records carry the watermark. */
+static bool is_punctuated(const struct mr_task *task, const struct mr_task_input *input)
+{
+    return !input->repartition && source_of(task, input)->watermark_slot != MR_SLOT_NONE;
+}
+
 /* The watermark that one input allows; INT64_MAX when it does not hold the task back. */
 static int64_t input_watermark(const struct mr_task *task, struct mr_task_input *input)
 {
@@ -48,32 +60,39 @@ static int64_t input_watermark(const struct mr_task *task, struct mr_task_input 
         input->idle = is_silent(task, input);
     if (input->idle)
         return INT64_MAX;
-    return mr_watermark_held(input->highest_event_ms,
-                             task->lane->deployment->plan->nodes[input->node].max_delay_ms);
+    if (is_punctuated(task, input))
+        return input->carried_ms;
+    return mr_watermark_held(input->highest_event_ms, source_of(task, input)->max_delay_ms);
 }
 
 void mr_task_take_times(struct mr_task *task, struct mr_task_input *input, struct mr_view view,
-                        const struct mr_carried *carried, int64_t highest_event_ms)
+                        const struct mr_ingest_run *ingested)
 {
     const struct mr_plan *plan = task->lane->deployment->plan;
     bool wanted = plan->subtopologies[task->subtopology].row_watermarks;
-    struct mr_watermark_run run = {
-        .task_ms = task->watermark_ms,
-        .others_ms = INT64_MAX,
-        .highest_event_ms = input->highest_event_ms,
-        .max_delay_ms = input->repartition ? 0 : plan->nodes[input->node].max_delay_ms};
+    struct mr_watermark_run run = {.task_ms = task->watermark_ms, .others_ms = INT64_MAX};
     for (uint32_t index = 0; index < task->inputs_count && wanted; index++) {
         if (&task->inputs[index] == input)
             continue;
         int64_t allowed_ms = input_watermark(task, &task->inputs[index]);
         run.others_ms = allowed_ms < run.others_ms ? allowed_ms : run.others_ms;
     }
-    if (input->repartition)
-        mr_upstreams_take_run(&input->upstreams, carried, view.batch->rows_count, &run,
+    if (input->repartition) {
+        mr_upstreams_take_run(&input->upstreams, ingested->carried, view.batch->rows_count, &run,
                               wanted ? mr_batch_watermarks(view.batch) : NULL);
-    else if (wanted)
+    } else if (wanted) {
+        run.highest_ms = input->highest_event_ms;
+        run.max_delay_ms = source_of(task, input)->max_delay_ms;
+        run.times_ms = view.batch->event_times_ms;
+        if (is_punctuated(task, input)) {
+            run.highest_ms = input->carried_ms;
+            run.max_delay_ms = 0;
+            run.times_ms = ingested->says_ms;
+        }
         mr_watermark_rows(&run, view);
-    input->highest_event_ms = highest_event_ms;
+    }
+    input->highest_event_ms = ingested->highest_event_ms;
+    input->carried_ms = ingested->carried_ms;
 }
 
 /* All inputs are silent or have ended: where event time stands when nothing more comes. */

@@ -20,9 +20,11 @@ static inline int64_t mr_watermark_held(int64_t watermark_ms, int64_t held_ms)
 
 /* What a run of rows needs to know. */
 struct mr_watermark_run {
-    int64_t task_ms;          /* the task's watermark before the run */
-    int64_t others_ms;        /* the least that its other inputs allow; INT64_MAX: none holds it */
-    int64_t highest_event_ms; /* of the input before the run; of source partitions */
+    int64_t task_ms;   /* the task's watermark before the run */
+    int64_t others_ms; /* the least that its other inputs allow; INT64_MAX: none holds it */
+    /* Of source partitions: */
+    const int64_t *times_ms; /* by row: event times, or the watermarks that records carry */
+    int64_t highest_ms;      /* of these, before the run */
     int64_t max_delay_ms;
 };
 

@@ -145,6 +145,7 @@ static void check_node(const struct mr_plan *plan, const struct mr_plan_node *no
     for (uint32_t i = 0; node->join != NULL && i < 2; i++)
         check_join_side(plan, node, i);
     check_slot(node->timestamp_slot, read->shape.slots_count, true);
+    check_slot(node->watermark_slot, read->shape.slots_count, true);
     check_slot(node->value_slot, read->shape.slots_count, true);
     if (node->type->role == MR_ROLE_SINK) {
         check_layout(read, node->layout);

@@ -158,6 +158,8 @@ static void put_node(struct mr_buffer *output, struct mr_arena *arena, const str
     put_join(output, arena, plan, node);
     if (node->timestamp_slot != MR_SLOT_NONE)
         PUT(output, "    timestamp slot %u\n", node->timestamp_slot);
+    if (node->watermark_slot != MR_SLOT_NONE)
+        PUT(output, "    watermark slot %u\n", node->watermark_slot);
     if (node->added_slots != NULL) {
         PUT(output, "    as %s", node->as);
         put_slots(output, arena, "slots", node->added_slots, node->type->added_fields_count);

@@ -30,11 +30,45 @@ static void sources_have_their_times(void **state)
     assert_int_equal(in->on_error, MR_ON_ERROR_FAIL);
     const struct mr_plan_node *plain = mr_topology_fixture_node(&fixture, "plain");
     assert_true(plain->timestamp_slot == MR_SLOT_NONE);
+    assert_true(plain->watermark_slot == MR_SLOT_NONE);
     assert_int_equal(plain->timestamp_unit_ns, 1000000);
     assert_int_equal(plain->max_delay_ms, 0);
     assert_int_equal(plain->max_ahead_ms, 3600000);
     assert_int_equal(plain->on_error, MR_ON_ERROR_DEAD_LETTER);
     assert_false(plain->key.given);
+    mr_topology_fixture_close(&fixture);
+}
+
+static void records_may_carry_the_watermark(void **state)
+{
+    (void)state;
+    struct mr_topology_fixture fixture;
+    mr_topology_fixture_open(&fixture,
+                             "  sources:\n"
+                             "    - {name: in, type: kafka, topic: in, timestamp_unit: s, "
+                             "watermark: {field: done.until, idle_timeout: 1s}}\n"
+                             "  sinks:\n    - {name: out, type: kafka, topic: out, from: in}\n");
+    const struct mr_plan_node *in = mr_topology_fixture_node(&fixture, "in");
+    assert_int_equal(
+        in->watermark_slot,
+        mr_topology_fixture_read(mr_topology_fixture_domain(&fixture, "in"), "done.until"));
+    assert_int_equal(in->timestamp_unit_ns, 1000000000);
+    assert_int_equal(in->idle_timeout_ms, 1000);
+    mr_topology_fixture_close(&fixture);
+}
+
+static void a_carried_watermark_has_no_delay_and_is_a_time(void **state)
+{
+    (void)state;
+    struct mr_topology_fixture fixture;
+    mr_topology_fixture_open(&fixture,
+                             "  sources:\n"
+                             "    - {name: in, type: kafka, topic: in, schema: {done: bool}, "
+                             "watermark: {field: done, max_delay: 5s}}\n"
+                             "  sinks:\n    - {name: out, type: kafka, topic: out, from: in}\n");
+    assert_true(mr_topology_fixture_says(&fixture, "'max_delay' has no meaning beside 'field'"));
+    assert_true(
+        mr_topology_fixture_says(&fixture, "'field' needs a number, a text or a timestamp"));
     mr_topology_fixture_close(&fixture);
 }
 
@@ -133,6 +167,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sources_have_their_times),
+        cmocka_unit_test(records_may_carry_the_watermark),
+        cmocka_unit_test(a_carried_watermark_has_no_delay_and_is_a_time),
         cmocka_unit_test(a_unit_needs_a_timestamp),
         cmocka_unit_test(sinks_have_their_parts),
         cmocka_unit_test(state_is_bounded_as_written),

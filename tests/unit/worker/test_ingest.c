@@ -91,7 +91,8 @@ static struct mr_view run(struct fixture *fixture, const struct mr_log_message *
                                 .origin = {"in", 3},
                                 .sequence_first = 40,
                                 .now_wall_ms = NOW_MS,
-                                .highest_event_ms = fixture->highest_event_ms};
+                                .highest_event_ms = fixture->highest_event_ms,
+                                .carried_ms = INT64_MIN};
     struct mr_view view = mr_ingest_run(fixture->ingest, &run, &fixture->rows_arena,
                                         &fixture->batch, fixture->rows, &fault);
     fixture->highest_event_ms = run.highest_event_ms;

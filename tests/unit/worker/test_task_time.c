@@ -139,6 +139,32 @@ static void test_a_crash_keeps_what_is_known(void **state)
     mr_lane_fixture_close(&fixture);
 }
 
+/* Records that carry the watermark move it, others do not; both go on as records. */
+static void test_records_carry_the_watermark(void **state)
+{
+    struct mr_lane_fixture fixture;
+    uint32_t count;
+    (void)state;
+    open_running(&fixture, TOPOLOGY("field: until"));
+    write_time(&fixture, 0, 90000);
+    write_time(&fixture, 1, 90001);
+    mr_lane_fixture_write(&fixture, "in", 0, NULL, "{\"k\":\"x\",\"ts\":5,\"until\":70000}");
+    mr_lane_fixture_write(&fixture, "in", 1, NULL, "{\"k\":\"y\",\"ts\":5,\"until\":80000}");
+    mr_lane_fixture_write(&fixture, "in", 1, NULL, "{\"k\":\"z\",\"ts\":5,\"until\":60000}");
+    wait_for_readers(&fixture, 70000);
+    mr_lane_fixture_settle(&fixture);
+    (void)mr_lane_fixture_read(&fixture, "out", 0, &count);
+    assert_int_equal(count, 5);
+    mr_lane_fixture_crash(&fixture);
+    mr_lane_fixture_start(&fixture);
+    mr_lane_fixture_settle(&fixture);
+    assert_int_equal(task_of(&fixture, false, 1)->watermark_ms, 80000);
+    mr_lane_fixture_write(&fixture, "in", 0, NULL, "{\"k\":\"x\",\"ts\":5,\"until\":100000}");
+    wait_for_readers(&fixture, 80000);
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
 /* A lane that did not look for longer than idle_timeout has not seen silence: records may wait. */
 static void test_time_without_a_look_is_not_silence(void **state)
 {
@@ -164,6 +190,7 @@ int main(void)
         cmocka_unit_test(test_readers_wait_for_every_writer),
         cmocka_unit_test(test_silence_lets_time_go_on),
         cmocka_unit_test(test_a_crash_keeps_what_is_known),
+        cmocka_unit_test(test_records_carry_the_watermark),
         cmocka_unit_test(test_time_without_a_look_is_not_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
