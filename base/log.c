@@ -48,6 +48,11 @@ void mr_log_configure(enum mr_log_level level, enum mr_log_format format)
     atomic_store_explicit(&line_format, (int)format, memory_order_relaxed);
 }
 
+void mr_log_silence(void)
+{
+    atomic_store_explicit(&level_min, MR_LOG_ERROR + 1, memory_order_relaxed);
+}
+
 bool mr_log_level_parse(const char *text, enum mr_log_level *level)
 {
     for (size_t i = 0; i < MR_ARRAY_COUNT(level_names); i++) {

@@ -12,6 +12,8 @@ enum mr_log_level { MR_LOG_DEBUG, MR_LOG_INFO, MR_LOG_WARNING, MR_LOG_ERROR };
 enum mr_log_format { MR_LOG_LOGFMT, MR_LOG_JSON };
 
 void mr_log_configure(enum mr_log_level level, enum mr_log_format format);
+/* Write nothing any more: for a process whose own output says what went wrong. */
+void mr_log_silence(void);
 bool mr_log_level_parse(const char *text, enum mr_log_level *level);
 bool mr_log_enabled(enum mr_log_level level);
 

@@ -102,6 +102,7 @@ extern const struct mr_command mr_command_status;
 extern const struct mr_command mr_command_submit;
 extern const struct mr_command mr_command_tail;
 extern const struct mr_command mr_command_tasks;
+extern const struct mr_command mr_command_test;
 extern const struct mr_command mr_command_top;
 extern const struct mr_command mr_command_validate;
 extern const struct mr_command mr_command_why;

@@ -84,6 +84,21 @@ enum mr_status mr_load_topology(struct mr_arena *arena, const char *path,
     return status;
 }
 
+enum mr_status mr_load_tested(struct mr_arena *arena, const char *path,
+                              const struct mr_catalogue *catalogue, struct mr_report *report,
+                              struct mr_tested *tested, struct mr_error *error)
+{
+    struct mr_substitution substitution = {.lookup = lookup_environment};
+    struct mr_slice text = {0};
+    *tested = (struct mr_tested){0};
+    enum mr_status status = mr_load_file(arena, path, MR_LIMIT_TOPOLOGY_BYTES, &text, error);
+    if (status != MR_OK)
+        return status;
+    mr_report_init(report, arena, strcmp(path, "-") == 0 ? "standard input" : path);
+    mr_topology_parse_tested(text, catalogue, &substitution, arena, report, tested);
+    return MR_OK;
+}
+
 void mr_load_print_findings(const struct mr_report *report)
 {
     for (uint32_t i = 0; i < report->findings_count; i++) {

@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "cli/command.h"
-#include "topology/plan.h"
+#include "topology/tested.h"
 
 /* Read all of a file ("-": standard input), at most size_max bytes. Owner: bytes are in arena.
  * Errors: MR_NOT_FOUND, MR_LIMIT, MR_IO with a sentence. */
@@ -23,6 +23,11 @@ void mr_load_text(struct mr_arena *arena, const char *path, struct mr_slice text
 enum mr_status mr_load_topology(struct mr_arena *arena, const char *path,
                                 const struct mr_catalogue *catalogue, struct mr_report *report,
                                 struct mr_plan **plan, struct mr_error *error) MR_NODISCARD;
+
+/* The same for its tests (topology/tested.h). */
+enum mr_status mr_load_tested(struct mr_arena *arena, const char *path,
+                              const struct mr_catalogue *catalogue, struct mr_report *report,
+                              struct mr_tested *tested, struct mr_error *error) MR_NODISCARD;
 
 /* Print findings, one per line: FILE:LINE:COLUMN: error: sentence. Control characters that the file
  * put into a sentence are escaped. */

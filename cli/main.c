@@ -14,6 +14,7 @@ static const struct {
 } commands[] = {
     {"Topology files", &mr_command_validate},
     {NULL, &mr_command_plan},
+    {NULL, &mr_command_test},
     {NULL, &mr_command_run},
     {NULL, &mr_command_docs},
     {"Topologies of a cluster (--server)", &mr_command_submit},

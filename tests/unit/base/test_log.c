@@ -222,6 +222,15 @@ static void test_flush_sums_up(void **state)
     assert_logged("");
 }
 
+static void test_silence(void **state)
+{
+    (void)state;
+    mr_log_silence();
+    assert_false(mr_log_enabled(MR_LOG_ERROR));
+    mr_log_configure(MR_LOG_INFO, MR_LOG_LOGFMT);
+    assert_true(mr_log_enabled(MR_LOG_ERROR));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +243,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_repeating_lines_are_summed_up, capture_start,
                                         capture_end),
         cmocka_unit_test_setup_teardown(test_flush_sums_up, capture_start, capture_end),
+        cmocka_unit_test(test_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
