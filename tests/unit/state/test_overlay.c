@@ -114,12 +114,54 @@ static void test_adopted_bytes(void **state)
     mr_overlay_deinit(&overlay);
 }
 
+static void test_ranges(void **state)
+{
+    (void)state;
+    struct mr_overlay overlay;
+    mr_overlay_init(&overlay);
+    uint64_t before = mr_overlay_bytes(&overlay);
+    for (int round = 0; round < 2; round++) {
+        char first[] = "a";
+        char end[] = "b";
+        for (size_t i = 0; i < 100; i++)
+            mr_overlay_delete_range(&overlay, mr_slice_text(first), mr_slice_text(end));
+        first[0] = end[0] = 'x'; /* they were copied */
+        assert_int_equal(overlay.ranges_count, 100);
+        assert_true(mr_slice_equal(overlay.ranges[99].first, mr_slice_text("a")));
+        assert_true(mr_slice_equal(overlay.ranges[99].end, mr_slice_text("b")));
+        assert_true(mr_overlay_bytes(&overlay) > before);
+        mr_overlay_reset(&overlay);
+        assert_int_equal(mr_overlay_bytes(&overlay), before);
+    }
+    mr_overlay_deinit(&overlay);
+}
+
+/* A change of a key that a range covers is a change of its own again. */
+static void test_changes_after_a_range(void **state)
+{
+    (void)state;
+    struct mr_overlay overlay;
+    struct mr_slice key = mr_slice_text("key");
+    mr_overlay_init(&overlay);
+    mr_overlay_delete(&overlay, key, mr_hash64(key), false);
+    struct mr_overlay_record *record = mr_overlay_find(&overlay, key, mr_hash64(key));
+    record->ranged = true;
+    put(&overlay, "key", "new");
+    assert_false(record->ranged);
+    record->ranged = true;
+    mr_overlay_delete(&overlay, key, mr_hash64(key), false);
+    assert_false(record->ranged);
+    mr_overlay_deinit(&overlay);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_last_change_wins),
         cmocka_unit_test(test_a_reset_forgets_and_keeps_memory),
         cmocka_unit_test(test_adopted_bytes),
+        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_changes_after_a_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -257,6 +257,49 @@ static void test_objects_from_before(void **state)
     fixture_deinit(&due.fixture);
 }
 
+static void schedule_number(struct due_table *due, int number, int64_t due_ms)
+{
+    char text[8];
+    snprintf(text, sizeof text, "%04d", number);
+    schedule(due, text, due_ms);
+}
+
+/* Keys of the window's middle are moved behind it and leave the cache: the window knows. */
+static void test_window_after_an_apply(void **state)
+{
+    (void)state;
+    enum { NUMBERS = 300, MOVED = 20, KEPT = 31 };
+    struct due_table due;
+    setup(&due, &mr_store_memory);
+    fixture_close(&due.fixture);
+    due.spec.object_size = MR_CACHE_PAYLOAD_MAX;
+    open_table(&due);
+    for (int i = 0; i < NUMBERS; i++)
+        schedule_number(&due, i, i);
+    fixture_commit(&due.fixture);
+    assert_next(&due, NUMBERS, "0000", 1);
+    for (int i = MOVED; i < KEPT; i++)
+        schedule_number(&due, i, 100000 + i);
+    fixture_commit(&due.fixture);
+    assert_true(due.table->order.window_count > KEPT); /* read once, not dropped */
+    for (int i = 100; i < NUMBERS; i++) {
+        char text[8];
+        snprintf(text, sizeof text, "%04d", i);
+        assert_non_null(fixture_find(&due.fixture, due.table, mr_slice_text(text)));
+    }
+    for (int i = 0; i < NUMBERS; i++) {
+        char text[8];
+        snprintf(text, sizeof text, "%04d", i);
+        if (i >= MOVED && i < KEPT)
+            continue;
+        assert_next(&due, NUMBERS, text, 1);
+        remove_key(&due, text);
+    }
+    assert_next(&due, NUMBERS, NULL, 0);
+    assert_next(&due, INT64_MAX, "0020", 2);
+    fixture_deinit(&due.fixture);
+}
+
 static void test_no_ttl(void **state)
 {
     (void)state;
@@ -283,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_full_drops_the_earliest),
         cmocka_unit_test(test_query_tells_due_times),
         cmocka_unit_test(test_objects_from_before),
+        cmocka_unit_test(test_window_after_an_apply),
         cmocka_unit_test(test_no_ttl),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
