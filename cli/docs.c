@@ -58,6 +58,12 @@ static enum mr_exit print_type(struct docs *docs, const char *name)
         print_page(docs);
         return MR_EXIT_FINE;
     }
+    if (strcmp(name, "aggregates") == 0) {
+        if (mr_docs_aggregates(&docs->catalogue, MR_DOCS_TEXT, &docs->page) != MR_OK)
+            return too_long();
+        print_page(docs);
+        return MR_EXIT_FINE;
+    }
     bool found = false;
     for (uint32_t i = 0; i < docs->catalogue.types_count; i++) {
         const struct mr_type_spec *type = docs->catalogue.types[i];
@@ -78,7 +84,8 @@ static enum mr_exit print_list(struct docs *docs)
     if (mr_docs_list(&docs->catalogue, MR_DOCS_TEXT, &docs->page) != MR_OK)
         return too_long();
     print_page(docs);
-    puts("\n`millrace docs TYPE` shows one of them, `millrace docs topology` the file itself.");
+    puts("\n`millrace docs TYPE` shows one of them, `millrace docs topology` the file itself,\n"
+         "`millrace docs aggregates` the functions that sum up groups of rows.");
     return MR_EXIT_FINE;
 }
 
@@ -145,10 +152,15 @@ static enum mr_exit write_all(struct docs *docs, const char *folder)
         return too_long();
     if (code == MR_EXIT_FINE)
         code = write_page(docs, folder, "topology.md");
+    if (code == MR_EXIT_FINE &&
+        mr_docs_aggregates(&docs->catalogue, MR_DOCS_MARKDOWN, &docs->page) != MR_OK)
+        return too_long();
+    if (code == MR_EXIT_FINE)
+        code = write_page(docs, folder, "aggregates.md");
     for (uint32_t i = 0; i < docs->catalogue.types_count && code == MR_EXIT_FINE; i++)
         code = write_type(docs, folder, docs->catalogue.types[i]);
     if (code == MR_EXIT_FINE)
-        printf("%s: %u pages\n", folder, docs->catalogue.types_count + 2);
+        printf("%s: %u pages\n", folder, docs->catalogue.types_count + 3);
     return code;
 }
 
@@ -191,6 +203,7 @@ const struct mr_command mr_command_docs = {
     .operands = "[TYPE]",
     .operands_max = 1,
     .summary = "Show the reference of a type: options, inputs, outputs and state.",
-    .description = "Without TYPE: the list of all types. `topology` is the file's own options.",
+    .description = "Without TYPE: the list of all types. `topology` is the file's own options, "
+                   "`aggregates` the functions for groups of rows.",
     .flags = flags,
     .run = run};

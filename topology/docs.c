@@ -270,6 +270,76 @@ enum mr_status mr_docs_list(const struct mr_catalogue *catalogue, enum mr_docs_f
     return page.status;
 }
 
+/* ---- Aggregate functions ---- */
+
+/* "quantile(x, q)": what may be left out is in brackets. */
+static const char *signature(struct page *page, const struct mr_aggregate_spec *spec)
+{
+    const char *text = mr_arena_format(&page->arena, "%s(", spec->name);
+    const char *comma = "";
+    for (uint32_t i = 0; i < spec->arguments_max; i++, comma = ", ")
+        text = mr_arena_format(&page->arena, i < spec->arguments_min ? "%s%s%s" : "%s[%s%s]", text,
+                               comma, spec->argument_names[i]);
+    for (uint32_t i = 0; i < spec->parameters_count; i++, comma = ", ")
+        text = mr_arena_format(&page->arena, spec->parameters[i].required ? "%s%s%s" : "%s[%s%s]",
+                               text, comma, spec->parameters[i].name);
+    return mr_arena_format(&page->arena, "%s)", text);
+}
+
+static const char *parameter_traits(struct page *page, const struct mr_aggregate_parameter *spec)
+{
+    const char *text = spec->is_integer ? "integer" : "number";
+    text = spec->required
+               ? mr_arena_format(&page->arena, "%s, required", text)
+               : mr_arena_format(&page->arena, "%s, default %g", text, spec->default_number);
+    return mr_arena_format(&page->arena, "%s, %.15g to %.15g", text, spec->minimum, spec->maximum);
+}
+
+static void put_aggregate(struct page *page, const struct mr_aggregate_spec *spec)
+{
+    const char *type =
+        spec->result == MR_TYPE_ANY ? "that of its argument" : field_type(spec->result);
+    heading(page,
+            mr_arena_format(&page->arena, page->markdown ? "`%s`" : "%s", signature(page, spec)));
+    put_folded(page, spec->help, 2);
+    put_text(page, page->markdown ? "\n" : "");
+    put_folded(page, mr_arena_format(&page->arena, "Type of the result: %s.", type), 2);
+    if (page->markdown && spec->parameters_count > 0)
+        put_text(page, "\n| parameter | value | meaning |\n| --- | --- | --- |\n");
+    for (uint32_t i = 0; i < spec->parameters_count; i++) {
+        const struct mr_aggregate_parameter *parameter = &spec->parameters[i];
+        const char *about = parameter_traits(page, parameter);
+        if (page->markdown) {
+            put(page, "| `%s` | %s | ", parameter->name, about);
+            put_cell(page, parameter->help);
+            put_text(page, " |\n");
+        } else {
+            put(page, "    %s (%s)\n", parameter->name, about);
+            put_folded(page, parameter->help, HELP_INDENT + 2);
+        }
+    }
+}
+
+enum mr_status mr_docs_aggregates(const struct mr_catalogue *catalogue, enum mr_docs_form form,
+                                  struct mr_buffer *output)
+{
+    struct page page;
+    page_init(&page, form, output);
+    put_text(&page, page.markdown ? "# Aggregate functions\n\n" : "Aggregate functions\n\n");
+    put_folded(&page,
+               "An operator with the option `aggregates` sums up the rows of a group by calls of "
+               "these functions: `aggregates: {mean: avg(value), p99: 'quantile(value, 0.99)'}`. "
+               "Arguments are expressions over the input's record, evaluated once per row; "
+               "parameters are literal numbers behind them. What stands in brackets may be left "
+               "out. A row whose argument cannot be used, as a text where a number is needed, "
+               "fails by itself (`on_error`); a number that is not finite cannot be used.",
+               2);
+    for (uint32_t i = 0; i < catalogue->aggregates_count; i++)
+        put_aggregate(&page, catalogue->aggregates[i]);
+    mr_arena_deinit(&page.arena);
+    return page.status;
+}
+
 enum mr_status mr_docs_file(enum mr_docs_form form, struct mr_buffer *output)
 {
     struct page page;

@@ -18,6 +18,10 @@ enum mr_status mr_docs_type(const struct mr_catalogue *catalogue, const struct m
 enum mr_status mr_docs_list(const struct mr_catalogue *catalogue, enum mr_docs_form form,
                             struct mr_buffer *output) MR_NODISCARD;
 
+/* Append the page of all aggregate functions: arguments, parameters, what they say. */
+enum mr_status mr_docs_aggregates(const struct mr_catalogue *catalogue, enum mr_docs_form form,
+                                  struct mr_buffer *output) MR_NODISCARD;
+
 /* Append the page of the file's own options (apiVersion, metadata, spec). */
 enum mr_status mr_docs_file(enum mr_docs_form form, struct mr_buffer *output) MR_NODISCARD;
 

@@ -96,6 +96,46 @@ static void lists_and_the_file_have_pages(void **state)
     mr_buffer_deinit(&buffer);
 }
 
+static void aggregate_functions_have_a_page(void **state)
+{
+    (void)state;
+    static const struct mr_aggregate_parameter parameters[] = {
+        {.name = "q", .maximum = 1, .required = true, .help = "The share."},
+        {.name = "bytes",
+         .minimum = 8,
+         .maximum = 100000000,
+         .is_integer = true,
+         .default_number = 64,
+         .help = "a|b"}};
+    static const struct mr_aggregate_spec share = {.name = "share",
+                                                   .help = "A share.",
+                                                   .argument_names = {"x", "y"},
+                                                   .arguments_min = 1,
+                                                   .arguments_max = 2,
+                                                   .parameters = parameters,
+                                                   .parameters_count = 2,
+                                                   .result = MR_TYPE_DOUBLE};
+    static const struct mr_aggregate_spec *const specs[] = {&share};
+    const struct mr_catalogue catalogue = {.aggregates = specs, .aggregates_count = 1};
+    struct mr_buffer buffer;
+    mr_buffer_init(&buffer, 1 << 20);
+    assert_int_equal(mr_docs_aggregates(&catalogue, MR_DOCS_TEXT, &buffer), MR_OK);
+    assert_int_equal(mr_docs_aggregates(&catalogue, MR_DOCS_MARKDOWN, &buffer), MR_OK);
+    assert_int_equal(mr_buffer_append(&buffer, "", 1), MR_OK);
+    static const char *const parts[] = {
+        "\nshare(x[, y], q[, bytes])\n  A share.\n  Type of the result: double.\n",
+        "    q (number, required, 0 to 1)\n        The share.\n",
+        "    bytes (integer, default 64, 8 to 100000000)\n",
+        "\n## `share(x[, y], q[, bytes])`\n\nA share.\n\nType of the result: double.\n\n| param",
+        "| `bytes` | integer, default 64, 8 to 100000000 | a\\|b |\n",
+    };
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        print_message("%s\n", parts[i]);
+        assert_non_null(strstr((char *)buffer.data, parts[i]));
+    }
+    mr_buffer_deinit(&buffer);
+}
+
 static void a_full_buffer_is_told(void **state)
 {
     (void)state;
@@ -112,6 +152,7 @@ int main(void)
         cmocka_unit_test(text_is_folded),
         cmocka_unit_test(markdown_has_tables),
         cmocka_unit_test(lists_and_the_file_have_pages),
+        cmocka_unit_test(aggregate_functions_have_a_page),
         cmocka_unit_test(a_full_buffer_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
