@@ -362,7 +362,6 @@ static enum mr_status store_scan(void *self, struct mr_slice first, struct mr_sl
     struct rocksdb_store *store = self;
     rocksdb_readoptions_t *options = rocksdb_readoptions_create();
     rocksdb_readoptions_set_iterate_upper_bound(options, (const char *)end.data, end.size);
-    rocksdb_readoptions_set_fill_cache(options, 0);
     rocksdb_iterator_t *iterator = rocksdb_create_iterator(store->database, options);
     rocksdb_iter_seek(iterator, (const char *)first.data, first.size);
     while (rocksdb_iter_valid(iterator)) {

@@ -219,8 +219,10 @@ static void add_range(struct mr_table *table, struct mr_slice first_key, struct 
         size_t size = mr_key_write_object(state->key_scratch, table->id, key);
         struct mr_slice stored = mr_slice_from(state->key_scratch, size);
         struct mr_overlay_record *record = mr_overlay_find(overlay, stored, mr_hash64(stored));
-        if (record != NULL && record->tombstone)
-            record->ranged = true;
+        if (record == NULL)
+            continue; /* it was new, and left no trace */
+        MR_ASSERT(record->tombstone);
+        record->ranged = true;
     }
     mr_overlay_delete_range(overlay, first_key, write_end(table, end, scanning->end));
 }
