@@ -64,6 +64,9 @@ class TopologyTestTest(unittest.TestCase):
     def test_what_stops_a_topology_fails_its_test(self):
         self.check_golden("stops", 1)
 
+    def test_time_moves_as_the_test_says(self):
+        self.check_golden("time", 0)
+
     def test_runs_are_the_same(self):
         first = without_times(run("fails.yaml")[1])
         for _ in range(3):
