@@ -295,6 +295,14 @@ static int32_t repartition_width(const struct deploying *deploying, uint32_t ind
                                                        : deploying->options->partitions_count;
 }
 
+/* State that a source feeds directly: its partitions are those of the keys, and
+ * repartitions into the same tasks have as many. */
+static bool follows_sources(const struct deploying *deploying, uint32_t index)
+{
+    const struct mr_plan_subtopology *planned = &deploying->plan->subtopologies[index];
+    return planned->stateful && planned->sources_count > 0;
+}
+
 /* Tasks of a subtopology: its widest input. Repartitions are as wide as the
  * tasks that write them, so that widths spread along them, at most as many
  * steps as there are subtopologies. */
@@ -313,7 +321,9 @@ static void count_tasks(struct deploying *deploying)
     for (uint32_t step = 0; step < plan->subtopologies_count && spreads; step++) {
         spreads = false;
         for (uint32_t index = 0; index < plan->subtopologies_count; index++)
-            for (uint32_t read = 0; read < plan->subtopologies[index].repartitions_count; read++) {
+            for (uint32_t read = 0; !follows_sources(deploying, index) &&
+                                    read < plan->subtopologies[index].repartitions_count;
+                 read++) {
                 int32_t wide =
                     repartition_width(deploying, plan->subtopologies[index].repartitions[read]);
                 if (wide <= deployed[index].tasks_count)

@@ -232,19 +232,19 @@ enum mr_status mr_operator_not_described(struct mr_error *error)
 static const uint8_t no_bytes[1];
 
 /* The key of one row; false when the row was reported. */
-static bool make_key(struct mr_operator_context *context, const struct mr_plan_node *node,
+static bool make_key(struct mr_operator_context *context, const struct mr_plan_key *plan_key,
                      struct mr_batch *batch, uint32_t row, struct mr_slice *key)
 {
     struct mr_slice made = {.data = no_bytes, .size = 0};
-    if (node->key.slots_count > 0) {
+    if (plan_key->slots_count > 0) {
         enum mr_status status =
-            mr_batch_key(batch, node->key.slots, node->key.slots_count, row, &made);
+            mr_batch_key(batch, plan_key->slots, plan_key->slots_count, row, &made);
         if (status != MR_OK) {
             mr_operator_row_error(context, batch, row,
                                   "the record has no key: one of its %u key fields (%s%s) is "
                                   "missing, null or not a plain value",
-                                  node->key.slots_count, node->key.texts[0],
-                                  node->key.slots_count > 1 ? ", ..." : "");
+                                  plan_key->slots_count, plan_key->texts[0],
+                                  plan_key->slots_count > 1 ? ", ..." : "");
             return false;
         }
         if (made.data == NULL)
@@ -263,14 +263,21 @@ const struct mr_slice *mr_operator_keys(struct mr_operator_context *context,
                                         const struct mr_plan_node *node, struct mr_view view,
                                         struct mr_view *keyed)
 {
+    return mr_operator_keys_of(context, &node->key, view, keyed);
+}
+
+const struct mr_slice *mr_operator_keys_of(struct mr_operator_context *context,
+                                           const struct mr_plan_key *plan_key, struct mr_view view,
+                                           struct mr_view *keyed)
+{
     struct mr_batch *batch = view.batch;
     struct mr_slice *keys;
-    if (node->key.slots_count > 0) {
-        MR_ASSERT(node->key.key_id < batch->keys_count);
-        if (batch->group_keys[node->key.key_id] == NULL)
-            batch->group_keys[node->key.key_id] =
+    if (plan_key->slots_count > 0) {
+        MR_ASSERT(plan_key->key_id < batch->keys_count);
+        if (batch->group_keys[plan_key->key_id] == NULL)
+            batch->group_keys[plan_key->key_id] =
                 mr_arena_new(batch->arena, batch->rows_capacity, sizeof(*keys));
-        keys = batch->group_keys[node->key.key_id];
+        keys = batch->group_keys[plan_key->key_id];
     } else {
         keys = mr_arena_new(context->arena, batch->rows_capacity, sizeof(*keys));
     }
@@ -278,10 +285,23 @@ const struct mr_slice *mr_operator_keys(struct mr_operator_context *context,
     uint32_t rows_count = 0;
     for (uint32_t index = 0; index < view.rows_count; index++) {
         uint32_t row = view.rows[index];
-        if (keys[row].data == NULL && !make_key(context, node, batch, row, &keys[row]))
+        if (keys[row].data == NULL && !make_key(context, plan_key, batch, row, &keys[row]))
             continue;
         rows[rows_count++] = (uint16_t)row;
     }
     *keyed = (struct mr_view){.batch = batch, .rows = rows, .rows_count = rows_count};
     return keys;
+}
+
+enum mr_status mr_operator_record_text(struct mr_operator_context *context, uint32_t port,
+                                       const struct mr_batch *batch, uint32_t row,
+                                       struct mr_slice *text, struct mr_error *error)
+{
+    const struct mr_layout *layout = context->instance->node->inputs[port].layout;
+    if (layout->from_payload && layout->edits_count == 0) {
+        *text = batch->payload_nulls[row] ? (struct mr_slice){0} : batch->payloads[row];
+        return MR_OK;
+    }
+    return context->runtime->record_text(context->runtime->argument, context->node, port, batch,
+                                         row, text, error);
 }

@@ -39,6 +39,10 @@ struct mr_operator_runtime {
      * is released. */
     struct mr_batch *(*batch_new)(void *argument, uint32_t node, uint32_t output,
                                   const struct mr_batch *cause, uint32_t rows_capacity);
+    /* The record of a row of an input of a join as JSON text (mr_operator_record_text). */
+    enum mr_status (*record_text)(void *argument, uint32_t node, uint32_t port,
+                                  const struct mr_batch *batch, uint32_t row, struct mr_slice *text,
+                                  struct mr_error *error);
     /* Count rows that came too late for the node. */
     void (*late)(void *argument, uint32_t node, uint32_t rows_count);
 };
@@ -169,5 +173,15 @@ struct mr_batch *mr_operator_batch_new(struct mr_operator_context *context, uint
 const struct mr_slice *mr_operator_keys(struct mr_operator_context *context,
                                         const struct mr_plan_node *node, struct mr_view view,
                                         struct mr_view *keyed);
+/* The same for a key of one of several inputs. */
+const struct mr_slice *mr_operator_keys_of(struct mr_operator_context *context,
+                                           const struct mr_plan_key *plan_key, struct mr_view view,
+                                           struct mr_view *keyed);
+/* A row's record as JSON text, as it arrives at an input whose layout is drawn for writing (joins);
+ * data NULL: a tombstone. Owner: the batch's arena, or the payload itself. Errors: MR_INVALID with
+ * a sentence about the row. */
+enum mr_status mr_operator_record_text(struct mr_operator_context *context, uint32_t port,
+                                       const struct mr_batch *batch, uint32_t row,
+                                       struct mr_slice *text, struct mr_error *error) MR_NODISCARD;
 
 #endif

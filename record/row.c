@@ -456,7 +456,7 @@ static void read_payload(const struct mr_row_shape *shape, struct mr_reader *rea
     batch->payloads[row] = batch->payload_nulls[row] ? (struct mr_slice){0} : read_bytes(reader);
     for (uint32_t index = 0; index < shape->spans_count; index++) {
         struct mr_span span = read_span(reader, batch->payloads[row].size);
-        if (shape->spans[index] != MR_SLOT_NONE)
+        if (shape->spans != NULL && shape->spans[index] != MR_SLOT_NONE)
             mr_batch_span(batch, shape->spans[index])[row] = span;
     }
 }

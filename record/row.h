@@ -35,7 +35,7 @@ enum {
 struct mr_row_shape {
     const uint32_t *slots; /* of the batch at hand; MR_SLOT_NONE: ABSENT to write, not read back */
     uint32_t slots_count;
-    const uint32_t *spans; /* with `whole`; MR_SLOT_NONE as above */
+    const uint32_t *spans; /* with `whole`; MR_SLOT_NONE as above; NULL: none is read back */
     uint32_t spans_count;
     bool whole;   /* the payload with its spans: rows whose records are written later */
     bool message; /* key, offset and timestamp of the message: rows that pass on as they came */

@@ -165,7 +165,8 @@ static bool adds_field(const struct mr_type_spec *type)
 
 static bool has_state(const struct mr_type_spec *type)
 {
-    return type->state_version > 0;
+    /* Joins bound their state by time and by rows of a key. */
+    return type->state_version > 0 && (type->flags & MR_TYPE_PAIRS) == 0;
 }
 
 struct common_option {

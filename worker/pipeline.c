@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "formats/json.h"
 
 #include <stdio.h>
 
@@ -17,6 +18,7 @@ struct pipeline_node {
     uint32_t anomaly_slot;  /* of is_anomaly, where the type adds it */
     int64_t input_held_ms;  /* how far its watermark is behind the task's */
     int64_t output_held_ms; /* and that of its outputs */
+    void *texts[2];         /* of a join: encoders of its inputs' records, where it needs them */
 };
 
 struct mr_pipeline {
@@ -175,6 +177,15 @@ static struct mr_batch *batch_new(void *argument, uint32_t node, uint32_t output
     return batch;
 }
 
+static enum mr_status record_text(void *argument, uint32_t node, uint32_t port,
+                                  const struct mr_batch *batch, uint32_t row, struct mr_slice *text,
+                                  struct mr_error *error)
+{
+    const struct mr_pipeline *pipeline = argument;
+    return mr_format_json.encode(pipeline->nodes[node].texts[port], batch, row, batch->arena, text,
+                                 error);
+}
+
 static void count_late(void *argument, uint32_t node, uint32_t rows_count)
 {
     const struct mr_pipeline *pipeline = argument;
@@ -239,6 +250,23 @@ static void find_held(struct mr_pipeline *pipeline, const struct mr_plan_node *n
         target->output_held_ms += type->reach(node).held_ms;
 }
 
+/* Encoders of the records that a join keeps as text. */
+static enum mr_status open_texts(const struct mr_plan_node *node, struct pipeline_node *target,
+                                 struct mr_error *error)
+{
+    for (uint32_t port = 0; node->join != NULL && port < MR_ARRAY_COUNT(target->texts); port++) {
+        struct mr_encoder_open open = {.layout = node->inputs[port].layout,
+                                       .value_slot = MR_SLOT_NONE};
+        if (node->join->sides[port].text_slot == MR_SLOT_NONE)
+            continue;
+        target->texts[port] = mr_memory_new(1, mr_format_json.encoder_size);
+        enum mr_status status = mr_format_json.encoder_open(target->texts[port], &open, error);
+        if (status != MR_OK)
+            return status;
+    }
+    return MR_OK;
+}
+
 static enum mr_status open_node(struct mr_pipeline *pipeline, const struct mr_plan_node *node,
                                 struct mr_error *error)
 {
@@ -260,6 +288,9 @@ static enum mr_status open_node(struct mr_pipeline *pipeline, const struct mr_pl
         .evaluator = pipeline->open.evaluator,
         .watermark_ms = mr_watermark_held(pipeline->watermark_ms, target->input_held_ms),
         .seed = node_seed(pipeline, node)};
+    enum mr_status status = open_texts(node, target, error);
+    if (status != MR_OK)
+        return status;
     struct mr_operator_open open = {.plan = pipeline->plan,
                                     .node = node,
                                     .state = pipeline->open.state,
@@ -305,6 +336,7 @@ enum mr_status mr_pipeline_create(const struct mr_pipeline_open *open,
                                                     .emit = emit,
                                                     .row_error = report_fault,
                                                     .batch_new = batch_new,
+                                                    .record_text = record_text,
                                                     .late = count_late};
     created->fault = (struct mr_row_fault){.argument = created, .report = report_fault};
     enum mr_status status = open_all(created, error);
@@ -322,7 +354,13 @@ void mr_pipeline_destroy(struct mr_pipeline *pipeline)
     if (pipeline == NULL)
         return;
     for (uint32_t index = 0; index < pipeline->plan->nodes_count; index++) {
-        mr_operator_destroy(pipeline->nodes[index].instance);
+        struct pipeline_node *node = &pipeline->nodes[index];
+        mr_operator_destroy(node->instance);
+        for (uint32_t port = 0; port < MR_ARRAY_COUNT(node->texts); port++) {
+            if (node->texts[port] != NULL)
+                mr_format_json.encoder_close(node->texts[port]);
+            mr_memory_free(node->texts[port]);
+        }
         mr_egress_destroy(pipeline->nodes[index].egress);
     }
     for (uint32_t index = 0; index < pipeline->plan->repartitions_count; index++)

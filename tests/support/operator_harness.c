@@ -242,6 +242,19 @@ static struct mr_batch *on_batch_new(void *argument, uint32_t node, uint32_t out
     return batch;
 }
 
+/* Sources of the harness have nothing to encode. */
+static enum mr_status on_record_text(void *argument, uint32_t node, uint32_t port,
+                                     const struct mr_batch *batch, uint32_t row,
+                                     struct mr_slice *text, struct mr_error *error)
+{
+    MR_UNUSED(argument);
+    MR_UNUSED(node);
+    MR_UNUSED(port);
+    MR_UNUSED(error);
+    *text = batch->payloads[row];
+    return MR_OK;
+}
+
 static void on_late(void *argument, uint32_t node, uint32_t rows_count)
 {
     struct harness *harness = argument;
@@ -343,6 +356,7 @@ void harness_open_sources(struct harness *harness, const char *sources, const ch
         .emit = on_emit,
         .row_error = on_row_error,
         .batch_new = on_batch_new,
+        .record_text = on_record_text,
         .late = on_late,
     };
     harness->watermark_ms = INT64_MIN;

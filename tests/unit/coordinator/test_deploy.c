@@ -180,6 +180,27 @@ static void test_sources_of_one_state_are_copartitioned(void **state)
             "in (2 partitions) and other (3) feed the same keyed state");
 }
 
+/* Keys of a source's partitions meet those of a repartition only where both are equally many. */
+static void test_repartitions_into_a_sources_tasks_are_as_many(void **state)
+{
+    struct fixture *fixture = *state;
+    create(fixture, "in", 2);
+    create(fixture, "other", 7);
+    create(fixture, "out", 1);
+    static const char text[] = HEAD SOURCES(SOURCE("a", "topic: in, key: [k]") SOURCE(
+        "b",
+        "topic: other")) "  operators:\n"
+                         "    - {name: pairs, type: join.interval, left: a, right: b, key: [k], "
+                         "within: {after: 1s}}\n"
+                         "  sinks:\n    - {name: results, type: kafka, from: pairs, topic: out}\n";
+    assert_int_equal(deploy(fixture, text), MR_OK);
+    const struct mr_plan *plan = fixture->deployment->plan;
+    uint32_t joined = mr_plan_node_find(plan, "pairs")->subtopology;
+    assert_int_equal(fixture->deployment->subtopologies[joined].tasks_count, 2);
+    assert_int_equal(plan->repartitions_count, 1);
+    assert_int_equal(fixture->deployment->repartitions[0].partitions_count, 2);
+}
+
 static void test_counts_are_frozen_under_state(void **state)
 {
     struct fixture *fixture = *state;
@@ -263,6 +284,7 @@ int main(void)
         CASE(test_a_dry_run_creates_nothing),
         CASE(test_widths_spread_along_repartitions),
         CASE(test_sources_of_one_state_are_copartitioned),
+        CASE(test_repartitions_into_a_sources_tasks_are_as_many),
         CASE(test_counts_are_frozen_under_state),
         CASE(test_a_stateless_source_may_grow),
         CASE(test_a_topic_created_anew_is_noticed),
