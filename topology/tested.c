@@ -79,10 +79,13 @@ static const char *const source_places[] = {"type",     "topic", "topics",      
                                             "start",    "group", "start_timestamp", "batch",
                                             "consumer", NULL};
 
+/* What records say of where they come from: the topic, or the source's name where there is none.
+ * NULL: several topics. */
 static const char *topic_text(const struct mr_definition_entry *entry)
 {
-    bool log = entry->type != NULL && (entry->type->flags & MR_TYPE_LOG) != 0;
-    return log ? mr_options_text(&entry->options, "topic") : NULL;
+    if (entry->type == NULL || (entry->type->flags & MR_TYPE_LOG) == 0)
+        return entry->role == MR_ROLE_SOURCE ? entry->name : NULL;
+    return mr_options_text(&entry->options, "topic");
 }
 
 static const char *source_topic(struct rewriter *rewriter, const struct mr_definition_entry *source)

@@ -4,8 +4,9 @@
  * writes, with its format, schema, key, timestamp and watermark as they were (what generates
  * records, or reads files, becomes JSON with the same fields), and each sink becomes one of a topic
  * that the test reads, in JSON. An output that a test expects, and that is no sink, gets a sink of
- * its own. Topics: a source keeps its topic's name where no other entry has it, since records and
- * alerts tell it; else it is given.NAME. Sinks: captured.NAME. Pure. Owner: everything lives in the
+ * its own. Topics: a source keeps its topic's name, without one
+ * its own, where no other entry has it, since records and alerts tell it; else it is given.NAME.
+ * Sinks: captured.NAME. Pure. Owner: everything lives in the
  * arena. */
 #ifndef MR_TOPOLOGY_TESTED_H
 #define MR_TOPOLOGY_TESTED_H
