@@ -70,8 +70,9 @@ class Repartition(threading.Thread):
         self.failure = None
 
     def _topic(self):
+        prefix = self.cluster + "."
         return next((name for name in self.kafka.topics()
-                     if name.startswith(self.cluster + ".") and name.endswith("-repartition")), None)
+                     if name.startswith(prefix) and name.endswith("-repartition")), None)
 
     def run(self):
         consumer = Consumer({"bootstrap.servers": self.kafka.brokers, "group.id": "time-oracle",
@@ -160,9 +161,9 @@ def timeline(kafka, unique, tmp_path):
         line.feed.stop()
 
 
-def test_a_stopped_process_is_not_silence(timeline, kafka, unique, runs):
-    """SIGSTOP for three idle timeouts while records come: nobody is called idle, nothing is late."""
-    run = runs(timeline.file(), brokers=kafka.brokers, cluster=unique, threads=2)
+def test_a_stopped_process_is_not_silence(timeline, kafka, unique, runs, tmp_path):
+    """SIGSTOP for three idle timeouts, again and again: nobody is called idle, nothing is late."""
+    run = runs(timeline.file(), brokers=kafka.brokers, cluster=unique, state=tmp_path / "state")
     timeline.begin()
     for _ in range(3):
         timeline.follows()
@@ -175,10 +176,10 @@ def test_a_stopped_process_is_not_silence(timeline, kafka, unique, runs):
     timeline.oracle.check()
 
 
-def test_the_last_record_passes_when_all_are_silent(timeline, kafka, unique, runs):
+def test_the_last_record_passes_when_all_are_silent(timeline, kafka, unique, runs, tmp_path):
     """Within idle_timeout and a commit the watermark stands behind the last record, everywhere;
     a partition that has been silent all along holds nobody."""
-    runs(timeline.file(idle="1s"), brokers=kafka.brokers, cluster=unique, threads=2)
+    runs(timeline.file(), brokers=kafka.brokers, cluster=unique, state=tmp_path / "state")
     timeline.feed.partitions = [1]
     timeline.oracle.start()
     timeline.feed.start()
