@@ -51,6 +51,12 @@ enum mr_status mr_stepped_open(const struct mr_stepped_open *open, struct mr_ste
 
 /* ---- Settling ---- */
 
+/* Jobs that what comes next depends on; keeping house is none. */
+static bool has_jobs(const struct mr_lane *lane)
+{
+    return lane->jobs_count > (lane->housekeeping ? 1u : 0u);
+}
+
 /* Whatever the lane waits for is with another thread: wait for that. Pauses before another try are
  * over at once, since nobody moves the clock meanwhile. */
 static void wait_for_others(struct mr_lane *lane)
@@ -60,15 +66,15 @@ static void wait_for_others(struct mr_lane *lane)
             lane->tasks[index]->retry_ms = 0;
     if (lane->committing != NULL)
         (void)mr_lane_take_commit(lane, COMMIT_WAIT_MS);
-    else if (lane->jobs_count > 0)
-        mr_clock_sleep_ms(KEEPER_WAIT_MS);
     else if (lane->phase == MR_LANE_BACKING_OFF)
         lane->back_off_until_ms = 0;
+    else if (has_jobs(lane) || lane->phase != MR_LANE_RUNNING)
+        mr_clock_sleep_ms(KEEPER_WAIT_MS);
 }
 
 static bool is_ready(const struct mr_lane *lane)
 {
-    return lane->phase == MR_LANE_RUNNING && lane->jobs_count == 0 &&
+    return lane->phase == MR_LANE_RUNNING && !has_jobs(lane) &&
            atomic_load(&lane->tasks_running) == lane->tasks_count && lane->tasks_count > 0;
 }
 
