@@ -379,18 +379,18 @@ void mr_test_judge_state(struct mr_test_judge *judge, const struct mr_test_state
 {
     struct mr_arena *arena = judge->arena;
     const char *key = mr_test_node_text(arena, state->key_values);
-    if (state->state == NULL && held != NULL) {
+    if (state->holds == NULL && held != NULL) {
         struct mr_test_failure *failure =
             mr_test_fail(judge->result, arena, state->location,
                          "%s: expected nothing for the key %s", state->operator_name, key);
         if (failure != NULL)
             failure->nearest = mr_test_json_text(arena, held);
     }
-    if (state->state == NULL)
+    if (state->holds == NULL)
         return;
     struct mr_test_match match = {.arena = arena, .tolerance = state->tolerance};
     if (held != NULL)
-        mr_test_match_value(&match, state->state, held);
+        mr_test_match_value(&match, state->holds, held);
     if (held != NULL && match.differing_count == 0)
         return;
     struct mr_test_failure *failure = mr_test_fail(
@@ -401,7 +401,7 @@ void mr_test_judge_state(struct mr_test_judge *judge, const struct mr_test_state
     struct mr_test_difference *copies =
         mr_arena_new(arena, match.differences_count, sizeof(*copies));
     memcpy(copies, match.differences, match.differences_count * sizeof(*copies));
-    failure->expected = mr_test_node_text(arena, state->state);
+    failure->expected = mr_test_node_text(arena, state->holds);
     failure->nearest = held == NULL ? NULL : mr_test_json_text(arena, held);
     failure->differences = copies;
     failure->differences_count = match.differences_count;

@@ -22,7 +22,7 @@ static const struct mr_option_spec state_options[] = {
 };
 static const struct mr_option_spec state_parts[] = {
     {.name = "key_values", .type = MR_OPTION_RECORDS},
-    {.name = "state", .type = MR_OPTION_OBJECT},
+    {.name = "holds", .type = MR_OPTION_OBJECT},
     {.name = NULL}};
 
 /* ---- Outputs ---- */
@@ -181,7 +181,7 @@ static void read_state_parts(const struct mr_test_reader *reader, const struct m
                              bool absent, struct mr_test_state *state)
 {
     const struct mr_yaml_pair *values = mr_yaml_find(node, "key_values");
-    const struct mr_yaml_pair *held = mr_yaml_find(node, "state");
+    const struct mr_yaml_pair *held = mr_yaml_find(node, "holds");
     if (values == NULL)
         mr_report_add(reader->report, MR_SEVERITY_ERROR, node->location,
                       "an expected state of %s needs 'key_values', a list with a value per field "
@@ -194,10 +194,10 @@ static void read_state_parts(const struct mr_test_reader *reader, const struct m
     }
     if ((held != NULL) == absent)
         mr_report_add(reader->report, MR_SEVERITY_ERROR, node->location,
-                      "an expected state of %s needs %s 'state', a mapping, and 'absent: true'",
+                      "an expected state of %s needs %s 'holds', a mapping, and 'absent: true'",
                       reader->owner, absent ? "only one of" : "one of");
-    else if (held != NULL && mr_test_is_mapping(reader, held->value, "'state'", "a mapping"))
-        state->state = held->value;
+    else if (held != NULL && mr_test_is_mapping(reader, held->value, "'holds'", "a mapping"))
+        state->holds = held->value;
 }
 
 static void read_state(const struct mr_test_reader *reader, const struct mr_yaml_node *node,
@@ -206,7 +206,7 @@ static void read_state(const struct mr_test_reader *reader, const struct mr_yaml
     *state = (struct mr_test_state){.location = node->location};
     if (node->faulty ||
         !mr_test_is_mapping(reader, node, "an expected state",
-                            "a mapping like {operator: score, key_values: [s1], state: {...}}"))
+                            "a mapping like {operator: score, key_values: [s1], holds: {...}}"))
         return;
     struct mr_options_parser parser = {.arena = reader->arena,
                                        .report = reader->report,

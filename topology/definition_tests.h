@@ -71,7 +71,7 @@ struct mr_test_state {
     struct mr_location location;
     const char *operator_name;
     const struct mr_yaml_node *key_values; /* a list */
-    const struct mr_yaml_node *state;      /* a mapping; NULL: nothing is held for the key */
+    const struct mr_yaml_node *holds;      /* a mapping; NULL: nothing is held for the key */
     double tolerance;
 };
 

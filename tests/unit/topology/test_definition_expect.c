@@ -64,7 +64,7 @@ static void expectations_are_read(void **state)
               "        ways.rest: {contains: [{}]}\n"
               "        dead_letters: {messages: [{message_key: k, tombstone: true}]}\n"
               "      expect_state:\n"
-              "        - {operator: score, key_values: [a, 5], state: {mean: 1}}\n"
+              "        - {operator: score, key_values: [a, 5], holds: {mean: 1}}\n"
               "        - {operator: score, key_values: [b], absent: true}\n");
     assert_int_equal(fixture.report.errors_count, 0);
     const struct mr_test *test = &fixture.tested.tests[0];
@@ -83,8 +83,8 @@ static void expectations_are_read(void **state)
     assert_int_equal(test->expect_state.states_count, 2);
     assert_string_equal(test->expect_state.states[0].operator_name, "score");
     assert_int_equal(test->expect_state.states[0].key_values->count, 2);
-    assert_non_null(test->expect_state.states[0].state);
-    assert_null(test->expect_state.states[1].state);
+    assert_non_null(test->expect_state.states[0].holds);
+    assert_null(test->expect_state.states[1].holds);
     mr_arena_deinit(&fixture.arena);
 }
 
@@ -108,9 +108,9 @@ static void wrong_expectations_are_errors(void **state)
          "but branch keeps none"},
         {"expect_state: [{operator: score, absent: true}]", "needs 'key_values'"},
         {"expect_state: [{operator: score, key_values: [{}], absent: true}]", "a value of a key"},
-        {"expect_state: [{operator: score, key_values: [a]}]", "needs one of 'state'"},
-        {"expect_state: [{operator: score, key_values: [a], state: {}, absent: true}]",
-         "needs only one of 'state'"},
+        {"expect_state: [{operator: score, key_values: [a]}]", "needs one of 'holds'"},
+        {"expect_state: [{operator: score, key_values: [a], holds: {}, absent: true}]",
+         "needs only one of 'holds'"},
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         char test[256];
