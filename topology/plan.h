@@ -49,6 +49,9 @@ struct mr_plan_domain {
     /* Output with declared new rows: slot of each declared field, in the spec's order. */
     uint32_t *field_slots;
     uint32_t field_slots_count;
+    /* DERIVED_ROWS: what each slot holds of the inputs' records, for the fingerprint of rows that
+     * are kept in state (record/row.h); NULL of slots that operators behind it write. */
+    const char *const *slot_names;
 };
 
 /* One edge: rows of an output of `producer` go to input `port` of `consumer`. */

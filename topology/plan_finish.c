@@ -20,6 +20,23 @@ static void finish_reads(struct mr_planner *planner, const struct mr_domain_draf
     domain->reads = reads;
 }
 
+static void finish_slot_names(struct mr_planner *planner, const struct mr_domain_draft *draft,
+                              struct mr_plan_domain *domain)
+{
+    struct mr_arena *arena = planner->arena;
+    const char **names = mr_arena_new(arena, draft->columns_count, sizeof(*names));
+    for (uint32_t i = 0; i < draft->columns_count; i++) {
+        const struct mr_column_draft *column = &draft->columns[i];
+        if (column->input_slots != NULL && column->path.text != NULL)
+            names[i] = column->is_edit ? mr_arena_format(arena, "edit %s", column->path.text)
+                                       : column->path.text;
+    }
+    for (uint32_t field = 0; field < MR_META_COUNT; field++)
+        if (draft->meta_slots[field] != MR_SLOT_NONE)
+            names[draft->meta_slots[field]] = mr_arena_format(arena, "meta %u", field);
+    domain->slot_names = names;
+}
+
 static void finish_domain(struct mr_planner *planner, const struct mr_domain_draft *draft,
                           struct mr_plan_domain *domain)
 {
@@ -29,6 +46,8 @@ static void finish_domain(struct mr_planner *planner, const struct mr_domain_dra
                                             .keys_count = draft->keys_count};
     if (draft->kind == MR_DOMAIN_SOURCE || draft->kind == MR_DOMAIN_REPARTITION)
         finish_reads(planner, draft, domain);
+    if (draft->kind == MR_DOMAIN_DERIVED)
+        finish_slot_names(planner, draft, domain);
     const char **names = mr_arena_new(planner->arena, draft->spans_count, sizeof(*names));
     for (uint32_t i = 0; i < draft->spans_count; i++)
         names[i] = draft->spans[i].name;

@@ -64,6 +64,7 @@ static const struct operator_case cases[] = {
     {"map", "from: in, set: {twice: 'value * 2.0', name: 'k + \"!\"'}, remove: [tags]", "", false,
      true},
     {"merge", "inputs: [in, in2]", "", true, true},
+    {"sort", "from: in, key: [k], max_records: 90", "late", false, false},
 };
 
 struct generator_case {

@@ -81,6 +81,11 @@ EXPECTED = {
         lambda rows: sorted((row["order"], row["ts"]) for row in rows)
         == [("o1", 1000), ("o2", 2000)]
     ),
+    "sort": (
+        lambda rows: [row["ts"] for row in rows if row["sensor"] == "s1"]
+        == [1000, 3000, 9000, 12000]
+        and len(rows) == 5
+    ),
     "deduplicate": (
         lambda rows: sorted((row["id"], row["ts"]) for row in rows)
         == [("a", 1000), ("a", 61000), ("b", 2000)]

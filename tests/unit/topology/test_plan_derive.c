@@ -43,6 +43,38 @@ static void a_write_of_one_input_is_absent_in_the_other(void **state)
     mr_topology_fixture_close(&fixture);
 }
 
+static void slots_say_what_they_hold(void **state)
+{
+    (void)state;
+    struct mr_topology_fixture fixture;
+    mr_topology_fixture_open(
+        &fixture,
+        "  sources:\n"
+        "    - {name: a, type: kafka, topic: a, key: [id]}\n"
+        "    - {name: b, type: kafka, topic: b, key: [id]}\n"
+        "  operators:\n"
+        "    - {name: m, type: map, from: b, set: {x: v + 1.0}}\n"
+        "    - {name: all, type: merge, inputs: [a, m]}\n"
+        "    - {name: f, type: filter, from: all, where: pos.x > 1.0 && meta.offset > 5}\n"
+        "    - {name: score, type: detect.zscore, from: f, key: [id], field: v}\n"
+        "  sinks:\n"
+        "    - {name: out, type: kafka, topic: out, from: score}\n");
+    const struct mr_plan_domain *domain = mr_topology_fixture_domain(&fixture, "all");
+    const struct mr_plan_node *score = mr_topology_fixture_node(&fixture, "score");
+    static const char *const expected[] = {"id", "v", "pos.x", "edit x", "meta 3"};
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        bool found = false;
+        for (uint32_t slot = 0; slot < domain->shape.slots_count; slot++)
+            found = found || (domain->slot_names[slot] != NULL &&
+                              strcmp(domain->slot_names[slot], expected[i]) == 0);
+        if (!found)
+            fail_msg("no slot holds %s", expected[i]);
+    }
+    assert_null(domain->slot_names[score->added_slots[0]]); /* made behind */
+    assert_null(mr_topology_fixture_domain(&fixture, "a")->slot_names);
+    mr_topology_fixture_close(&fixture);
+}
+
 static void keys_and_spans_are_mapped(void **state)
 {
     (void)state;
@@ -159,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_write_of_one_input_is_absent_in_the_other),
+        cmocka_unit_test(slots_say_what_they_hold),
         cmocka_unit_test(keys_and_spans_are_mapped),
         cmocka_unit_test(inputs_grouped_otherwise_lose_the_key),
         cmocka_unit_test(the_element_replaces_the_field),

@@ -1,0 +1,580 @@
+/* operators/sort.c — sort: records in the order of their event times.
+ * Design: a record waits in a timed table, due at its event time, until the watermark has passed
+ * it; then all that are due leave, the earliest first, of one time in the order in which they came.
+ * That is the order of all records of the task and so of each key's. Rows are kept as record/row.h
+ * writes them, so that they leave in a row space of their own. When more than `max_records` wait
+ * the earliest leaves before its time. What comes behind it with an earlier time is late, as is
+ * what comes behind the watermark: the output is in order in any case. Whether a record pushes
+ * another one out does not depend on how records are cut into batches: those whose time has come by
+ * the record's own watermark are pushed out first, and count as due.
+ *
+ * Stored, version 1 (little-endian). Table "rows", key: u64 sequence, big-endian; due: event time
+ *   0  uint32  bytes of key and row together
+ *   4  uint32 size of the group's key, the key, the row (record/row.h): up to 1020 bytes
+ * and the rest in slots of 4096 bytes. Table "keys", by the group's key, for queries
+ *   0  uint64  records that wait
+ *   8  int64   latest event time in ms of those that came
+ * Table "task", one object with an empty key
+ *   0  uint64  next sequence
+ *   8  int64   event time in ms of the last record that left before its time; INT64_MIN: none */
+#include "operators/operator.h"
+
+#include "base/assert.h"
+#include "base/endian.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "operators/estimate.h"
+#include "operators/registry.h"
+#include "record/row.h"
+
+enum {
+    SORT_VERSION = 1,
+    INLINE_BYTES = 1020,
+    ROW_HEAD_BYTES = 4,
+    KEY_HEAD_BYTES = 4,
+    SEQUENCE_BYTES = 8,
+    ENTRY_BYTES = 16, /* of tables "keys" and "task" */
+    SLOT_BYTES = MR_LIMIT_STATE_SLOT_BYTES,
+    SLOTS_MAX = (MR_LIMIT_ROW_BYTES + MR_LIMIT_KEY_BYTES) / SLOT_BYTES + 1,
+    OUTPUT_LATE = 1,
+    ESTIMATED_ROW_BYTES = 512 /* of a record: what `plan` states is for such */
+};
+
+static const char keys_table[] = "keys";
+
+struct sort_row {
+    uint32_t size; /* of all bytes, those in slots too */
+    uint8_t bytes[INLINE_BYTES];
+};
+
+struct sort_key {
+    uint64_t held_count;
+    int64_t latest_ms;
+};
+
+struct sort_task {
+    uint64_t next_sequence;
+    int64_t released_ms;
+};
+
+struct sort {
+    const struct mr_plan_node *node;
+    struct mr_table *rows;
+    struct mr_table *keys;
+    struct mr_table *task;
+    int64_t records_max;
+    struct mr_row_shape written; /* the input's cells */
+    struct mr_row_shape read;    /* the same in the main output's domain */
+    uint32_t *slots;             /* of both shapes */
+    const char **names;
+};
+
+/* ---- Stored objects ---- */
+
+static uint32_t inline_size(uint32_t size)
+{
+    return size < INLINE_BYTES ? size : INLINE_BYTES;
+}
+
+static size_t row_encode(const void *object, uint8_t *output)
+{
+    const struct sort_row *row = object;
+    mr_put_u32le(output, row->size);
+    memcpy(output + ROW_HEAD_BYTES, row->bytes, inline_size(row->size));
+    return ROW_HEAD_BYTES + inline_size(row->size);
+}
+
+static bool row_decode(void *object, uint32_t version, struct mr_slice stored)
+{
+    struct sort_row *row = object;
+    if (version != SORT_VERSION || stored.size < ROW_HEAD_BYTES)
+        return false;
+    row->size = mr_get_u32le(stored.data);
+    if (stored.size != ROW_HEAD_BYTES + inline_size(row->size) || row->size < KEY_HEAD_BYTES)
+        return false;
+    memcpy(row->bytes, stored.data + ROW_HEAD_BYTES, inline_size(row->size));
+    return true;
+}
+
+static size_t key_encode(const void *object, uint8_t *output)
+{
+    const struct sort_key *key = object;
+    mr_put_u64le(output, key->held_count);
+    mr_put_u64le(output + 8, (uint64_t)key->latest_ms);
+    return ENTRY_BYTES;
+}
+
+static bool key_decode(void *object, uint32_t version, struct mr_slice stored)
+{
+    struct sort_key *key = object;
+    if (version != SORT_VERSION || stored.size != ENTRY_BYTES)
+        return false;
+    key->held_count = mr_get_u64le(stored.data);
+    key->latest_ms = (int64_t)mr_get_u64le(stored.data + 8);
+    return true;
+}
+
+static size_t task_encode(const void *object, uint8_t *output)
+{
+    const struct sort_task *task = object;
+    mr_put_u64le(output, task->next_sequence);
+    mr_put_u64le(output + 8, (uint64_t)task->released_ms);
+    return ENTRY_BYTES;
+}
+
+static bool task_decode(void *object, uint32_t version, struct mr_slice stored)
+{
+    struct sort_task *task = object;
+    if (version != SORT_VERSION || stored.size != ENTRY_BYTES)
+        return false;
+    task->next_sequence = mr_get_u64le(stored.data);
+    task->released_ms = (int64_t)mr_get_u64le(stored.data + 8);
+    return true;
+}
+
+static enum mr_status sort_describe(const struct mr_state_object *object, struct mr_arena *arena,
+                                    struct mr_state_description *description,
+                                    struct mr_error *error)
+{
+    MR_UNUSED(arena);
+    struct sort_key key;
+    if (!key_decode(&key, object->version, object->encoded))
+        return mr_operator_not_described(error);
+    mr_describe_member(description, "waiting", mr_value_int((int64_t)key.held_count));
+    mr_describe_time(description, "latest", key.latest_ms);
+    return MR_OK;
+}
+
+/* ---- Opening ---- */
+
+static enum mr_status open_tables(struct sort *sort, const struct mr_operator_open *open,
+                                  struct mr_error *error)
+{
+    const struct mr_plan_node *node = open->node;
+    struct mr_table_spec rows = {.operator_name = node->name,
+                                 .name = "rows",
+                                 .version = SORT_VERSION,
+                                 .object_size = sizeof(struct sort_row),
+                                 .encode = row_encode,
+                                 .encoded_size_max = ROW_HEAD_BYTES + INLINE_BYTES,
+                                 .decode = row_decode,
+                                 .slot_bytes = SLOT_BYTES,
+                                 .slots_max = SLOTS_MAX,
+                                 .timed = true};
+    struct mr_table_spec keys = {.operator_name = node->name,
+                                 .name = keys_table,
+                                 .version = SORT_VERSION,
+                                 .object_size = sizeof(struct sort_key),
+                                 .encode = key_encode,
+                                 .encoded_size_max = ENTRY_BYTES,
+                                 .decode = key_decode,
+                                 .ttl_ms = node->state_ttl_ms,
+                                 .keys_max = node->state_keys_max,
+                                 .bytes_max = node->state_bytes_max,
+                                 .on_full = node->state_full_fails ? MR_ON_FULL_FAIL
+                                                                   : MR_ON_FULL_EVICT_OLDEST};
+    struct mr_table_spec task = {.operator_name = node->name,
+                                 .name = "task",
+                                 .version = SORT_VERSION,
+                                 .object_size = sizeof(struct sort_task),
+                                 .encode = task_encode,
+                                 .encoded_size_max = ENTRY_BYTES,
+                                 .decode = task_decode};
+    enum mr_status status = mr_table_open(open->state, &rows, &sort->rows, error);
+    if (status == MR_OK)
+        status = mr_table_open(open->state, &keys, &sort->keys, error);
+    return status != MR_OK ? status : mr_table_open(open->state, &task, &sort->task, error);
+}
+
+/* All cells of the main output's rows that come from the input, by name: what is stored does not
+ * depend on the order in which the plan numbers them. */
+static void open_shapes(struct sort *sort, const struct mr_plan *plan)
+{
+    const struct mr_plan_input *input = &sort->node->inputs[0];
+    const struct mr_plan_domain *domain = &plan->domains[sort->node->outputs[0].domain];
+    uint32_t slots_count = domain->shape.slots_count;
+    uint32_t spans_count = domain->shape.spans_count;
+    uint32_t *written = mr_memory_new(2 * (size_t)slots_count + spans_count + 1, sizeof(*written));
+    uint32_t *read = written + slots_count;
+    uint32_t *spans = read + slots_count;
+    uint32_t count = 0;
+    sort->slots = written;
+    sort->names = mr_memory_new(slots_count + 1, sizeof(*sort->names));
+    for (uint32_t slot = 0; slot < slots_count; slot++) {
+        const char *name = domain->slot_names[slot];
+        if (name == NULL || input->slot_map[slot] == MR_SLOT_NONE)
+            continue;
+        uint32_t at = count++;
+        for (; at > 0 && strcmp(sort->names[at - 1], name) > 0; at--) {
+            sort->names[at] = sort->names[at - 1];
+            written[at] = written[at - 1];
+            read[at] = read[at - 1];
+        }
+        sort->names[at] = name;
+        written[at] = input->slot_map[slot];
+        read[at] = slot;
+    }
+    for (uint32_t span = 0; span < spans_count; span++)
+        spans[span] = span;
+    sort->written = (struct mr_row_shape){.slots = written,
+                                          .slots_count = count,
+                                          .spans = input->span_map,
+                                          .spans_count = spans_count,
+                                          .whole = true,
+                                          .message = true};
+    sort->written.fingerprint = mr_row_fingerprint(sort->names, count, true, true);
+    sort->read = sort->written;
+    sort->read.slots = read;
+    sort->read.spans = spans;
+}
+
+static enum mr_status sort_open(void *self, const struct mr_operator_open *open,
+                                struct mr_error *error)
+{
+    struct sort *sort = self;
+    sort->node = open->node;
+    sort->records_max = mr_options_integer(&open->node->options, "max_records");
+    open_shapes(sort, open->plan);
+    return open_tables(sort, open, error);
+}
+
+static void sort_close(void *self)
+{
+    struct sort *sort = self;
+    mr_memory_free(sort->slots);
+    mr_memory_free(sort->names);
+}
+
+/* ---- Rows out ---- */
+
+/* Rows of the main output that are being gathered. */
+struct leaving {
+    struct mr_operator_context *context;
+    const struct mr_batch *cause; /* NULL: the watermark */
+    struct mr_batch *batch;
+};
+
+static void leaving_emit(struct leaving *leaving)
+{
+    if (leaving->batch == NULL)
+        return;
+    struct mr_view view = mr_batch_view(leaving->batch);
+    leaving->batch = NULL;
+    mr_operator_emit(leaving->context, 0, view);
+}
+
+/* The bytes of the row object at hand, from the context's arena. */
+static enum mr_status take_bytes(struct sort *sort, struct sort_row *row, struct mr_arena *arena,
+                                 struct mr_slice *bytes, struct mr_error *error)
+{
+    uint8_t *output = mr_arena_take(arena, row->size);
+    uint32_t size = row->size;
+    memcpy(output, row->bytes, inline_size(size));
+    for (uint32_t offset = INLINE_BYTES; offset < size; offset += SLOT_BYTES) {
+        void *slot;
+        enum mr_status status = mr_table_slot(sort->rows, row, (offset - INLINE_BYTES) / SLOT_BYTES,
+                                              false, &slot, error);
+        if (status != MR_OK)
+            return status;
+        memcpy(output + offset, slot, size - offset < SLOT_BYTES ? size - offset : SLOT_BYTES);
+    }
+    *bytes = mr_slice_from(output, size);
+    return MR_OK;
+}
+
+static enum mr_status count_left(struct sort *sort, struct mr_slice key, struct mr_error *error)
+{
+    void *object;
+    uint64_t hash = mr_hash64(key);
+    enum mr_status status = mr_table_find(sort->keys, key, hash, &object, error);
+    if (status == MR_NOT_FOUND)
+        return MR_OK; /* a bound of `state:` has made the task forget it */
+    if (status != MR_OK)
+        return status;
+    struct sort_key *entry = object;
+    if (entry->held_count <= 1)
+        return mr_table_remove(sort->keys, key, hash, error);
+    entry->held_count--;
+    mr_table_dirty(sort->keys, object);
+    return MR_OK;
+}
+
+/* Take out the earliest row with a time up to until_ms, if there is one. */
+static enum mr_status leave(struct sort *sort, struct leaving *leaving, int64_t until_ms,
+                            int64_t *time_ms, bool *found, struct mr_error *error)
+{
+    struct mr_slice key;
+    struct mr_slice bytes;
+    uint8_t sequence[SEQUENCE_BYTES];
+    uint64_t hash;
+    void *object;
+    enum mr_status status =
+        mr_table_next_due(sort->rows, until_ms, &key, &hash, &object, found, error);
+    if (status != MR_OK || !*found)
+        return status;
+    MR_ASSERT(key.size == SEQUENCE_BYTES);
+    memcpy(sequence, key.data, SEQUENCE_BYTES);
+    status = take_bytes(sort, object, leaving->context->arena, &bytes, error);
+    if (status == MR_OK)
+        status = mr_table_remove(sort->rows, mr_slice_from(sequence, SEQUENCE_BYTES), hash, error);
+    if (status != MR_OK)
+        return status;
+    uint32_t key_size = mr_get_u32le(bytes.data);
+    if (key_size > bytes.size - KEY_HEAD_BYTES)
+        return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_RESTORE,
+                       "the bytes of a record that waits are not what was written");
+    struct mr_slice group = mr_slice_from(bytes.data + KEY_HEAD_BYTES, key_size);
+    struct mr_slice row =
+        mr_slice_from(group.data + key_size, bytes.size - KEY_HEAD_BYTES - key_size);
+    if (leaving->batch == NULL)
+        leaving->batch =
+            mr_operator_batch_new(leaving->context, 0, leaving->cause, MR_LIMIT_BATCH_ROWS);
+    struct mr_batch *batch = leaving->batch;
+    status = mr_row_read(&sort->read, row, batch, batch->rows_count, error);
+    if (status != MR_OK)
+        return status;
+    *time_ms = batch->event_times_ms[batch->rows_count];
+    status = count_left(sort, group, error);
+    if (++batch->rows_count == batch->rows_capacity)
+        leaving_emit(leaving);
+    return status;
+}
+
+static enum mr_status sort_watermark(void *self, struct mr_operator_context *context,
+                                     struct mr_error *error)
+{
+    struct sort *sort = self;
+    struct leaving leaving = {.context = context};
+    enum mr_status status = mr_table_expire(sort->keys, context->watermark_ms, error);
+    bool found = context->watermark_ms > INT64_MIN;
+    while (status == MR_OK && found) {
+        int64_t time_ms;
+        status = leave(sort, &leaving, context->watermark_ms - 1, &time_ms, &found, error);
+    }
+    if (status == MR_OK)
+        leaving_emit(&leaving);
+    return status;
+}
+
+/* ---- Rows in ---- */
+
+static enum mr_status put_bytes(struct sort *sort, struct sort_row *row, struct mr_slice bytes,
+                                struct mr_error *error)
+{
+    row->size = (uint32_t)bytes.size;
+    memcpy(row->bytes, bytes.data, inline_size(row->size));
+    for (uint32_t offset = INLINE_BYTES; offset < bytes.size; offset += SLOT_BYTES) {
+        void *slot;
+        size_t rest = bytes.size - offset;
+        enum mr_status status = mr_table_slot(sort->rows, row, (offset - INLINE_BYTES) / SLOT_BYTES,
+                                              true, &slot, error);
+        if (status != MR_OK)
+            return status;
+        memcpy(slot, bytes.data + offset, rest < SLOT_BYTES ? rest : SLOT_BYTES);
+    }
+    return MR_OK;
+}
+
+static enum mr_status count_came(struct sort *sort, struct mr_slice key, int64_t event_time_ms,
+                                 struct mr_error *error)
+{
+    void *object;
+    bool created;
+    enum mr_status status =
+        mr_table_get(sort->keys, key, mr_hash64(key), event_time_ms, &object, &created, error);
+    if (status != MR_OK)
+        return status;
+    struct sort_key *entry = object;
+    if (created || event_time_ms > entry->latest_ms)
+        entry->latest_ms = event_time_ms;
+    entry->held_count++;
+    mr_table_dirty(sort->keys, object);
+    return MR_OK;
+}
+
+/* Keep a row of size bytes. */
+static enum mr_status keep(struct sort *sort, struct mr_operator_context *context,
+                           const struct mr_batch *batch, uint32_t row, struct mr_slice key,
+                           size_t size, uint64_t sequence, struct mr_error *error)
+{
+    int64_t event_time_ms = batch->event_times_ms[row];
+    size_t total = KEY_HEAD_BYTES + key.size + size;
+    uint8_t *bytes = mr_arena_take(context->arena, total);
+    mr_put_u32le(bytes, (uint32_t)key.size);
+    if (key.size > 0)
+        memcpy(bytes + KEY_HEAD_BYTES, key.data, key.size);
+    mr_row_write(&sort->written, batch, row, bytes + KEY_HEAD_BYTES + key.size);
+    uint8_t place[SEQUENCE_BYTES];
+    mr_put_u64be(place, sequence);
+    struct mr_slice place_key = mr_slice_from(place, sizeof(place));
+    void *object;
+    bool created;
+    enum mr_status status = mr_table_get(sort->rows, place_key, mr_hash64(place_key), event_time_ms,
+                                         &object, &created, error);
+    if (status != MR_OK)
+        return status;
+    MR_ASSERT(created);
+    mr_table_schedule(sort->rows, object,
+                      event_time_ms == INT64_MIN ? INT64_MIN + 1 : event_time_ms);
+    status = put_bytes(sort, object, mr_slice_from(bytes, total), error);
+    return status != MR_OK ? status : count_came(sort, key, event_time_ms, error);
+}
+
+/* One row, which has a key. *late: it is for the other output. */
+static enum mr_status take_row(struct sort *sort, struct leaving *leaving, struct mr_batch *batch,
+                               uint32_t row, struct mr_slice key, struct sort_task *task,
+                               bool *late, struct mr_error *error)
+{
+    int64_t event_time_ms = batch->event_times_ms[row];
+    int64_t watermark_ms = mr_operator_row_watermark(batch, row);
+    size_t size;
+    *late = event_time_ms < watermark_ms || event_time_ms < task->released_ms;
+    if (*late)
+        return MR_OK;
+    enum mr_status status = mr_row_size(&sort->written, batch, row, &size, error);
+    if (status == MR_LIMIT) {
+        mr_operator_row_error(leaving->context, batch, row, "%s", error->message);
+        return MR_OK;
+    }
+    if (status == MR_OK)
+        status = keep(sort, leaving->context, batch, row, key, size, task->next_sequence++, error);
+    while (status == MR_OK && mr_table_keys(sort->rows) > sort->records_max) {
+        bool found;
+        int64_t time_ms = INT64_MIN;
+        status = leave(sort, leaving, INT64_MAX, &time_ms, &found, error);
+        MR_ASSERT(status != MR_OK || found);
+        if (time_ms >= watermark_ms && time_ms > task->released_ms)
+            task->released_ms = time_ms; /* else it was due */
+    }
+    return status;
+}
+
+static enum mr_status load_task(struct sort *sort, struct sort_task *task, struct mr_error *error)
+{
+    void *object;
+    *task = (struct sort_task){.released_ms = INT64_MIN};
+    enum mr_status status = mr_table_find(sort->task, (struct mr_slice){0},
+                                          mr_hash64((struct mr_slice){0}), &object, error);
+    if (status == MR_OK)
+        *task = *(struct sort_task *)object;
+    return status == MR_NOT_FOUND ? MR_OK : status;
+}
+
+static enum mr_status store_task(struct sort *sort, const struct sort_task *task,
+                                 struct mr_error *error)
+{
+    void *object;
+    bool created;
+    enum mr_status status =
+        mr_table_get(sort->task, (struct mr_slice){0}, mr_hash64((struct mr_slice){0}), 0, &object,
+                     &created, error);
+    if (status != MR_OK)
+        return status;
+    *(struct sort_task *)object = *task;
+    mr_table_dirty(sort->task, object);
+    return MR_OK;
+}
+
+static enum mr_status sort_process(void *self, struct mr_operator_context *context, uint32_t port,
+                                   struct mr_view view, struct mr_error *error)
+{
+    struct sort *sort = self;
+    MR_UNUSED(port);
+    struct mr_view keyed;
+    struct sort_task task;
+    const struct mr_slice *keys = mr_operator_keys(context, sort->node, view, &keyed);
+    uint16_t *lates = mr_arena_take(context->arena, (keyed.rows_count + 1) * sizeof(*lates));
+    uint32_t lates_count = 0;
+    struct leaving leaving = {.context = context, .cause = view.batch};
+    enum mr_status status = load_task(sort, &task, error);
+    uint64_t first_sequence = task.next_sequence;
+    for (uint32_t index = 0; index < keyed.rows_count && status == MR_OK; index++) {
+        uint16_t row = keyed.rows[index];
+        bool late;
+        status = take_row(sort, &leaving, view.batch, row, keys[row], &task, &late, error);
+        if (late)
+            lates[lates_count++] = row;
+    }
+    if (status == MR_OK && task.next_sequence != first_sequence)
+        status = store_task(sort, &task, error);
+    if (status != MR_OK)
+        return status;
+    leaving_emit(&leaving);
+    if (lates_count > 0) {
+        mr_operator_late(context, lates_count);
+        mr_operator_emit(context, OUTPUT_LATE, (struct mr_view){view.batch, lates, lates_count});
+    }
+    return MR_OK;
+}
+
+/* ---- The type ---- */
+
+/* A record waits for the watermark to pass its own time, and leaves with that time. */
+static struct mr_operator_reach sort_reach(const struct mr_plan_node *node)
+{
+    MR_UNUSED(node);
+    return (struct mr_operator_reach){.open_ms = 1};
+}
+
+static void sort_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
+{
+    struct mr_state_estimate key;
+    MR_UNUSED(options);
+    mr_estimate_object(sizeof(struct sort_row), ROW_HEAD_BYTES + ESTIMATED_ROW_BYTES, estimate);
+    mr_estimate_object(sizeof(struct sort_key), ENTRY_BYTES, &key);
+    /* A row, what takes it away again, its key's entry twice. */
+    estimate->changelog_bytes_per_record +=
+        MR_ESTIMATE_KEY_BYTES + MR_ESTIMATE_RECORD_BYTES + 2 * key.changelog_bytes_per_record;
+}
+
+static const struct mr_option_spec sort_options[] = {
+    {.name = "max_records",
+     .type = MR_OPTION_INTEGER,
+     .default_text = "100000",
+     .minimum = 1,
+     .maximum = 1e9,
+     .help = "Records that wait in one task at most: with one more the earliest leaves before the "
+             "watermark has passed it, and what then comes with an earlier time is late."},
+    {.name = NULL},
+};
+
+static const struct mr_output_spec sort_outputs[] = {
+    {.name = "main", .help = "The records, unchanged, in the order of their event times."},
+    {.name = "late", .help = "The input's records that came behind their place in the order."},
+};
+
+const struct mr_operator_type mr_operator_sort = {
+    .spec =
+        {
+            .name = "sort",
+            .role = MR_ROLE_OPERATOR,
+            .flags = MR_TYPE_KEYED | MR_TYPE_DERIVED_ROWS | MR_TYPE_ROW_WATERMARKS,
+            .summary = "Puts the records of a key into the order of their event times.",
+            .description =
+                "A record waits until the watermark has passed its event time. Then it leaves, "
+                "behind all with an earlier time; of records with the same time the one that came "
+                "first is first. The source's `watermark: {max_delay}` therefore says how long "
+                "records wait and how far out of order they may come. Records that come behind "
+                "the watermark go to the output `late`, are counted, and are dropped when nobody "
+                "reads it.\n\n"
+                "Use it before what depends on the order of records, as a detector with memory or "
+                "a `deduplicate`; windows and joins do not need it. The order is that of all "
+                "records of one task, not of the key alone: a fast key does not wait for a slow "
+                "one, since the watermark is the same for both. State: a record's bytes while it "
+                "waits, at most `max_records` of them; `state:` bounds only the entries per key "
+                "that queries see.",
+            .options = sort_options,
+            .outputs = sort_outputs,
+            .outputs_count = 2,
+            .state_version = SORT_VERSION,
+            .estimate = sort_estimate,
+        },
+    .instance_size = sizeof(struct sort),
+    .open = sort_open,
+    .process = sort_process,
+    .on_watermark = sort_watermark,
+    .reach = sort_reach,
+    .close = sort_close,
+    .state_table = keys_table,
+    .describe_state = sort_describe,
+};
