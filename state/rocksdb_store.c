@@ -25,7 +25,9 @@ enum {
     BLOOM_BITS = 10,
     OPEN_FILES_MAX = 256,
     BUFFERS_PER_DATABASE = 2, /* one that fills, one that is flushed */
-    TARGET_FILE_BYTES = 32 << 20
+    TARGET_FILE_BYTES = 32 << 20,
+    DELETION_WINDOW = 4096, /* entries of a file that follow each other */
+    DELETIONS_OF_WINDOW = 3072
 };
 
 #define BUFFER_BYTES_MIN ((uint64_t)(1 << 20))
@@ -225,6 +227,11 @@ static void set_options(struct rocksdb_store *store)
     rocksdb_options_set_target_file_size_base(options, TARGET_FILE_BYTES);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
     rocksdb_options_set_max_background_jobs(options, 2);
+    /* A file that is mostly deletions is merged at once, not when four are there: what expired
+     * leaves the disk with the flush of its deletions (measured: 1 to 4 % of the CPU time of a
+     * table whose keys come and go). */
+    rocksdb_options_add_compact_on_deletion_collector_factory(options, DELETION_WINDOW,
+                                                              DELETIONS_OF_WINDOW);
     rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
     rocksdb_options_set_allow_concurrent_memtable_write(options, 0);
     rocksdb_options_set_keep_log_file_num(options, 2);

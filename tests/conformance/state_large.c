@@ -408,7 +408,7 @@ static void phase_timed(struct large *large)
     uint64_t before = disk_bytes(large);
     uint64_t cpu_start = mr_clock_process_cpu_ns();
     schedule_all(large, UINT64_C(2654435761));
-    int64_t least = schedule_all(large, UINT64_C(40503));
+    int64_t least = schedule_all(large, UINT64_C(1000003));
     uint64_t full = disk_bytes(large);
     uint64_t cpu_middle = mr_clock_process_cpu_ns();
     pop_all(large, least);

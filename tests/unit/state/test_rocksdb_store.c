@@ -406,6 +406,49 @@ static void test_a_folder_that_cannot_be_made(void **test_state)
 }
 
 /* Many databases divide one budget: opening the later ones shrinks the earlier ones. */
+enum { FREED_KEYS = 20000, FREED_BATCH = 1000, FREED_VALUE_BYTES = 100 };
+
+static void write_many(struct disk *disk, struct mr_random *random, bool deleted)
+{
+    static char keys[FREED_BATCH][16];
+    static uint8_t values[FREED_BATCH][FREED_VALUE_BYTES];
+    static struct mr_store_write writes[FREED_BATCH];
+    for (int i = 0; i < FREED_KEYS; i++) {
+        int place = i % FREED_BATCH;
+        snprintf(keys[place], sizeof keys[place], "key-%06d", i);
+        for (int j = 0; j < FREED_VALUE_BYTES; j++)
+            values[place][j] = (uint8_t)mr_random_u32(random);
+        writes[place] = (struct mr_store_write){
+            .kind = deleted ? MR_STORE_DELETE : MR_STORE_PUT,
+            .key = mr_slice_text(keys[place]),
+            .value = mr_slice_from(values[place], deleted ? 0 : FREED_VALUE_BYTES)};
+        if (place == FREED_BATCH - 1)
+            assert_int_equal(ops->write(disk->store, writes, FREED_BATCH, &disk->error), MR_OK);
+    }
+    assert_int_equal(ops->flush(disk->store, true, &disk->error), MR_OK);
+}
+
+/* The flush of the deletions is all it takes. */
+static void test_deletions_free_the_disk(void **test_state)
+{
+    struct disk *disk = *test_state;
+    struct mr_random random;
+    struct mr_store_statistics statistics;
+    mr_random_init(&random, 5, 0);
+    disk_open(disk);
+    write_many(disk, &random, false);
+    ops->statistics(disk->store, &statistics);
+    assert_true(statistics.disk_bytes > FREED_KEYS * FREED_VALUE_BYTES);
+    write_many(disk, &random, true);
+    uint64_t start = mr_clock_monotonic_ns();
+    do {
+        usleep(10000);
+        ops->statistics(disk->store, &statistics);
+    } while (statistics.disk_bytes > 10000 &&
+             mr_clock_monotonic_ns() - start < UINT64_C(20000000000));
+    assert_true(statistics.disk_bytes <= 10000);
+}
+
 static void test_write_buffers_are_divided(void **test_state)
 {
     enum { DATABASES = 12 };
@@ -455,6 +498,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_second_opener_and_a_wipe_are_refused, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_folder_that_cannot_be_made, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_deletions_free_the_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_write_buffers_are_divided, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
