@@ -415,6 +415,9 @@ enum mr_status mr_test_feed_given(struct mr_test_feed *feed, const struct mr_tes
 enum mr_status mr_test_key_values(const struct mr_yaml_node *values, struct mr_arena *arena,
                                   struct mr_slice *key, struct mr_error *error)
 {
+    *key = mr_slice_text("");
+    if (values->count == 0) /* one group for the whole stream, or the partition */
+        return MR_OK;
     if (values->count == 1 && values->items[0]->scalar == MR_YAML_STRING) {
         *key = mr_slice_text(values->items[0]->text);
         return MR_OK;

@@ -35,7 +35,8 @@ enum mr_status mr_test_timestamp(const struct mr_test_message *message, uint32_t
                                  struct mr_evaluator *evaluator, struct mr_arena *arena,
                                  int64_t *timestamp_ms, struct mr_error *error) MR_NODISCARD;
 
-/* Bytes of a key: one text is its UTF-8, else a compact JSON array (DESIGN 2.1 rule 5). */
+/* Bytes of an operator's key: one text is its UTF-8, no values are no bytes, else a compact JSON
+ * array (DESIGN 2.1 rule 5). */
 enum mr_status mr_test_key_values(const struct mr_yaml_node *values, struct mr_arena *arena,
                                   struct mr_slice *key, struct mr_error *error) MR_NODISCARD;
 

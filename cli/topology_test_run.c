@@ -183,8 +183,9 @@ static enum mr_status judge_outputs(struct trial *trial, const struct mr_test_st
 static enum mr_status read_state(struct trial *trial, const struct mr_test_state *state,
                                  json_t **held, struct mr_error *error)
 {
-    struct mr_query query = {
-        .topology = trial->tested->plan->name, .store = state->operator_name, .partition = -1};
+    struct mr_query query = {.topology = trial->tested->plan->name,
+                             .store = state->operator_name,
+                             .partition = state->partition};
     struct mr_query_answer answer;
     *held = NULL;
     enum mr_status status = mr_test_key_values(state->key_values, trial->arena, &query.key, error);

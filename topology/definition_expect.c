@@ -17,6 +17,10 @@ static const struct mr_option_spec expect_parts[] = {
 static const struct mr_option_spec state_options[] = {
     {.name = "operator", .type = MR_OPTION_STRING, .flags = MR_OPTION_REQUIRED},
     {.name = "absent", .type = MR_OPTION_BOOLEAN},
+    {.name = "partition",
+     .type = MR_OPTION_INTEGER,
+     .minimum = 0,
+     .maximum = MR_TEST_PARTITIONS_MAX - 1},
     {.name = "tolerance", .type = MR_OPTION_NUMBER, .minimum = 0, .maximum = 1e300},
     {.name = NULL},
 };
@@ -203,7 +207,7 @@ static void read_state_parts(const struct mr_test_reader *reader, const struct m
 static void read_state(const struct mr_test_reader *reader, const struct mr_yaml_node *node,
                        struct mr_test_state *state)
 {
-    *state = (struct mr_test_state){.location = node->location};
+    *state = (struct mr_test_state){.location = node->location, .partition = -1};
     if (node->faulty ||
         !mr_test_is_mapping(reader, node, "an expected state",
                             "a mapping like {operator: score, key_values: [s1], holds: {...}}"))
@@ -222,6 +226,8 @@ static void read_state(const struct mr_test_reader *reader, const struct mr_yaml
         check_operator(reader, name);
     state->tolerance =
         mr_options_present(&options, "tolerance") ? mr_options_number(&options, "tolerance") : 0;
+    if (mr_options_present(&options, "partition"))
+        state->partition = (int32_t)mr_options_integer(&options, "partition");
     read_state_parts(reader, node, mr_options_boolean(&options, "absent"), state);
 }
 

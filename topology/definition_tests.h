@@ -71,6 +71,7 @@ struct mr_test_state {
     struct mr_location location;
     const char *operator_name;
     const struct mr_yaml_node *key_values; /* a list */
+    int32_t partition;                     /* of the operator's tasks; -1: where the key belongs */
     const struct mr_yaml_node *holds;      /* a mapping; NULL: nothing is held for the key */
     double tolerance;
 };

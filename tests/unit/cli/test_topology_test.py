@@ -70,6 +70,9 @@ class TopologyTestTest(unittest.TestCase):
     def test_sources_speak_in_the_order_that_the_test_says(self):
         self.check_golden("join", 0)
 
+    def test_keys_of_states(self):
+        self.check_golden("keys", 0)
+
     def test_runs_are_the_same(self):
         first = without_times(run("fails.yaml")[1])
         for _ in range(3):

@@ -65,7 +65,7 @@ static void expectations_are_read(void **state)
               "        dead_letters: {messages: [{message_key: k, tombstone: true}]}\n"
               "      expect_state:\n"
               "        - {operator: score, key_values: [a, 5], holds: {mean: 1}}\n"
-              "        - {operator: score, key_values: [b], absent: true}\n");
+              "        - {operator: score, key_values: [], partition: 2, absent: true}\n");
     assert_int_equal(fixture.report.errors_count, 0);
     const struct mr_test *test = &fixture.tested.tests[0];
     const struct mr_test_expectation *all = test->expect.expectations;
@@ -85,6 +85,8 @@ static void expectations_are_read(void **state)
     assert_int_equal(test->expect_state.states[0].key_values->count, 2);
     assert_non_null(test->expect_state.states[0].holds);
     assert_null(test->expect_state.states[1].holds);
+    assert_int_equal(test->expect_state.states[0].partition, -1);
+    assert_int_equal(test->expect_state.states[1].partition, 2);
     mr_arena_deinit(&fixture.arena);
 }
 
