@@ -259,7 +259,7 @@ static void test_objects_from_before(void **state)
 
 static void schedule_number(struct due_table *due, int number, int64_t due_ms)
 {
-    char text[8];
+    char text[16];
     snprintf(text, sizeof text, "%04d", number);
     schedule(due, text, due_ms);
 }
@@ -283,12 +283,12 @@ static void test_window_after_an_apply(void **state)
     fixture_commit(&due.fixture);
     assert_true(due.table->order.window_count > KEPT); /* read once, not dropped */
     for (int i = 100; i < NUMBERS; i++) {
-        char text[8];
+        char text[16];
         snprintf(text, sizeof text, "%04d", i);
         assert_non_null(fixture_find(&due.fixture, due.table, mr_slice_text(text)));
     }
     for (int i = 0; i < NUMBERS; i++) {
-        char text[8];
+        char text[16];
         snprintf(text, sizeof text, "%04d", i);
         if (i >= MOVED && i < KEPT)
             continue;
