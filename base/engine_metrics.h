@@ -24,6 +24,9 @@ enum mr_engine_metric {
     MR_ENGINE_SOURCE_BYTES,
     MR_ENGINE_SOURCE_LAG,
     MR_ENGINE_SOURCE_WATERMARK,
+    /* Per task. */
+    MR_ENGINE_TASK_WATERMARK,
+    MR_ENGINE_TASK_EVENT_LAG,
     /* Per store. */
     MR_ENGINE_STORE_BYTES,
     MR_ENGINE_STORE_KEYS,

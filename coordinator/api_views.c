@@ -140,6 +140,8 @@ static void put_report(json_t *value, const struct mr_task_report *report)
     put(value, "idle_ms", known(report->idle_ms));
     put(value, "watermark_ms",
         report->watermark_ms == INT64_MIN ? json_null() : json_integer(report->watermark_ms));
+    put(value, "watermark_held_ms",
+        report->held_by == MR_HOLDER_NONE ? json_null() : json_integer(report->held_ms));
     put(value, "error", mr_view_text(report->error));
 }
 

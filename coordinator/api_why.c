@@ -2,13 +2,23 @@
  * Design: what is looked at first explains what comes later: a topology that is paused, a source
  * with a fault, a task without a worker, one that failed, one that waits for its claim or its
  * restore, one whose worker is silent, and at last, where records wait and none is committed, the
- * task that is furthest behind. */
+ * task that is furthest behind. Where all of that is well, the partition or task that holds the
+ * watermark, followed over repartitions to where it begins. */
+#include "base/clock.h"
 #include "coordinator/internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { SUBJECT_SIZE = 400, REASON_SIZE = 1024, SILENT_MS = 3000, LAG_RANK = 10 };
+enum {
+    SUBJECT_SIZE = 400,
+    REASON_SIZE = 1024,
+    SILENT_MS = 3000,
+    HELD_MS = 5000, /* a watermark that stands for so long is worth a word */
+    HELD_RANK = 5,
+    LAG_RANK = 10,
+    CHAIN_MAX = 64 /* subtopologies behind each other */
+};
 
 struct finding {
     const char *kind; /* nothing, topology, source, task, worker, broker */
@@ -128,6 +138,85 @@ static void look_at_tasks(const struct mr_coordinator *coordinator, const char *
     }
 }
 
+/* ---- The watermark ---- */
+
+static bool is_held(const struct mr_core_task *task)
+{
+    return task->role == MR_TASK_ROLE_ACTIVE && task->reported &&
+           task->report.state == MR_TASK_STATE_RUNNING && task->report.held_ms >= HELD_MS &&
+           (task->report.held_by == MR_HOLDER_SOURCE || task->report.held_by == MR_HOLDER_UPSTREAM);
+}
+
+/* The active task of a topology that has this place. */
+static bool find_task(const struct mr_coordinator *coordinator, const char *topology,
+                      const char *subtopology, uint32_t partition, uint64_t now_ms,
+                      struct mr_core_task *found)
+{
+    for (uint32_t index = 0; index < mr_core_tasks_count(coordinator->core); index++) {
+        *found = mr_core_task_at(coordinator->core, index, now_ms);
+        if (found->role == MR_TASK_ROLE_ACTIVE && strcmp(found->topology, topology) == 0 &&
+            strcmp(found->name.subtopology, subtopology) == 0 &&
+            (uint32_t)found->name.partition == partition)
+            return true;
+    }
+    return false;
+}
+
+static void tell_holder(struct finding *finding, const struct mr_core_task *held,
+                        const struct mr_core_task *last, const char *holder, uint32_t partition)
+{
+    char text[REASON_SIZE];
+    char time[MR_CLOCK_TEXT_SIZE] = "before the first record";
+    if (held->report.watermark_ms != INT64_MIN)
+        (void)mr_clock_format_rfc3339(held->report.watermark_ms, time);
+    (void)snprintf(text, sizeof(text),
+                   "It holds the watermark of %s/%d, which stands at %s for %" PRId64
+                   " s while others are ahead.",
+                   held->name.subtopology, (int)held->name.partition, time,
+                   held->report.held_ms / 1000);
+    consider(finding, HELD_RANK, last->report.held_by == MR_HOLDER_SOURCE ? "source" : "task", held,
+             text,
+             "Records of its source partitions; or, where they may be silent, `watermark: "
+             "{idle_timeout: ...}` at the source.");
+    (void)snprintf(finding->subject, sizeof(finding->subject), "%s/%u", holder, partition);
+    finding->since_ms = (uint64_t)held->report.held_ms;
+}
+
+/* The task whose watermark stands the longest, and who makes it wait. */
+static void look_at_watermarks(const struct mr_coordinator *coordinator,
+                               const struct mr_core_topology *topology, uint64_t now_ms,
+                               struct finding *finding)
+{
+    const char *name = topology->record->name;
+    const struct mr_binding *binding =
+        topology->version == NULL ? NULL : &topology->version->binding;
+    struct mr_core_task held = {0};
+    for (uint32_t index = 0; index < mr_core_tasks_count(coordinator->core); index++) {
+        struct mr_core_task task = mr_core_task_at(coordinator->core, index, now_ms);
+        if (strcmp(task.topology, name) == 0 && is_held(&task) &&
+            task.report.held_ms > held.report.held_ms)
+            held = task;
+    }
+    if (binding == NULL || held.report.held_ms == 0)
+        return;
+    struct mr_core_task last = held;
+    const char *holder = "";
+    for (uint32_t hop = 0; hop < CHAIN_MAX && is_held(&last); hop++) {
+        struct mr_core_task next;
+        uint32_t index = last.report.held_by_index;
+        bool source = last.report.held_by == MR_HOLDER_SOURCE;
+        if (index >= (source ? binding->nodes_count : binding->subtopologies_count))
+            return; /* of another version */
+        holder = source ? binding->nodes[index].name : binding->subtopologies[index].name;
+        if (source ||
+            !find_task(coordinator, name, holder, last.report.held_by_partition, now_ms, &next) ||
+            !is_held(&next))
+            break;
+        last = next;
+    }
+    tell_holder(finding, &held, &last, holder, last.report.held_by_partition);
+}
+
 /* A source that is paused explains why records wait, and nothing worse. */
 static void look_at_pauses(const struct mr_topology_record *record, struct finding *finding)
 {
@@ -176,6 +265,9 @@ void mr_api_why(struct mr_coordinator *coordinator, struct mr_http_exchange *exc
     } else {
         look_at_tasks(coordinator, name, now_ms, &finding);
         look_at_pauses(topology.record, &finding);
+        if (finding.rank == 0 && finding.since_ms == 0 &&
+            topology.record->paused_sources_count == 0)
+            look_at_watermarks(coordinator, &topology, now_ms, &finding);
     }
     mr_api_answer(exchange, 200,
                   json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:I}", "topology", name, "health",

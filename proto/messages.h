@@ -55,6 +55,12 @@ struct mr_task_name {
     int32_t partition;
 };
 
+enum mr_watermark_holder {
+    MR_HOLDER_NONE,
+    MR_HOLDER_SOURCE,  /* a partition of a source */
+    MR_HOLDER_UPSTREAM /* a task that writes a repartition */
+};
+
 struct mr_task_report {
     struct mr_task_name name;
     enum mr_task_role role;
@@ -72,6 +78,11 @@ struct mr_task_report {
     int64_t idle_ms;             /* since its last commit that held records; -1: none yet */
     int64_t watermark_ms;        /* INT64_MIN: none */
     const char *error;           /* of FAILED and FENCED, a sentence */
+    /* What holds its watermark while others are ahead; a value that is not known: nothing. */
+    uint32_t held_by;           /* enum mr_watermark_holder */
+    uint32_t held_by_index;     /* of the binding's nodes, or of its subtopologies */
+    uint32_t held_by_partition; /* of the source, or the upstream's */
+    int64_t held_ms;            /* for how long */
 };
 
 /* What a worker thinks of a topology's version. */

@@ -65,6 +65,10 @@ static void task_report_fields(const struct mr_task_report *report, size_t share
     fields->output_records = report->output_records;
     fields->idle_ms = report->idle_ms;
     fields->watermark_ms = report->watermark_ms;
+    fields->held_by = report->held_by;
+    fields->held_by_index = report->held_by_index;
+    fields->held_by_partition = report->held_by_partition;
+    fields->held_ms = report->held_ms;
     fields->error = sentence_field(report->error, share);
 }
 
@@ -154,6 +158,10 @@ static void take_task_report(struct mr_decoder *decoder, const Millrace__TaskRep
     report->output_records = fields->output_records;
     report->idle_ms = fields->idle_ms;
     report->watermark_ms = fields->watermark_ms;
+    report->held_by = fields->held_by;
+    report->held_by_index = fields->held_by_index;
+    report->held_by_partition = fields->held_by_partition;
+    report->held_ms = fields->held_ms;
     report->error = mr_take_text(decoder, fields->error, MR_MESSAGE_TEXT_MAX, "a task's error");
 }
 

@@ -194,7 +194,12 @@ void mr_worker_task_report(struct mr_task *task, char *text, struct mr_task_repo
         .output_records = atomic_load(&shared->output_records),
         .idle_ms = commit_ms == 0 ? -1 : (int64_t)(now_ms - commit_ms),
         .watermark_ms = atomic_load(&shared->watermark_ms),
+        .held_by = atomic_load(&shared->held_by),
+        .held_by_index = atomic_load(&shared->held_by_index),
+        .held_by_partition = atomic_load(&shared->held_by_partition),
         .error = ""};
+    if (report->held_by != MR_HOLDER_NONE)
+        report->held_ms = (int64_t)(now_ms - atomic_load(&shared->held_since_ms));
     if (report->state != MR_TASK_STATE_FAILED && report->state != MR_TASK_STATE_FENCED)
         return;
     (void)pthread_mutex_lock(&shared->mutex);

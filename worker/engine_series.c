@@ -30,6 +30,8 @@ static const enum mr_engine_metric lane_metrics[] = {MR_ENGINE_TRANSACTION_DURAT
 static const enum mr_engine_metric input_metrics[] = {MR_ENGINE_SOURCE_RECORDS,
                                                       MR_ENGINE_SOURCE_BYTES, MR_ENGINE_SOURCE_LAG,
                                                       MR_ENGINE_SOURCE_WATERMARK};
+static const enum mr_engine_metric task_metrics[] = {MR_ENGINE_TASK_WATERMARK,
+                                                     MR_ENGINE_TASK_EVENT_LAG};
 static const enum mr_engine_metric store_metrics[] = {MR_ENGINE_STORE_BYTES, MR_ENGINE_STORE_KEYS,
                                                       MR_ENGINE_STORE_CACHE_HITS,
                                                       MR_ENGINE_STORE_CACHE_MISSES};
@@ -40,6 +42,7 @@ static const enum mr_engine_metric store_metrics[] = {MR_ENGINE_STORE_BYTES, MR_
 CHECK_MEMBERS(struct mr_series, node_metrics);
 CHECK_MEMBERS(struct mr_lane_series, lane_metrics);
 CHECK_MEMBERS(struct mr_input_series, input_metrics);
+CHECK_MEMBERS(struct mr_task_series, task_metrics);
 CHECK_MEMBERS(struct mr_store_series, store_metrics);
 
 static void open_all(struct mr_metrics *metrics, const enum mr_engine_metric *list, size_t count,
@@ -95,6 +98,20 @@ void mr_input_series_open(struct mr_metrics *metrics, const char *topology, cons
 void mr_input_series_close(struct mr_metrics *metrics, struct mr_input_series *series)
 {
     close_all(metrics, MR_ARRAY_COUNT(input_metrics), &series->records);
+}
+
+void mr_task_series_open(struct mr_metrics *metrics, const char *topology, const char *subtopology,
+                         int32_t partition, struct mr_task_series *series)
+{
+    char number[16];
+    (void)snprintf(number, sizeof(number), "%d", partition);
+    const char *const labels[] = {topology, subtopology, number};
+    open_all(metrics, task_metrics, MR_ARRAY_COUNT(task_metrics), labels, &series->watermark);
+}
+
+void mr_task_series_close(struct mr_metrics *metrics, struct mr_task_series *series)
+{
+    close_all(metrics, MR_ARRAY_COUNT(task_metrics), &series->watermark);
 }
 
 void mr_store_series_open(struct mr_metrics *metrics, const char *topology, const char *subtopology,

@@ -53,6 +53,16 @@ void mr_input_series_open(struct mr_metrics *metrics, const char *topology, cons
                           int32_t partition, struct mr_input_series *series);
 void mr_input_series_close(struct mr_metrics *metrics, struct mr_input_series *series);
 
+/* Of one task. */
+struct mr_task_series {
+    struct mr_metric *watermark;
+    struct mr_metric *event_lag;
+};
+
+void mr_task_series_open(struct mr_metrics *metrics, const char *topology, const char *subtopology,
+                         int32_t partition, struct mr_task_series *series);
+void mr_task_series_close(struct mr_metrics *metrics, struct mr_task_series *series);
+
 /* Of one task's store. */
 struct mr_store_series {
     struct mr_metric *bytes;

@@ -32,6 +32,16 @@ static void tell_passed(struct mr_lane *lane, const struct mr_task *task)
     }
 }
 
+static void tell_watermark(struct mr_task *task)
+{
+    atomic_store(&task->shared.watermark_ms, task->watermark_ms);
+    if (task->watermark_ms == INT64_MIN)
+        return;
+    mr_metric_set(task->time_series.watermark, (double)task->watermark_ms);
+    mr_metric_set(task->time_series.event_lag,
+                  (double)task->lane->writer.now_wall_ms - (double)task->watermark_ms);
+}
+
 static void commit_succeeded(struct mr_lane *lane, struct mr_transaction *transaction)
 {
     lane->failures_count = 0;
@@ -47,7 +57,7 @@ static void commit_succeeded(struct mr_lane *lane, struct mr_transaction *transa
         for (uint32_t input = 0; input < seal->task->inputs_count; input++)
             seal->task->inputs[input].committed_offset = seal->task->inputs[input].sealed_offset;
         atomic_store(&seal->task->shared.commit_ms, now_ms);
-        atomic_store(&seal->task->shared.watermark_ms, seal->task->watermark_ms);
+        tell_watermark(seal->task);
         tell_passed(lane, seal->task);
         if (mr_pipeline_committed(seal->task->pipeline, &error) != MR_OK) {
             mr_lane_fail(lane, seal->task, &error);

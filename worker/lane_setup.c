@@ -121,6 +121,9 @@ struct mr_task *mr_lane_make_task(struct mr_lane *lane, uint32_t subtopology, in
         mr_input_series_open(lane->worker->open.metrics, lane->deployment->plan->name,
                              input_name(lane, &task->inputs[index]), partition,
                              &task->inputs[index].series);
+    mr_task_series_open(lane->worker->open.metrics, lane->deployment->plan->name,
+                        lane->deployment->plan->subtopologies[subtopology].name, partition,
+                        &task->time_series);
     if (lane->deployment->plan->subtopologies[subtopology].stateful)
         mr_store_series_open(lane->worker->open.metrics, lane->deployment->plan->name,
                              lane->deployment->plan->subtopologies[subtopology].name, partition,

@@ -52,6 +52,7 @@ void mr_task_destroy(struct mr_task *task)
     struct mr_metrics *metrics = task->lane->worker->open.metrics;
     for (uint32_t index = 0; index < task->inputs_count; index++)
         mr_input_series_close(metrics, &task->inputs[index].series);
+    mr_task_series_close(metrics, &task->time_series);
     mr_store_series_close(metrics, &task->series);
     mr_memory_free(task->inputs);
     (void)pthread_mutex_destroy(&task->shared.mutex);

@@ -49,8 +49,12 @@ struct mr_task_shared {
     _Atomic uint64_t load_us;   /* per second */
     _Atomic uint64_t commit_ms; /* monotonic: the last commit that held records; 0: none */
     _Atomic int64_t watermark_ms;
-    atomic_bool gone;      /* the lane has let go of it */
-    pthread_mutex_t mutex; /* guards error */
+    _Atomic uint32_t held_by; /* what holds the watermark: as mr_task_report says it */
+    _Atomic uint32_t held_by_index;
+    _Atomic uint32_t held_by_partition;
+    _Atomic uint64_t held_since_ms; /* monotonic */
+    atomic_bool gone;               /* the lane has let go of it */
+    pthread_mutex_t mutex;          /* guards error */
     char error[MR_ERROR_MESSAGE_SIZE];
 };
 
@@ -122,10 +126,13 @@ struct mr_task {
     struct mr_arena arena; /* what lives as long as one preparation */
     uint64_t sequence;
     int64_t watermark_ms;
-    int64_t lag;  /* being summed up */
-    bool touched; /* has a share in the open transaction */
+    uint64_t held_looked_ms;   /* monotonic: when it was last looked at what holds the watermark */
+    int64_t held_watermark_ms; /* and what it was then */
+    int64_t lag;               /* being summed up */
+    bool touched;              /* has a share in the open transaction */
     bool unsaved; /* it starts where nothing but its first progress record says: `start: latest` */
     struct mr_task_statistics statistics;
+    struct mr_task_series time_series;
     struct mr_store_series series; /* while it has state */
     enum mr_status status;         /* of the last keeper job */
     struct mr_error error;         /* of the last keeper job, and of FAILED and FENCED */

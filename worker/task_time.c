@@ -11,7 +11,10 @@
 
 #include "base/clock.h"
 
-enum { SETTLE_MS = 2000 /* after an interruption silence counts as such only after this */ };
+enum {
+    LOOK_MS = 500,   /* between two looks for who holds the watermark */
+    SETTLE_MS = 2000 /* after an interruption silence counts as such only after this */
+};
 
 void mr_task_input_spoke(struct mr_task *task, struct mr_task_input *input)
 {
@@ -130,9 +133,77 @@ bool mr_task_idle(const struct mr_task *task)
     return true;
 }
 
+/* ---- Who holds the watermark ---- */
+
+/* The place of a node among those of the binding: those with topics or partitions. */
+static uint32_t bound_index(const struct mr_deployment *deployment, uint32_t node)
+{
+    uint32_t index = 0;
+    for (uint32_t before = 0; before < node; before++)
+        index += deployment->nodes[before].topics_count > 0 ||
+                 deployment->nodes[before].partitions_count > 0;
+    return index;
+}
+
+/* The input that allows the least, and the highest that any input has come to. */
+static struct mr_task_input *slowest_input(struct mr_task *task, int64_t *highest_ms)
+{
+    struct mr_task_input *slowest = NULL;
+    int64_t lowest_ms = INT64_MAX;
+    *highest_ms = INT64_MIN;
+    for (uint32_t index = 0; index < task->inputs_count; index++) {
+        struct mr_task_input *input = &task->inputs[index];
+        int64_t allowed_ms = input_watermark(task, input);
+        int64_t reached_ms = input->repartition        ? input->upstreams.highest_ms
+                             : allowed_ms == INT64_MAX ? INT64_MIN
+                                                       : allowed_ms;
+        *highest_ms = reached_ms > *highest_ms ? reached_ms : *highest_ms;
+        if (allowed_ms >= lowest_ms)
+            continue;
+        lowest_ms = allowed_ms;
+        slowest = input;
+    }
+    return lowest_ms < *highest_ms ? slowest : NULL;
+}
+
+/* Tell, now and then, who makes the others wait: a watermark that stands while somebody is ahead.
+ */
+static void look_for_holder(struct mr_task *task, uint64_t now_ms)
+{
+    const struct mr_deployment *deployment = task->lane->deployment;
+    struct mr_task_shared *shared = &task->shared;
+    int64_t highest_ms;
+    if (now_ms - task->held_looked_ms < LOOK_MS)
+        return;
+    struct mr_task_input *input = slowest_input(task, &highest_ms);
+    uint32_t partition = 0;
+    bool was_held = atomic_load(&shared->held_by) != MR_HOLDER_NONE;
+    bool stands = task->watermark_ms == task->held_watermark_ms;
+    task->held_looked_ms = now_ms;
+    task->held_watermark_ms = task->watermark_ms;
+    if (input == NULL || !stands) {
+        atomic_store(&shared->held_by, MR_HOLDER_NONE);
+        return;
+    }
+    if (!was_held)
+        atomic_store(&shared->held_since_ms, now_ms);
+    if (input->repartition) {
+        const struct mr_plan *plan = deployment->plan;
+        (void)mr_upstreams_holder(&input->upstreams, &partition);
+        atomic_store(&shared->held_by_index,
+                     plan->repartitions[input->repartition_index].from_subtopology);
+    } else {
+        partition = (uint32_t)input->partition;
+        atomic_store(&shared->held_by_index, bound_index(deployment, input->node));
+    }
+    atomic_store(&shared->held_by_partition, partition);
+    atomic_store(&shared->held_by, input->repartition ? MR_HOLDER_UPSTREAM : MR_HOLDER_SOURCE);
+}
+
 enum mr_status mr_task_advance(struct mr_task *task, struct mr_error *error)
 {
     struct mr_arena *arena = &task->lane->batch_arena;
+    uint64_t now_ms = mr_clock_monotonic_ms();
     int64_t watermark_ms = find_watermark(task);
     enum mr_status status = MR_OK;
     bool called = false;
@@ -143,8 +214,9 @@ enum mr_status mr_task_advance(struct mr_task *task, struct mr_error *error)
     }
     if (status == MR_OK)
         status = mr_pipeline_wall(task->pipeline, arena, &called, error);
-    if (called || (status == MR_OK && mr_pipeline_marks_due(task->pipeline, mr_task_idle(task),
-                                                            mr_clock_monotonic_ms())))
+    if (called ||
+        (status == MR_OK && mr_pipeline_marks_due(task->pipeline, mr_task_idle(task), now_ms)))
         mr_task_touch(task);
+    look_for_holder(task, now_ms);
     return status;
 }

@@ -342,6 +342,15 @@ uint32_t mr_coordinator_fixture_sync(struct mr_coordinator_fixture *fixture, uin
                                             .idle_ms = 5,
                                             .watermark_ms = INT64_MIN,
                                             .error = ""};
+    for (uint32_t at = 0; at < given_count && fixture->held_subtopology != NULL; at++) {
+        if (strcmp(given[at].name.subtopology, fixture->held_subtopology) != 0)
+            continue;
+        given[at].watermark_ms = fixture->held.watermark_ms;
+        given[at].held_by = fixture->held.held_by;
+        given[at].held_by_index = fixture->held.held_by_index;
+        given[at].held_by_partition = fixture->held.held_by_partition;
+        given[at].held_ms = fixture->held.held_ms;
+    }
     return given_count;
 }
 

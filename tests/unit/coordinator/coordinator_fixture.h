@@ -20,7 +20,11 @@ struct mr_coordinator_fixture {
     struct mr_http_client *client;
     struct mr_error error;
     uint64_t sequence;
-    const char *worker_http; /* that workers say they serve; NULL: one where nobody listens */
+    /* What its worker says of the tasks of a subtopology, of whom a watermark waits. NULL: of none.
+     */
+    const char *held_subtopology;
+    struct mr_task_report held; /* held_by..., held_ms, watermark_ms */
+    const char *worker_http;    /* that workers say they serve; NULL: one where nobody listens */
 };
 
 /* cmocka's set-up and tear-down; the state is the fixture. Topics `in` and `out` have 2 partitions

@@ -61,6 +61,10 @@ static const struct fixture_field task_report_fields[] = {
     PLAIN(mr_task_report, output_records, FIELD_U64),
     PLAIN(mr_task_report, idle_ms, FIELD_I64),
     PLAIN(mr_task_report, watermark_ms, FIELD_I64),
+    PLAIN(mr_task_report, held_by, FIELD_U32),
+    PLAIN(mr_task_report, held_by_index, FIELD_U32),
+    PLAIN(mr_task_report, held_by_partition, FIELD_U32),
+    PLAIN(mr_task_report, held_ms, FIELD_I64),
     TEXT(mr_task_report, error)};
 SHAPE(mr_task_report, task_report_fields);
 

@@ -79,6 +79,10 @@ static void test_the_largest_sync_fits(void **state)
             .output_records = UINT64_MAX,
             .idle_ms = INT64_MAX,
             .watermark_ms = INT64_MIN,
+            .held_by = UINT32_MAX,
+            .held_by_index = UINT32_MAX,
+            .held_by_partition = UINT32_MAX,
+            .held_ms = INT64_MIN,
             .error = sentence};
     for (uint32_t index = 0; index < MR_MESSAGE_TOPOLOGIES_MAX; index++)
         topologies[index] = (struct mr_topology_report){

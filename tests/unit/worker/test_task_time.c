@@ -88,6 +88,16 @@ static void test_readers_wait_for_every_writer(void **state)
     wait_for_readers(&fixture, 11000);
     write_time(&fixture, 1, 30000);
     wait_for_readers(&fixture, 18900);
+    /* It stands while the other writer is ahead: by whom is told. */
+    const struct mr_task_shared *shared = &task_of(&fixture, true, 0)->shared;
+    uint64_t until_ms = mr_clock_monotonic_ms() + WAIT_MS_MAX;
+    while (atomic_load(&shared->held_by) == MR_HOLDER_NONE && mr_clock_monotonic_ms() < until_ms)
+        (void)mr_lane_step(fixture.lane, 1);
+    assert_int_equal(atomic_load(&shared->held_by), MR_HOLDER_UPSTREAM);
+    assert_int_equal(atomic_load(&shared->held_by_partition), 0);
+    assert_int_equal(atomic_load(&shared->held_by_index),
+                     fixture.plan->repartitions[0].from_subtopology);
+    assert_int_equal(atomic_load(&task_of(&fixture, false, 0)->shared.held_by), MR_HOLDER_NONE);
     mr_lane_fixture_stop(&fixture);
     mr_lane_fixture_close(&fixture);
 }
