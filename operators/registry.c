@@ -24,6 +24,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_key_by,
     &mr_operator_map,
     &mr_operator_merge,
+    &mr_operator_rank,
     &mr_operator_sort,
 };
 

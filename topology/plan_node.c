@@ -101,6 +101,23 @@ static void write_element(struct mr_planner *planner, struct mr_node_draft *node
     mr_view_write(planner, view, &write, location);
 }
 
+/* The number that an operator adds to rows that it copies (rank). */
+static void write_number(struct mr_planner *planner, struct mr_node_draft *node,
+                         const struct mr_option_value *into, struct mr_record_view *view)
+{
+    const struct mr_type *type = mr_planner_type(MR_TYPE_INT);
+    uint32_t *slots = mr_arena_new(planner->arena, 1, sizeof(*slots));
+    slots[0] = mr_domain_column(planner, view->domain, type);
+    node->plan->set_slots = slots;
+    node->plan->set_slots_count = 1;
+    struct mr_write_draft write = {.kind = MR_WRITE_SLOT,
+                                   .name = into->text,
+                                   .writer = node->entry->name,
+                                   .slot = slots[0],
+                                   .type = type};
+    mr_view_write(planner, view, &write, into->location);
+}
+
 static void write_group(struct mr_planner *planner, struct mr_node_draft *node,
                         struct mr_record_view *view)
 {
@@ -137,12 +154,14 @@ static void main_view(struct mr_planner *planner, struct mr_node_draft *node,
     const struct mr_option_value *kept = option_of_type(node, "keep", MR_OPTION_NAMES);
     const struct mr_option_value *renames = option_of_type(node, "rename", MR_OPTION_NAME_MAP);
     const struct mr_option_value *field = option_of_type(node, "field", MR_OPTION_PATH);
+    const struct mr_option_value *into = option_of_type(node, "into", MR_OPTION_STRING);
     const char *name = node->entry->name;
     if ((node->entry->type->flags & MR_TYPE_DERIVED_ROWS) != 0) {
         mr_view_derive(planner, node, view);
         if (field != NULL && !view->unknown)
-            write_element(planner, node, field, option_of_type(node, "into", MR_OPTION_STRING),
-                          view);
+            write_element(planner, node, field, into, view);
+        else if (into != NULL && !view->unknown)
+            write_number(planner, node, into, view);
     } else {
         *view = *node->inputs[0].view;
     }

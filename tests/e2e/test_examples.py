@@ -77,6 +77,10 @@ EXPECTED = {
         == {"s1": "high", "s2": None, "s3": "low"}
     ),
     "merge": lambda rows: sorted(row["value"] for row in rows) == [1.0, 2.0, 10.0],
+    "rank": (
+        lambda rows: [(row["bidder"], row["place"]) for row in rows if row["article"] == "lamp"]
+        == [("ann", 1), ("bob", 1), ("ann", 2), ("dan", 2)]
+    ),
     "key_by": (
         lambda rows: sorted((row["order"], row["ts"]) for row in rows)
         == [("o1", 1000), ("o2", 2000)]
