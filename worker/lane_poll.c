@@ -9,8 +9,8 @@ enum {
     SMALL_POLL = 512,   /* fewer messages than this: the source is nearly drained */
     PAUSE_SLICE_MS = 1, /* while records gather for a batch */
     OPEN_WAIT_MS = 1,   /* poll at most this long while a transaction is open */
-    GAP_NS =
-        400000000,     /* a turn without a look for so long, and without work, is an interruption */
+    GAP_MS = 400, /* a turn without a look for so long, and without work, is an interruption */
+    CLOCKS_APART_MS = 50,
     STEP_NS = 4000000, /* a step's work where lanes share the thread: others wait that long */
     STEP_ALONE_NS = 100000000,
     FIRST_STEP_RECORDS = 64
@@ -227,18 +227,21 @@ static void advance_tasks(struct mr_lane *lane)
 }
 
 /* Count the time in which silence is the sources' own. A process that was stopped, or a thread that
- * was held up, finds records waiting: that time does not count. */
+ * was held up, finds records waiting: that time does not count. Clocks that are driven move without
+ * time that passes. */
 static void watch(struct mr_lane *lane)
 {
     uint64_t now_ms = mr_clock_monotonic_ms();
     uint64_t steady_ns = mr_clock_steady_ns();
     uint64_t cpu_ns = mr_clock_thread_cpu_ns();
-    uint64_t passed_ns = steady_ns - lane->looked_steady_ns;
-    if (lane->looked_ms == 0 ||
-        (passed_ns > GAP_NS && cpu_ns - lane->looked_cpu_ns < passed_ns / 2))
+    uint64_t passed_ms = now_ms - lane->looked_ms;
+    uint64_t stood_ns = steady_ns - lane->looked_steady_ns;
+    bool stood = passed_ms > GAP_MS && stood_ns / 1000000 + CLOCKS_APART_MS > passed_ms &&
+                 cpu_ns - lane->looked_cpu_ns < stood_ns / 2;
+    if (lane->looked_ms == 0 || stood)
         lane->interrupted_ms = lane->watched_ms;
     else
-        lane->watched_ms += now_ms - lane->looked_ms;
+        lane->watched_ms += passed_ms;
     lane->looked_ms = now_ms;
     lane->looked_steady_ns = steady_ns;
     lane->looked_cpu_ns = cpu_ns;
