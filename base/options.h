@@ -35,7 +35,11 @@ enum mr_option_type {
     MR_OPTION_SCHEMA,  /* field types (DESIGN 2.1 rule 7); `schema` points to struct mr_schema */
     MR_OPTION_OBJECT,  /* nested options, by `fields` */
     MR_OPTION_OBJECTS, /* list of nested options */
-    MR_OPTION_RECORDS  /* list of literal records; texts are their compact JSON */
+    MR_OPTION_RECORDS, /* list of literal records; texts are their compact JSON */
+    /* A duration, or a whole number where a count is meant: `boolean` says that it is a count. */
+    MR_OPTION_STEP,
+    /* Mapping of top-level field name to a call of an aggregate function, sorted by name. */
+    MR_OPTION_AGGREGATES
 };
 
 enum mr_option_flags {
@@ -43,7 +47,8 @@ enum mr_option_flags {
     MR_OPTION_SECRET = 1u << 1, /* never printed; only ${file:} or ${secret:} or a connection */
     MR_OPTION_STATE_BOUND = 1u << 2, /* changing it changes the meaning of stored state */
     MR_OPTION_NUMERIC = 1u << 3,     /* a PATH whose field must be a number where a schema says */
-    MR_OPTION_LIST = 1u << 4         /* a PATH whose field must be a list where a schema says */
+    MR_OPTION_LIST = 1u << 4,        /* a PATH whose field must be a list where a schema says */
+    MR_OPTION_OF_OUTPUT = 1u << 5    /* an EXPRESSION over the main output's records */
 };
 
 struct mr_option_spec {
@@ -68,6 +73,7 @@ struct mr_program; /* topology/expression.h: a compiled expression, bound to slo
 struct mr_schema;  /* record/schema.h */
 struct mr_path;    /* record/path.h */
 struct mr_options;
+struct mr_aggregate_call; /* topology/aggregate_call.h */
 
 #define MR_SLOT_NONE UINT32_MAX /* not an enumerator: C17 keeps those within int */
 
@@ -88,7 +94,8 @@ struct mr_option_value {
     uint32_t *slots;              /* one per path: column slot in the input's domain (planner) */
     struct mr_program **programs; /* EXPRESSION (one), EXPRESSIONS: compiled (planner) */
     const struct mr_schema *schema;
-    const struct mr_options *objects; /* OBJECT (one), OBJECTS: nested sets */
+    const struct mr_options *objects;      /* OBJECT (one), OBJECTS: nested sets */
+    const struct mr_aggregate_call *calls; /* AGGREGATES: compiled (planner); NULL before */
 };
 
 struct mr_options {

@@ -26,6 +26,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_merge,
     &mr_operator_rank,
     &mr_operator_sort,
+    &mr_operator_window_aggregate,
 };
 
 const struct mr_operator_type *const *mr_operators(uint32_t *count)
@@ -118,6 +119,8 @@ static bool default_number(const struct mr_option_spec *spec, double *number)
     case MR_OPTION_OBJECT:
     case MR_OPTION_OBJECTS:
     case MR_OPTION_RECORDS:
+    case MR_OPTION_STEP:
+    case MR_OPTION_AGGREGATES:
         return false;
     }
     return false;

@@ -22,5 +22,6 @@ extern const struct mr_operator_type mr_operator_map;
 extern const struct mr_operator_type mr_operator_merge;
 extern const struct mr_operator_type mr_operator_rank;
 extern const struct mr_operator_type mr_operator_sort;
+extern const struct mr_operator_type mr_operator_window_aggregate;
 
 #endif

@@ -207,9 +207,13 @@ static void log_table(struct mr_state *state, struct mr_table *table)
         return;
     size_t size = mr_key_write_plain(state->key_scratch, table->id, MR_KEY_TABLE);
     struct mr_slice key = mr_slice_from(state->key_scratch, size);
-    mr_stored_table_write(
-        mr_overlay_put(&state->active->overlay, key, mr_hash64(key), MR_STORED_TABLE_BYTES, false),
-        counts);
+    bool empty = counts->keys == 0 && counts->bytes == 0 && counts->watermark_ms == MR_TIME_NONE;
+    if (empty) /* as if it had never held a key */
+        mr_overlay_delete(&state->active->overlay, key, mr_hash64(key), false);
+    else
+        mr_stored_table_write(mr_overlay_put(&state->active->overlay, key, mr_hash64(key),
+                                             MR_STORED_TABLE_BYTES, false),
+                              counts);
     table->logged = *counts;
 }
 

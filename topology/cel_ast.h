@@ -106,6 +106,9 @@ struct mr_cel_compilation {
 void mr_cel_fail(struct mr_cel_compilation *compilation, uint32_t column, const char *format, ...)
     MR_PRINTF(3, 4);
 
+/* The text is not empty, not too long and UTF-8; else the failure is noted. */
+bool mr_cel_check_text(struct mr_cel_compilation *compilation);
+
 /* The operator as it is written: "&&". */
 const char *mr_cel_operator_text(uint8_t operator_code);
 

@@ -24,7 +24,7 @@ void mr_cel_fail(struct mr_cel_compilation *compilation, uint32_t column, const 
     MR_FAIL(compilation->error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY, "%s", text);
 }
 
-static bool check_text(struct mr_cel_compilation *compilation)
+bool mr_cel_check_text(struct mr_cel_compilation *compilation)
 {
     size_t size = compilation->size;
     if (size > MR_LIMIT_EXPRESSION_BYTES)
@@ -71,7 +71,7 @@ enum mr_status mr_expression_compile(struct mr_arena *arena, const char *text,
     };
     *program = NULL;
     *column = 1;
-    struct mr_cel_node *root = check_text(&compilation) ? mr_cel_parse(&compilation) : NULL;
+    struct mr_cel_node *root = mr_cel_check_text(&compilation) ? mr_cel_parse(&compilation) : NULL;
     if (root == NULL || !mr_cel_check(&compilation, root) ||
         !check_expected(&compilation, root, expected))
         return MR_INVALID;

@@ -37,6 +37,9 @@ static const struct type_words words[] = {
     [MR_OPTION_OBJECT] = {"object", "a mapping of options"},
     [MR_OPTION_OBJECTS] = {"objects", "a list of mappings of options"},
     [MR_OPTION_RECORDS] = {"records", "a list of records (mappings)"},
+    [MR_OPTION_STEP] = {"step", "a duration with its unit, as in 2s, or a number of records"},
+    [MR_OPTION_AGGREGATES] = {"aggregates",
+                              "a mapping of names to aggregate calls, as in {rows: count()}"},
 };
 
 const char *mr_option_type_text(enum mr_option_type type)

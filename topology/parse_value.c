@@ -142,6 +142,13 @@ static bool parse_unit(enum mr_option_type type, const struct mr_yaml_node *node
     return fine;
 }
 
+/* A number of records, or a duration. */
+static bool parse_step(const struct mr_yaml_node *node, struct mr_option_value *value)
+{
+    value->boolean = parse_integer(node, value);
+    return value->boolean || parse_unit(MR_OPTION_DURATION, node, value);
+}
+
 static bool parse_choice(const struct mr_options_parser *parser, const struct mr_option_spec *spec,
                          const struct mr_yaml_node *node, struct mr_option_value *value)
 {
@@ -370,6 +377,8 @@ static bool parse_plain(const struct mr_options_parser *parser, const struct mr_
         fine = parse_boolean(node, value);
     else if (spec->type == MR_OPTION_INTEGER)
         fine = parse_integer(node, value);
+    else if (spec->type == MR_OPTION_STEP)
+        fine = parse_step(node, value);
     else if (spec->type == MR_OPTION_INSTANT)
         fine = parse_instant(node, value);
     else if (spec->type == MR_OPTION_NUMBER || spec->type == MR_OPTION_SHARE)
@@ -393,6 +402,7 @@ void mr_value_parse(const struct mr_options_parser *parser, const struct mr_opti
     case MR_OPTION_SIZE:
     case MR_OPTION_RATE:
     case MR_OPTION_INSTANT:
+    case MR_OPTION_STEP:
         value->present = parse_plain(parser, spec, node, value);
         return;
     case MR_OPTION_CHOICE:
@@ -413,6 +423,7 @@ void mr_value_parse(const struct mr_options_parser *parser, const struct mr_opti
     case MR_OPTION_STRING_MAP:
     case MR_OPTION_NAME_MAP:
     case MR_OPTION_EXPRESSIONS:
+    case MR_OPTION_AGGREGATES:
         value->present = parse_map(parser, spec, node, value);
         return;
     case MR_OPTION_SCHEMA:
@@ -438,7 +449,7 @@ static bool is_list_type(enum mr_option_type type)
     return type == MR_OPTION_STRINGS || type == MR_OPTION_NAMES || type == MR_OPTION_PATHS ||
            type == MR_OPTION_REFERENCES || type == MR_OPTION_OBJECTS || type == MR_OPTION_RECORDS ||
            type == MR_OPTION_STRING_MAP || type == MR_OPTION_NAME_MAP ||
-           type == MR_OPTION_EXPRESSIONS;
+           type == MR_OPTION_EXPRESSIONS || type == MR_OPTION_AGGREGATES;
 }
 
 void mr_value_check_bounds(const struct mr_options_parser *parser,

@@ -60,7 +60,8 @@ static void check_entries(const struct mr_definition *definition, struct mr_repo
                       "a topology needs at least one source in 'sources'");
 }
 
-static void plan_definition(const struct mr_definition *definition, struct mr_arena *arena,
+static void plan_definition(const struct mr_catalogue *catalogue,
+                            const struct mr_definition *definition, struct mr_arena *arena,
                             struct mr_report *report, struct mr_plan **result)
 {
     struct mr_graph graph;
@@ -72,8 +73,12 @@ static void plan_definition(const struct mr_definition *definition, struct mr_ar
     if (!ordered)
         return;
     struct mr_plan *plan = mr_arena_new(arena, 1, sizeof(*plan));
-    struct mr_planner planner = {
-        .definition = definition, .graph = &graph, .arena = arena, .report = report, .plan = plan};
+    struct mr_planner planner = {.catalogue = catalogue,
+                                 .definition = definition,
+                                 .graph = &graph,
+                                 .arena = arena,
+                                 .report = report,
+                                 .plan = plan};
     init_plan(definition, plan);
     init_nodes(&planner);
     for (uint32_t i = 0; i < graph.nodes_count; i++)
@@ -104,7 +109,7 @@ void mr_topology_plan_tree(const struct mr_yaml_node *root, const struct mr_cata
 {
     *plan = NULL;
     if (mr_definition_read(root, catalogue, arena, report, definition))
-        plan_definition(definition, arena, report, plan);
+        plan_definition(catalogue, definition, arena, report, plan);
 }
 
 void mr_topology_parse(struct mr_slice text, const struct mr_catalogue *catalogue,

@@ -48,6 +48,7 @@ struct mr_plan_domain {
     uint32_t meta_slots[MR_META_COUNT]; /* MR_SLOT_NONE: not read */
     /* Output with declared new rows: slot of each declared field, in the spec's order. */
     uint32_t *field_slots;
+    enum mr_type_code *field_types;
     uint32_t field_slots_count;
     /* DERIVED_ROWS: what each slot holds of the inputs' records, for the fingerprint of rows that
      * are kept in state (record/row.h); NULL of slots that operators behind it write. */

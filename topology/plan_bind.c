@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "topology/aggregate_parse.h"
 #include "topology/substitute.h"
 
 struct binding {
@@ -92,6 +93,18 @@ static bool inner_location(const struct mr_yaml_node *node, uint32_t column,
     return true;
 }
 
+/* A failure at a byte column of an option's text. */
+static void report_expression(struct mr_report *report, const char *name,
+                              struct mr_location location, const struct mr_yaml_node *node,
+                              uint32_t column, const struct mr_error *error)
+{
+    if (inner_location(node, column, &location))
+        mr_report_add(report, MR_SEVERITY_ERROR, location, "'%s': %s", name, error->message);
+    else
+        mr_report_add(report, MR_SEVERITY_ERROR, location, "'%s' at byte %" PRIu32 ": %s", name,
+                      column, error->message);
+}
+
 struct mr_program *mr_planner_compile(struct mr_arena *arena, struct mr_report *report,
                                       const char *name, const char *text,
                                       enum mr_type_code expected, struct mr_location location,
@@ -104,11 +117,7 @@ struct mr_program *mr_planner_compile(struct mr_arena *arena, struct mr_report *
     if (mr_expression_compile(arena, text, expected, environment, &program, &column, &error) ==
         MR_OK)
         return program;
-    if (inner_location(node, column, &location))
-        mr_report_add(report, MR_SEVERITY_ERROR, location, "'%s': %s", name, error.message);
-    else
-        mr_report_add(report, MR_SEVERITY_ERROR, location, "'%s' at byte %" PRIu32 ": %s", name,
-                      column, error.message);
+    report_expression(report, name, location, node, column, &error);
     return NULL;
 }
 
@@ -154,6 +163,33 @@ static void bind_expressions(const struct binding *binding, const struct mr_opti
         if (value->programs[i] != NULL && mr_program_uses_now(value->programs[i]))
             planner->uses_now = binding->node->entry->name;
     }
+}
+
+/* ---- Aggregates ---- */
+
+static void bind_aggregates(const struct binding *binding, const struct mr_option_spec *spec,
+                            struct mr_option_value *value)
+{
+    struct mr_planner *planner = binding->planner;
+    struct binding argument = *binding;
+    struct mr_expression_environment environment = {.resolve = resolve, .argument = &argument};
+    struct mr_aggregate_call *calls = mr_arena_new(planner->arena, value->count, sizeof(*calls));
+    for (uint32_t i = 0; i < value->count; i++) {
+        uint32_t column = 0;
+        bool uses_now = false;
+        struct mr_error error = {0};
+        calls[i] = (struct mr_aggregate_call){
+            .name = value->names[i], .text = value->texts[i], .location = value->locations[i]};
+        if (mr_aggregate_parse(planner->arena, planner->catalogue, &environment, &calls[i],
+                               &uses_now, &column, &error) != MR_OK)
+            report_expression(planner->report,
+                              mr_arena_format(planner->arena, "%s.%s", spec->name, value->names[i]),
+                              value->locations[i], scalar_of(binding, spec->name, value->names[i]),
+                              column, &error);
+        if (uses_now)
+            planner->uses_now = binding->node->entry->name;
+    }
+    value->calls = calls;
 }
 
 /* ---- Paths ---- */
@@ -233,9 +269,11 @@ static void bind_set(const struct binding *binding, const struct mr_options *opt
     for (uint32_t i = 0; i < options->count; i++) {
         const struct mr_option_spec *spec = &options->specs[i];
         struct mr_option_value *value = &options->values[i];
-        if (!value->present)
+        if (!value->present || (spec->flags & MR_OPTION_OF_OUTPUT) != 0)
             continue;
-        if (spec->type == MR_OPTION_PATH || spec->type == MR_OPTION_PATHS)
+        if (spec->type == MR_OPTION_AGGREGATES)
+            bind_aggregates(binding, spec, value);
+        else if (spec->type == MR_OPTION_PATH || spec->type == MR_OPTION_PATHS)
             bind_paths(binding, spec, value);
         else if (spec->type == MR_OPTION_EXPRESSION || spec->type == MR_OPTION_EXPRESSIONS)
             bind_expressions(&paired, spec, value);
@@ -251,4 +289,16 @@ void mr_planner_bind(struct mr_planner *planner, struct mr_node_draft *node,
         .planner = planner, .node = node, .view = view, .yaml = node->entry->node};
     bind_set(&binding, &node->entry->options);
     bind_set(&binding, &node->entry->common);
+}
+
+void mr_planner_bind_outputs(struct mr_planner *planner, struct mr_node_draft *node)
+{
+    const struct mr_options *options = &node->entry->options;
+    struct binding binding = {.planner = planner,
+                              .node = node,
+                              .view = &node->outputs[0].view,
+                              .yaml = node->entry->node};
+    for (uint32_t i = 0; i < options->count; i++)
+        if (options->values[i].present && (options->specs[i].flags & MR_OPTION_OF_OUTPUT) != 0)
+            bind_expressions(&binding, &options->specs[i], &options->values[i]);
 }

@@ -55,9 +55,13 @@ static void finish_domain(struct mr_planner *planner, const struct mr_domain_dra
     memcpy(domain->meta_slots, draft->meta_slots, sizeof(domain->meta_slots));
     domain->field_slots =
         mr_arena_new(planner->arena, draft->fields_count, sizeof(*domain->field_slots));
+    domain->field_types =
+        mr_arena_new(planner->arena, draft->fields_count, sizeof(*domain->field_types));
     domain->field_slots_count = draft->fields_count;
-    for (uint32_t i = 0; i < draft->fields_count; i++)
+    for (uint32_t i = 0; i < draft->fields_count; i++) {
         domain->field_slots[i] = draft->fields[i].slot;
+        domain->field_types[i] = draft->fields[i].type->code;
+    }
 }
 
 /* ---- Maps of derived rows ---- */

@@ -194,6 +194,8 @@ static void plan_outputs(struct mr_planner *planner, struct mr_node_draft *node)
             is_branch || i >= type->outputs_count ? NULL : &type->outputs[i];
         if (node->entry->role == MR_ROLE_SOURCE) {
             continue; /* planned before its options were bound */
+        } else if (i == 0 && (type->flags & MR_TYPE_GROUPS) != 0) {
+            mr_view_groups(planner, node, view);
         } else if (spec != NULL && spec->fields != NULL) {
             mr_view_fields(
                 planner,
@@ -220,6 +222,7 @@ static bool has_read_alerts(const struct mr_planner *planner, const struct mr_no
             const struct mr_graph_input *input = &reader->inputs[j];
             if (input->known && input->producer == node->plan->index &&
                 input->output < node->entry->type->outputs_count &&
+                (node->entry->type->flags & MR_TYPE_GROUPS) == 0 &&
                 node->entry->type->outputs[input->output].fields != NULL)
                 return true;
         }
@@ -370,6 +373,8 @@ void mr_planner_node(struct mr_planner *planner, uint32_t index)
     mr_planner_bind(planner, node, view);
     plan_common(planner, node);
     plan_outputs(planner, node);
+    if (graph->outputs_count > 0)
+        mr_planner_bind_outputs(planner, node);
     if (node->entry->role == MR_ROLE_SOURCE)
         plan_source(planner, node);
     if (node->entry->role == MR_ROLE_SINK)

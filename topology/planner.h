@@ -199,6 +199,7 @@ struct mr_node_draft {
 };
 
 struct mr_planner {
+    const struct mr_catalogue *catalogue;
     const struct mr_definition *definition;
     const struct mr_graph *graph;
     struct mr_arena *arena;
@@ -327,6 +328,8 @@ void mr_view_fields(struct mr_planner *planner, const char *name,
 /* Resolve the paths and compile the expressions of all options of the node against view. */
 void mr_planner_bind(struct mr_planner *planner, struct mr_node_draft *node,
                      const struct mr_record_view *view);
+/* The same for the options that are about the records of the node's main output. */
+void mr_planner_bind_outputs(struct mr_planner *planner, struct mr_node_draft *node);
 /* Compile one expression of a test or an option against an environment; NULL: reported. location is
  * where its text begins; node its scalar, for columns, or NULL. */
 struct mr_program *mr_planner_compile(struct mr_arena *arena, struct mr_report *report,
@@ -334,6 +337,12 @@ struct mr_program *mr_planner_compile(struct mr_arena *arena, struct mr_report *
                                       enum mr_type_code expected, struct mr_location location,
                                       const struct mr_yaml_node *node,
                                       const struct mr_expression_environment *environment);
+
+/* ---- plan_group.c ---- */
+
+/* The view of rows that stand for groups of the input's rows (MR_TYPE_GROUPS). */
+void mr_view_groups(struct mr_planner *planner, struct mr_node_draft *node,
+                    struct mr_record_view *view);
 
 /* ---- plan_key.c ---- */
 

@@ -38,7 +38,10 @@ enum mr_type_flags {
     /* Output rows are copies of input rows in a domain of its own, column by column through
      * mr_plan_input.slot_map (merge, flat_map). */
     MR_TYPE_DERIVED_ROWS = 1u << 9,
-    MR_TYPE_ROW_WATERMARKS = 1u << 10 /* reads the watermark of single rows (record/batch.h) */
+    MR_TYPE_ROW_WATERMARKS = 1u << 10, /* reads the watermark of single rows (record/batch.h) */
+    /* Rows of the main output are groups of input rows: the key's fields, outputs[0].fields, and
+     * one field per entry of the option `aggregates`. */
+    MR_TYPE_GROUPS = 1u << 11
 };
 
 struct mr_input_spec {

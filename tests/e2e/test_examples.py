@@ -94,6 +94,12 @@ EXPECTED = {
         lambda rows: sorted((row["id"], row["ts"]) for row in rows)
         == [("a", 1000), ("a", 61000), ("b", 2000)]
     ),
+    "window.aggregate": (
+        lambda rows: [(row["sensor"], row["window_end"], row["readings"], row["mean"])
+                      for row in rows if "mean" in row]
+        == [("s1", 10000, 2, 21), ("s2", 10000, 1, 5), ("s1", 30000, 1, 30)]
+        and [row["value"] for row in rows if "value" in row] == [99.0]
+    ),
     "detect.threshold": (
         lambda rows: [(row["metric_value"], row["severity"]) for row in rows]
         == [(6.5, "critical"), (0.3, "critical")]

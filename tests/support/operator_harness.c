@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "operators/aggregate.h"
 
 enum { OUTPUT_BYTES_MAX = 256 << 20, FORMATS_COUNT = 1, TYPES_MAX = 64 };
 
@@ -66,6 +67,7 @@ static void parse(struct mr_arena *arena, const char *sources, const char *opera
                                        .types_count = types_count,
                                        .formats = formats,
                                        .formats_count = FORMATS_COUNT};
+    catalogue->aggregates = mr_aggregates(&catalogue->aggregates_count);
     char *text = mr_arena_format(arena,
                                  "apiVersion: millrace.io/v1alpha1\n"
                                  "kind: Topology\n"

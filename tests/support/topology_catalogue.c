@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "topology/window_option.h"
 
 static const char *const starts[] = {"earliest", "latest", NULL};
 static const char *const distributions[] = {"normal", "key", NULL};
@@ -328,6 +329,101 @@ static const struct mr_type_spec join_interval = {.name = "join.interval",
                                                   .outputs_count = 4,
                                                   .state_version = 1};
 
+static const struct mr_option_spec window_options[] = {
+    {.name = "window",
+     .type = MR_OPTION_OBJECT,
+     .flags = MR_OPTION_REQUIRED,
+     .fields = mr_window_options,
+     .help = "Window."},
+    {.name = "aggregates",
+     .type = MR_OPTION_AGGREGATES,
+     .flags = MR_OPTION_REQUIRED,
+     .minimum = 1,
+     .maximum = 8,
+     .help = "Calls."},
+    {.name = "having",
+     .type = MR_OPTION_EXPRESSION,
+     .flags = MR_OPTION_OF_OUTPUT,
+     .help = "Condition."},
+    {.name = NULL},
+};
+static const struct mr_output_field window_result[] = {{"window_start", MR_TYPE_INT, "Start."},
+                                                       {"window_end", MR_TYPE_INT, "End."}};
+static const struct mr_output_spec window_outputs[] = {
+    {.name = "main", .help = "Results.", .fields = window_result, .fields_count = 2},
+    {.name = "late", .help = "Late."}};
+
+static enum mr_status window_check(const struct mr_options *options, const char **option,
+                                   struct mr_error *error)
+{
+    *option = "window";
+    return mr_window_check(&mr_options_get(options, "window")->objects[0], error);
+}
+
+static const struct mr_type_spec window_aggregate = {.name = "window.aggregate",
+                                                     .role = MR_ROLE_OPERATOR,
+                                                     .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS,
+                                                     .summary = "Sums up.",
+                                                     .description = "Sums up.",
+                                                     .options = window_options,
+                                                     .outputs = window_outputs,
+                                                     .outputs_count = 2,
+                                                     .state_version = 1,
+                                                     .check = window_check};
+
+static const struct mr_aggregate_spec aggregate_avg = {.name = "avg",
+                                                       .help = "Mean.",
+                                                       .arguments = {MR_AGGREGATE_NUMBER},
+                                                       .argument_names = {"value"},
+                                                       .arguments_min = 1,
+                                                       .arguments_max = 1,
+                                                       .result = MR_TYPE_DOUBLE};
+static const struct mr_aggregate_spec aggregate_count = {.name = "count",
+                                                         .help = "Rows.",
+                                                         .argument_names = {"value"},
+                                                         .arguments_max = 1,
+                                                         .result = MR_TYPE_INT};
+static const struct mr_aggregate_spec aggregate_last = {.name = "last",
+                                                        .help = "Last.",
+                                                        .argument_names = {"value"},
+                                                        .arguments_min = 1,
+                                                        .arguments_max = 1};
+static const struct mr_aggregate_parameter quantile_parameters[] = {
+    {.name = "q", .minimum = 0, .maximum = 1, .required = true, .help = "Which."}};
+static const struct mr_aggregate_spec aggregate_quantile = {.name = "quantile",
+                                                            .help = "Quantile.",
+                                                            .arguments = {MR_AGGREGATE_NUMBER},
+                                                            .argument_names = {"value"},
+                                                            .arguments_min = 1,
+                                                            .arguments_max = 1,
+                                                            .parameters = quantile_parameters,
+                                                            .parameters_count = 1,
+                                                            .result = MR_TYPE_DOUBLE};
+static const struct mr_aggregate_parameter top_parameters[] = {{.name = "n",
+                                                                .minimum = 1,
+                                                                .maximum = 100,
+                                                                .is_integer = true,
+                                                                .default_number = 10,
+                                                                .help = "How many."}};
+static const struct mr_aggregate_spec aggregate_top = {.name = "top_n",
+                                                       .help = "Highest.",
+                                                       .argument_names = {"value", "by"},
+                                                       .arguments_min = 1,
+                                                       .arguments_max = 2,
+                                                       .parameters = top_parameters,
+                                                       .parameters_count = 1,
+                                                       .result = MR_TYPE_LIST};
+static const struct mr_aggregate_spec aggregate_var = {.name = "var",
+                                                       .help = "Variance.",
+                                                       .arguments = {MR_AGGREGATE_NUMBER},
+                                                       .argument_names = {"value"},
+                                                       .arguments_min = 1,
+                                                       .arguments_max = 1,
+                                                       .result = MR_TYPE_DOUBLE};
+static const struct mr_aggregate_spec *const aggregates[] = {&aggregate_avg,  &aggregate_count,
+                                                             &aggregate_last, &aggregate_quantile,
+                                                             &aggregate_top,  &aggregate_var};
+
 /* ---- Formats ---- */
 
 static const struct mr_option_spec csv_options[] = {
@@ -360,10 +456,13 @@ static const struct mr_type_spec *const types[] = {&generate_random,
                                                    &key_by,
                                                    &map,
                                                    &merge,
+                                                   &window_aggregate,
                                                    &kafka_sink,
                                                    &stdout_sink};
 
 const struct mr_catalogue mr_test_catalogue = {.types = types,
                                                .types_count = MR_ARRAY_COUNT(types),
                                                .formats = formats,
-                                               .formats_count = MR_ARRAY_COUNT(formats)};
+                                               .formats_count = MR_ARRAY_COUNT(formats),
+                                               .aggregates = aggregates,
+                                               .aggregates_count = MR_ARRAY_COUNT(aggregates)};

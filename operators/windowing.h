@@ -1,0 +1,97 @@
+/* operators/windowing.h — what the kinds of windows share; for operators/window_*.c only.
+ * Model: window_aggregate.c is the type: options, keys, arguments, late rows, the clock. A *kind*
+ * (struct mr_windowing_kind) keeps the groups of a key and says what a row changes and what a due
+ * object emits. Groups are objects of the timed table `groups`, by the node's key; they are due
+ * when their next window is to be closed, at end + lateness. */
+#ifndef MR_OPERATORS_WINDOWING_H
+#define MR_OPERATORS_WINDOWING_H
+
+#include "operators/aggregate_set.h"
+#include "operators/group_output.h"
+#include "operators/window_time.h"
+
+enum mr_windowing_emit { MR_EMIT_CLOSE, MR_EMIT_UPDATE, MR_EMIT_PERIODIC };
+
+struct mr_windowing;
+
+/* One row to be grouped. */
+struct mr_windowing_row {
+    uint32_t row;
+    struct mr_slice key;
+    uint64_t hash;
+    int64_t time_ms; /* event time, or the clock's */
+    const struct mr_aggregate_columns *columns;
+};
+
+enum mr_windowing_fate {
+    MR_ROW_TAKEN,
+    MR_ROW_LATE,  /* every window that it belongs to is closed */
+    MR_ROW_FAILED /* error has the sentence */
+};
+
+struct mr_windowing_kind {
+    /* Tables and sizes; the shared members are set. */
+    enum mr_status (*open)(struct mr_windowing *windowing, const struct mr_operator_open *open,
+                           struct mr_error *error);
+    enum mr_status (*row)(struct mr_windowing *windowing, struct mr_operator_context *context,
+                          const struct mr_windowing_row *row, enum mr_windowing_fate *fate,
+                          struct mr_error *error);
+    /* Emit and drop what is due at now_ms, in the order of (due time, key). */
+    enum mr_status (*advance)(struct mr_windowing *windowing, struct mr_operator_context *context,
+                              int64_t now_ms, struct mr_error *error);
+};
+
+extern const struct mr_windowing_kind mr_windowing_aligned;
+
+struct mr_windowing {
+    const struct mr_plan_node *node;
+    const struct mr_windowing_kind *kind;
+    struct mr_window window;
+    struct mr_window_grid grid; /* TUMBLING, HOPPING */
+    enum mr_windowing_emit emit;
+    int64_t emit_every_ms;
+    int64_t lateness_ms;
+    bool wall; /* time: processing */
+    struct mr_aggregate_set set;
+    struct mr_group_output output;
+    struct mr_aggregate_merged *merged;
+    struct mr_arena scratch; /* bodies of what is merged; emptied per result */
+    uint32_t fingerprint;    /* of the options that stored groups depend on */
+    struct mr_table *groups;
+    /* Time as far as groups were closed; rows are judged by it. */
+    int64_t now_ms;
+    int64_t next_ms; /* nothing is due before; no later than the next object's due time */
+    /* TUMBLING, HOPPING (window_ring.c). */
+    struct mr_table *panes;
+    uint32_t capacity;  /* entries of a group's list */
+    bool ring_inline;   /* cells lie in the list */
+    int64_t first_open; /* window */
+};
+
+/* The bounds of `state:` and the names, for tables of the node. */
+void mr_windowing_table_spec(const struct mr_windowing *windowing, const char *name,
+                             struct mr_table_spec *spec);
+/* Write one result. span: the window; results come from the cell, or from windowing->merged when
+ * cell is NULL. A result that a function cannot say (a sum beyond the type double) is reported. */
+enum mr_status mr_windowing_result(struct mr_windowing *windowing,
+                                   struct mr_operator_context *context, struct mr_slice key,
+                                   const struct mr_aggregate_span *span, const uint8_t *cell,
+                                   const struct mr_aggregate_place *place,
+                                   struct mr_error *error) MR_NODISCARD;
+
+/* Report a result that cannot be said, when merging its cells failed; message ends with NUL. */
+void mr_windowing_failed(struct mr_windowing *windowing, struct mr_operator_context *context,
+                         struct mr_slice key, const struct mr_aggregate_span *span,
+                         const char *message);
+/* A function refused a row, a merge or a result: it is about that, not about the state. */
+static inline bool mr_windowing_is_refused(enum mr_status status)
+{
+    return status == MR_INVALID || status == MR_LIMIT;
+}
+
+/* Of tumbling and hopping windows, from the options and the aggregates alone. */
+void mr_windowing_aligned_estimate(const struct mr_window *window, int64_t lateness_ms,
+                                   const struct mr_aggregate_set *set,
+                                   struct mr_state_estimate *estimate);
+
+#endif

@@ -1,0 +1,110 @@
+/* topology/plan_group.c — rows that stand for groups of rows: windows and running aggregates.
+ * Design: the output is a row space of its own with known fields, in this order: those of the key,
+ * by the last name of their paths; those of the type (the window's times); one per aggregate, in
+ * name order. Rows stay in the task of their key, so that whoever groups by the same fields behind
+ * needs no repartition. */
+#include "topology/planner.h"
+
+#include "topology/aggregate_parse.h"
+
+struct group_fields {
+    struct mr_planner *planner;
+    struct mr_output_field *items;
+    uint32_t count;
+    bool fine;
+};
+
+/* option: where the name comes from; NULL: from the type. */
+static void add_field(struct group_fields *fields, const char *option, const char *name,
+                      enum mr_type_code type, struct mr_location location)
+{
+    for (uint32_t i = 0; i < fields->count; i++) {
+        if (strcmp(fields->items[i].name, name) != 0)
+            continue;
+        if (option == NULL)
+            mr_report_add(fields->planner->report, MR_SEVERITY_ERROR, location,
+                          "the key's field '%s' has the name of a field that the results have "
+                          "anyway: rename it by a map before",
+                          name);
+        else
+            mr_report_add(fields->planner->report, MR_SEVERITY_ERROR, location,
+                          "'%s' makes a second field '%s' of the results; the first is %s", option,
+                          name, fields->items[i].help);
+        fields->fine = false;
+        return;
+    }
+    fields->items[fields->count++] =
+        (struct mr_output_field){name, type, option == NULL ? "the operator's own" : option};
+}
+
+static const char *last_name(const struct mr_path *path)
+{
+    const char *name = path->steps[0].name;
+    for (uint32_t i = 1; i < path->steps_count; i++)
+        if (path->steps[i].name != NULL)
+            name = path->steps[i].name;
+    return name;
+}
+
+static void add_key(struct group_fields *fields, const struct mr_node_draft *node,
+                    const struct mr_option_value *key)
+{
+    for (uint32_t i = 0; key != NULL && key->present && i < key->count; i++) {
+        struct mr_resolution resolution = {.type = mr_planner_type(MR_TYPE_ANY)};
+        struct mr_error error = {0};
+        if (mr_view_resolve(fields->planner, node->inputs[0].view, &key->paths[i], false,
+                            &resolution, &error) != MR_RESOLVED_FINE ||
+            resolution.steps_used != key->paths[i].steps_count)
+            resolution.type = mr_planner_type(MR_TYPE_ANY);
+        add_field(fields, "key", last_name(&key->paths[i]), resolution.type->code,
+                  key->locations == NULL ? key->location : key->locations[i]);
+    }
+}
+
+static void add_aggregates(struct group_fields *fields, const struct mr_option_value *aggregates)
+{
+    for (uint32_t i = 0; aggregates != NULL && aggregates->calls != NULL && i < aggregates->count;
+         i++)
+        add_field(fields, "aggregates", aggregates->names[i],
+                  mr_aggregate_type(&aggregates->calls[i])->code, aggregates->locations[i]);
+}
+
+/* The rows are spread as their input's groups are. */
+static void keep_key(struct mr_planner *planner, const struct mr_node_draft *node,
+                     const struct mr_option_value *key, struct mr_record_view *view)
+{
+    const struct mr_option_value *scope = mr_definition_value(node->entry, "scope");
+    if (scope != NULL && scope->text != NULL && strcmp(scope->text, "partition") == 0) {
+        view->key_lost =
+            mr_arena_format(planner->arena, "'%s' has scope: partition", node->entry->name);
+        return;
+    }
+    if (key == NULL || !key->present)
+        return;
+    struct mr_path *paths = mr_arena_new(planner->arena, key->count, sizeof(*paths));
+    for (uint32_t i = 0; i < key->count; i++)
+        paths[i] = mr_planner_name_path(planner, last_name(&key->paths[i]));
+    view->keyed = true;
+    view->key_paths = paths;
+    view->key_count = key->count;
+}
+
+void mr_view_groups(struct mr_planner *planner, struct mr_node_draft *node,
+                    struct mr_record_view *view)
+{
+    const struct mr_option_value *key = mr_definition_value(node->entry, "key");
+    const struct mr_option_value *aggregates = mr_definition_value(node->entry, "aggregates");
+    const struct mr_output_spec *output = &node->entry->type->outputs[0];
+    uint32_t most = output->fields_count + (key == NULL ? 0 : key->count) +
+                    (aggregates == NULL ? 0 : aggregates->count);
+    struct group_fields fields = {.planner = planner, .fine = true};
+    fields.items = mr_arena_new(planner->arena, most, sizeof(*fields.items));
+    add_key(&fields, node, key);
+    for (uint32_t i = 0; i < output->fields_count; i++)
+        add_field(&fields, NULL, output->fields[i].name, output->fields[i].type,
+                  node->entry->name_location);
+    add_aggregates(&fields, aggregates);
+    mr_view_fields(planner, node->entry->name, fields.items, fields.count, view);
+    view->unknown = node->inputs[0].view->unknown || !fields.fine;
+    keep_key(planner, node, key, view);
+}
