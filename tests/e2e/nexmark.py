@@ -56,6 +56,42 @@ QUERIES = {
         "select auction, bidder, 0.908::double * price as price, dateTime, extra from bid"
     ),
     "q2": Query("select auction, price from bid where auction % 123 = 0"),
+    "q3": Query("""
+        select p.name, p.city, p.state, a.id
+        from auction a join person p on a.seller = p.id
+        where a.category = 10 and p.state in ('OR', 'ID', 'CA')"""),
+    "q4": Query("""
+        select category, avg(final) as final from (
+            select max(b.price) as final, a.category
+            from auction a join bid b on a.id = b.auction
+            where b.dateTime between a.dateTime and a.expires group by a.id, a.category)
+        group by category""", ["category"]),
+    "q5": Query("""
+        with counts as (
+            select auction, count(*) as num, epoch_hop.hop_start as window_start,
+                epoch_hop.hop_start + 10000 as window_end
+            from bid, lateral (select unnest([dateTime - dateTime % 2000 - 2000 * i
+                for i in range(5)]) as hop_start) as epoch_hop
+            group by auction, hop_start)
+        select auction, num, window_start, window_end from counts c
+        where num = (select max(num) from counts m where m.window_start = c.window_start)"""),
+    "q7": Query("""
+        select b.auction, b.price, b.bidder, b.dateTime, b.extra from bid b
+        join (select max(price) as price, dateTime - dateTime % 10000 as window_start
+              from bid group by window_start) m
+        on b.price = m.price and b.dateTime - b.dateTime % 10000 = m.window_start"""),
+    "q8": Query("""
+        select p.id, p.name, p.dateTime - p.dateTime % 10000 as stime from person p
+        where exists (select 1 from auction a where a.seller = p.id
+            and a.dateTime - a.dateTime % 10000 = p.dateTime - p.dateTime % 10000)"""),
+    "q9": Query("""
+        select * exclude (place) from (
+            select a.*, b.auction, b.bidder, b.price, b.dateTime as bid_dateTime,
+                b.extra as bid_extra, row_number() over (
+                    partition by a.id order by b.price desc, b.dateTime) as place
+            from auction a join bid b on a.id = b.auction
+            where b.dateTime between a.dateTime and a.expires)
+        where place = 1"""),
     "q14": Query("""
         select auction, bidder, 0.908::double * price as price,
             case when hour(epoch_ms(dateTime)) between 8 and 18 then 'dayTime'
@@ -63,6 +99,22 @@ QUERIES = {
                 then 'nightTime' else 'otherTime' end as bidTimeType,
             dateTime, extra, length(extra) - length(replace(extra, 'c', '')) as c_counts
         from bid where 0.908::double * price > 1e6 and 0.908::double * price < 5e7"""),
+    "q18": Query("""
+        select * exclude (place) from (
+            select *, row_number() over (
+                partition by bidder, auction order by dateTime desc) as place from bid)
+        where place = 1""", ["bidder", "auction"]),
+    "q19": Query("""
+        select * from (
+            select *, row_number() over (
+                partition by auction order by price desc, dateTime) as rank_number from bid)
+        where rank_number <= 10""", ["auction", "rank_number"]),
+    "q20": Query("""
+        select b.auction, b.bidder, b.price, b.channel, b.url, b.dateTime as bid_dateTime,
+            b.extra as bid_extra, a.itemName, a.description, a.initialBid, a.reserve,
+            a.dateTime as auction_dateTime, a.expires, a.seller, a.category,
+            a.extra as auction_extra
+        from bid b join auction a on b.auction = a.id where a.category = 10"""),
     "q21": Query("""
         select * from (
             select auction, bidder, price, channel,
