@@ -6,6 +6,7 @@ whose source has records may be called idle, whatever happens to its process.
 """
 
 import json
+import random
 import struct
 import threading
 import time
@@ -193,6 +194,56 @@ def test_the_last_record_passes_when_all_are_silent(timeline, kafka, unique, run
     print("silence passed after", round(seconds, 2), "s")
     assert 0.9 < seconds < 4  # 1 s, a commit, and what a loaded machine adds
     timeline.oracle.check()
+
+
+SORTS = """- {name: by-k, type: sort, from: a, key: [k], max_records: 1000000}
+- {name: by-j, type: sort, from: by-k, key: [j], max_records: 1000000}"""
+SORTED = """- {{name: results, type: kafka, from: by-j, topic: {sink}, key: [j]}}
+- {{name: late-once, type: kafka, from: by-k.late, topic: {late}}}
+- {{name: late-twice, type: kafka, from: by-j.late, topic: {late}}}"""
+
+
+def shuffled(count, within, seed=5):
+    """Records 10 ms apart, out of order by fewer than `within` of them."""
+    chance, places = random.Random(seed), list(range(count))
+    for first in range(0, count, within):
+        block = places[first:first + within]
+        chance.shuffle(block)
+        places[first:first + within] = block
+    for place in places:
+        body = {"id": place, "ts": 1767225600000 + 10 * place, "k": place % 17, "j": place % 5}
+        yield None, json.dumps(body).encode()
+
+
+def test_disorder_and_a_crash_make_nothing_late(stage, kafka):
+    """Arrival out of order within max_delay, two sorts behind two repartitions, kill -9 amid it:
+    every record once, each key in event time order over the crash, the last ones, too, none late.
+    """
+    count, late = 20000, stage.name + "-late"
+    stage.create()
+    kafka.create(late, 1)
+    source = SOURCE.format(source=stage.source, delay="3s", idle="0s")
+    sinks = SORTED.format(sink=stage.sink, late=late)
+    path = topology(stage.file(), "sorts", source, sinks, SORTS)
+    records = list(shuffled(count, 250))
+    kafka.produce(stage.source, records[:count // 2])
+    run = stage.run(path)
+    wait_until(lambda: sum(kafka.ends(stage.sink).values()) > 100, 60, 0.02, "some results")
+    kafka.produce(stage.source, records[count // 2:])
+    run.kill()
+    done = sum(kafka.ends(stage.sink).values())
+    print("killed after", done, "of", count)
+    assert done < count
+    stage.to_end(path)
+    assert kafka.values(late) == []
+    keys = {}
+    for messages in kafka.read(stage.sink).values():
+        for message in messages:
+            body = json.loads(message.value())
+            keys.setdefault(body["j"], []).append(body["id"])
+    assert sorted(sum(keys.values(), [])) == list(range(count))
+    for key, ids in keys.items():
+        assert ids == sorted(ids), key
 
 
 def test_a_killed_writer_holds_the_watermark(timeline, kafka, unique, scenes):
