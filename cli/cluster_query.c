@@ -1,6 +1,7 @@
 /* cli/cluster_query.c — `millrace query`: committed state of a key. */
 #include "cli/cluster.h"
 
+#include "base/assert.h"
 #include "base/number.h"
 
 #include <inttypes.h>
@@ -57,6 +58,11 @@ static enum mr_exit query(struct mr_server *server, const struct mr_arguments *a
                                        mr_server_part(server, arguments->operands[2]));
     if (mr_arguments_given(arguments, "standby"))
         path = mr_server_query(server, path, "standby", "1");
+    static const char *const asked[] = {"last", "since"};
+    for (size_t index = 0; index < MR_ARRAY_COUNT(asked); index++)
+        if (mr_arguments_given(arguments, asked[index]))
+            path = mr_server_query(server, path, asked[index],
+                                   mr_arguments_flag(arguments, asked[index])->text);
     enum mr_exit code = mr_server_send(server, "GET", path, NULL, (struct mr_slice){0}, &answer);
     if (code != MR_EXIT_FINE)
         return code;
@@ -79,6 +85,14 @@ static const struct mr_flag flags[] = {
     {.name = "standby",
      .kind = MR_FLAG_SWITCH,
      .help = "A standby may answer; how far it is behind is said."},
+    {.name = "last",
+     .kind = MR_FLAG_TEXT,
+     .value = "N",
+     .help = "Of an operator that keeps records (buffer): the last so many."},
+    {.name = "since",
+     .kind = MR_FLAG_TEXT,
+     .value = "DURATION",
+     .help = "The same: those of the last 10s, for instance, of the key's event time."},
     MR_FLAG_OUTPUT,
     MR_FLAGS_SERVER,
     {.name = NULL}};

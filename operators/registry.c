@@ -10,6 +10,7 @@
 
 static const struct mr_operator_type *const registered[] = {
     &mr_operator_branch,
+    &mr_operator_buffer,
     &mr_operator_deduplicate,
     &mr_operator_detect_ewma,
     &mr_operator_detect_robust_z,

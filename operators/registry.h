@@ -6,6 +6,7 @@
 #include "operators/operator.h"
 
 extern const struct mr_operator_type mr_operator_branch;
+extern const struct mr_operator_type mr_operator_buffer;
 extern const struct mr_operator_type mr_operator_deduplicate;
 extern const struct mr_operator_type mr_operator_detect_ewma;
 extern const struct mr_operator_type mr_operator_detect_robust_z;

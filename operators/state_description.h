@@ -10,6 +10,9 @@ enum { MR_DESCRIPTION_MEMBERS_MAX = 16 };
 struct mr_state_description {
     struct mr_map_entry members[MR_DESCRIPTION_MEMBERS_MAX];
     uint32_t members_count;
+    /* What the query asks of operators that keep records (MR_TYPE_KEEPS_RECORDS); 0: not asked. */
+    uint32_t last;    /* the last so many */
+    int64_t since_ms; /* those of the last so many ms of event time */
 };
 
 /* name is static text; value borrows what it points to. */

@@ -379,6 +379,7 @@ void mr_planner_node(struct mr_planner *planner, uint32_t index)
         plan_source(planner, node);
     if (node->entry->role == MR_ROLE_SINK)
         plan_sink(planner, node);
-    if (node->entry->role == MR_ROLE_SINK || has_read_alerts(planner, node))
+    if (node->entry->role == MR_ROLE_SINK || has_read_alerts(planner, node) ||
+        (node->entry->type->flags & MR_TYPE_KEEPS_RECORDS) != 0)
         mark_encoded(planner, node);
 }

@@ -22,6 +22,21 @@ static bool read_partition(const struct mr_http_exchange *exchange, int32_t *par
     return true;
 }
 
+/* last=N and since=DURATION. False: one is not of its kind. */
+static bool read_last(const struct mr_http_exchange *exchange, struct mr_query *query)
+{
+    const char *last = mr_http_query(exchange, "last");
+    const char *since = mr_http_query(exchange, "since");
+    if (last != NULL) {
+        size_t digits = strspn(last, "0123456789");
+        query->last = digits == 0 || digits > 9 ? 0 : (uint32_t)strtoul(last, NULL, 10);
+        if (last[digits] != 0 || query->last == 0)
+            return false;
+    }
+    return since == NULL ||
+           (mr_option_parse_duration(mr_slice_text(since), &query->since_ms) && query->since_ms > 0);
+}
+
 static bool is_set(const char *text)
 {
     return text != NULL && (strcmp(text, "1") == 0 || strcmp(text, "true") == 0);
@@ -139,6 +154,12 @@ void mr_worker_http_query(void *argument, struct mr_http_exchange *exchange)
     struct mr_query_answer answer;
     if (!read_partition(exchange, &query.partition)) {
         mr_http_problem(exchange, 400, 0, "`partition` is not a number.");
+        return;
+    }
+    if (!read_last(exchange, &query)) {
+        mr_http_problem(exchange, 400, 0,
+                        "`last` is a number of records and `since` a duration, as in last=50 and "
+                        "since=10s.");
         return;
     }
     mr_query_run(api->options.queries, &query, arena, &answer);

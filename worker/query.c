@@ -140,6 +140,7 @@ static const char *nearest_store(const struct mr_plan *plan, const char *name,
 /* ---- Reading ---- */
 
 struct reading {
+    const struct mr_query *query;
     const struct mr_operator_type *type;
     struct mr_arena *arena;
     struct mr_query_answer *answer;
@@ -151,6 +152,8 @@ static enum mr_status describe(void *argument, const struct mr_state_object *obj
     struct reading *reading = argument;
     struct mr_query_answer *answer = reading->answer;
     answer->description.members_count = 0;
+    answer->description.last = reading->query->last;
+    answer->description.since_ms = reading->query->since_ms;
     answer->event_time_ms = object->event_time_ms;
     return reading->type->describe_state(object, reading->arena, &answer->description, error);
 }
@@ -173,7 +176,15 @@ static void read_key(const struct mr_query_entry *entry, const struct wanted *wa
     if (node == NULL || !has_state(node))
         return; /* the entry's version does not have the store */
     const struct mr_operator_type *type = mr_operator_find(node->type->name);
-    struct reading reading = {.type = type, .arena = wanted->arena, .answer = answer};
+    if ((wanted->query->last != 0 || wanted->query->since_ms != 0) &&
+        (type->spec.flags & MR_TYPE_KEEPS_RECORDS) == 0) {
+        MR_FAIL(&answer->error, MR_INVALID, MR_RECOVERY_NONE,
+                "%s keeps no records: last and since are for operators as buffer",
+                type->spec.name);
+        answer->outcome = MR_QUERY_FAILED;
+        return;
+    }
+    struct reading reading = {.query = wanted->query, .type = type, .arena = wanted->arena, .answer = answer};
     struct mr_state_query query = {.operator_name = node->name,
                                    .table_name = type->state_table,
                                    .key = wanted->query->key,

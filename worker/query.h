@@ -49,6 +49,9 @@ struct mr_query {
     struct mr_slice key;
     int32_t partition; /* -1: by the key */
     bool standby;      /* a standby may answer */
+    /* Of operators that keep records: as in struct mr_state_description. */
+    uint32_t last;
+    int64_t since_ms;
 };
 
 enum mr_query_outcome {

@@ -40,6 +40,7 @@ static const struct operator_case cases[] = {
     {"branch",
      "from: in, branches: [{name: high, where: 'value > 10.0'}, {name: low, where: 'value < 0.0'}]",
      "high low rest", false, true},
+    {"buffer", "from: in, key: [k], max_records: 20, max_bytes: 3KiB", "", false, true},
     {"deduplicate", "from: in, key: [k], within: 200ms", "", false, false},
     {"detect.ewma", "from: in, key: [k], field: value", "alerts", false, true},
     {"detect.ewma", "from: in, key: [k], field: value, lambda: 1, baseline_decay: 0", "alerts",

@@ -90,6 +90,7 @@ EXPECTED = {
         == [1000, 3000, 9000, 12000]
         and len(rows) == 5
     ),
+    "buffer": lambda rows: [row["ts"] for row in rows] == [1000, 2000, 3000],
     "deduplicate": (
         lambda rows: sorted((row["id"], row["ts"]) for row in rows)
         == [("a", 1000), ("a", 61000), ("b", 2000)]

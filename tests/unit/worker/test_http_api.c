@@ -156,6 +156,10 @@ static void test_state_is_read_by_key(void **state)
     expect_in(get("/v1/state/sensors/spikez/a", 404), "the nearest is spikes");
     expect_in(get("/v1/state/sensor/spikes/a", 404), "the nearest is sensors");
     expect_in(get("/v1/state/sensors/spikes/a?partition=x", 400), "`partition` is not a number");
+    expect_in(get("/v1/state/sensors/spikes/a?last=0", 400), "`last` is a number of records");
+    expect_in(get("/v1/state/sensors/spikes/a?since=9", 400), "`since` a duration");
+    expect_in(get("/v1/state/sensors/spikes/a?last=5", 400), "detect.zscore keeps no records");
+    expect_in(get("/v1/state/sensors/spikes/a?since=9s", 400), "detect.zscore keeps no records");
     expect_in(get("/v1/state/sensors/spikes/a?partition=7", 503), "is not on this worker now");
     assert_int_equal(reply.retry_after_s, 1);
     (void)get("/v1/state/sensors/spikes/%00", 400);
