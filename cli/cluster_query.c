@@ -16,7 +16,8 @@ static void print_scalar(const json_t *value)
         puts("");
 }
 
-/* An object's members, one a line; jansson's iterators take no const. */
+/* An object's members, one a line, and so the elements of a list of objects; jansson's iterators
+ * take no const. */
 static void print_value(const json_t *value, int depth)
 {
     for (void *at = json_object_iter((json_t *)(uintptr_t)value); at != NULL;
@@ -28,6 +29,12 @@ static void print_value(const json_t *value, int depth)
         if (json_is_object(member) && json_object_size(member) > 0) {
             puts("");
             print_value(member, depth + 1);
+        } else if (json_is_object(json_array_get(member, 0))) {
+            puts("");
+            for (size_t index = 0; index < json_array_size(member); index++) {
+                printf("%*s", (depth + 1) * 2, "");
+                print_scalar(json_array_get(member, index));
+            }
         } else {
             print_scalar(member);
         }

@@ -25,7 +25,7 @@ enum mr_type_flags {
     MR_TYPE_ADDS_FIELD = 1u << 2,      /* main output = input plus one object field `as` */
     MR_TYPE_DYNAMIC_OUTPUTS = 1u << 3, /* `branches` names the outputs; `rest` is added */
     MR_TYPE_REPARTITION = 1u << 4,     /* exists to change the key (key_by) */
-    /* Keeps whole records of its inputs as JSON text (buffer): queries may ask for the last ones. */
+    /* Keeps whole records of its inputs as JSON text: queries may ask for the last ones. */
     MR_TYPE_KEEPS_RECORDS = 1u << 13,
     /* Rows of the main output are pairs of a row of each of two inputs, as members named like the
      * inputs' options, or as the fields of `set` (join.interval). `key` is the first input's,

@@ -33,8 +33,8 @@ static bool read_last(const struct mr_http_exchange *exchange, struct mr_query *
         if (last[digits] != 0 || query->last == 0)
             return false;
     }
-    return since == NULL ||
-           (mr_option_parse_duration(mr_slice_text(since), &query->since_ms) && query->since_ms > 0);
+    return since == NULL || (mr_option_parse_duration(mr_slice_text(since), &query->since_ms) &&
+                             query->since_ms > 0);
 }
 
 static bool is_set(const char *text)

@@ -179,12 +179,12 @@ static void read_key(const struct mr_query_entry *entry, const struct wanted *wa
     if ((wanted->query->last != 0 || wanted->query->since_ms != 0) &&
         (type->spec.flags & MR_TYPE_KEEPS_RECORDS) == 0) {
         MR_FAIL(&answer->error, MR_INVALID, MR_RECOVERY_NONE,
-                "%s keeps no records: last and since are for operators as buffer",
-                type->spec.name);
+                "%s keeps no records: last and since are for operators as buffer", type->spec.name);
         answer->outcome = MR_QUERY_FAILED;
         return;
     }
-    struct reading reading = {.query = wanted->query, .type = type, .arena = wanted->arena, .answer = answer};
+    struct reading reading = {
+        .query = wanted->query, .type = type, .arena = wanted->arena, .answer = answer};
     struct mr_state_query query = {.operator_name = node->name,
                                    .table_name = type->state_table,
                                    .key = wanted->query->key,

@@ -201,7 +201,7 @@ static void the_order_is_that_of_a_stable_sort(void **state)
             }
         }
         harness_watermark(&harness, INT64_MAX);
-        char *text = strdup(harness_offsets(&harness, 0));
+        char *text = mr_arena_copy_text(&harness.plan_arena, harness_offsets(&harness, 0));
         int64_t before = -1;
         uint32_t count = 0;
         for (char *rest = text, *word = strtok_r(text, " ", &rest); word != NULL;
@@ -211,7 +211,6 @@ static void the_order_is_that_of_a_stable_sort(void **state)
                         (times[before] == times[row] && before < row));
             before = row;
         }
-        free(text);
         assert_int_equal(count + harness.late_count, ROWS);
         assert_int_equal(harness.late_count, 0);
         harness_close(&harness);
