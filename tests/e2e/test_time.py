@@ -246,6 +246,62 @@ def test_disorder_and_a_crash_make_nothing_late(stage, kafka):
         assert ids == sorted(ids), key
 
 
+WINDOWS = """- {name: per-k, type: window.aggregate, from: a, key: [k], window: {tumbling: 1s},
+   lateness: 300ms, aggregates: {rows: count()}}
+- {name: all, type: window.aggregate, from: per-k, key: [], window: {tumbling: 5s},
+   aggregates: {rows: sum(rows)}}"""
+RESULTS = """- {{name: totals, type: kafka, from: all, topic: {sink}}}
+- {{name: late, type: kafka, from: per-k.late, topic: {late}}}
+- {{name: late-results, type: kafka, from: all.late, topic: {none}}}"""
+BASE_MS = 1767225600000
+
+
+def late_by_definition(records, delay_ms, window_ms, lateness_ms):
+    """A record is late when the watermark in front of it is at its window's end and lateness."""
+    highest, late = 0, set()
+    for record in records:
+        end = record["ts"] // window_ms * window_ms + window_ms
+        if highest - delay_ms >= end + lateness_ms:
+            late.add(record["id"])
+        highest = max(highest, record["ts"])
+    return late
+
+
+def test_late_records_are_those_of_the_definition(stage, kafka):
+    """However records are cut into batches and transactions, and with a crash between: exactly those
+    are late that the definition calls late. Windows of windows count the others, none late, and
+    the last ones close when the source has been silent for its timeout."""
+    chance, count = random.Random(9), 20000
+    late, none = stage.name + "-late", stage.name + "-none"
+    records = [{"id": i, "k": i % 11, "ts": BASE_MS + 10 * i - chance.choice([0] * 30 + [1, 9, 40])
+                * chance.randrange(100)} for i in range(count)]
+    expected = late_by_definition(records, 200, 1000, 300)
+    assert 100 < len(expected) < count // 10
+    stage.create(1)
+    for topic in (late, none):
+        kafka.create(topic, 1)
+    source = SOURCE.format(source=stage.source, delay="200ms", idle="2s")
+    sinks = RESULTS.format(sink=stage.sink, late=late, none=none)
+    path = topology(stage.file(), "windows", source, sinks, WINDOWS)
+    kafka.produce(stage.source, ((None, json.dumps(record).encode()) for record in records))
+    # The lanes of two threads count together; the source's task has committed some by then.
+    assert stage.run(path, failpoint="before_end_txn:6").wait(60)[0] == -9
+    run = stage.run(path)
+    begun = time.monotonic()
+
+    def rows():
+        return sum(json.loads(value)["rows"] for value in kafka.values(stage.sink))
+
+    eventually(lambda: rows() >= count - len(expected), 60, run)
+    print("all there after", round(time.monotonic() - begun, 1), "s,", len(expected), "late")
+    assert rows() == count - len(expected)
+    found = [json.loads(value)["id"] for value in kafka.values(late)]
+    assert sorted(found) == sorted(expected)
+    assert kafka.values(none) == []
+    starts = [json.loads(value)["window_start"] for value in kafka.values(stage.sink)]
+    assert len(starts) == len(set(starts))  # each window once
+
+
 def test_a_killed_writer_holds_the_watermark(timeline, kafka, unique, scenes):
     """kill -9 and SIGSTOP of workers, for longer than idle_timeout: the watermark waits, no task's
     ever falls, nothing is late and nobody with records is called idle."""
