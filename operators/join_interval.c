@@ -70,15 +70,15 @@ static void init_shapes(struct side *side)
     side->only.spans = plan->only_spans;
 }
 
-static int64_t within(const struct mr_options *options, const char *name)
+static int64_t bound_of(const struct mr_options *options, const char *name)
 {
-    return mr_options_integer(mr_options_get(options, "within")->objects, name);
+    return mr_options_integer(mr_options_get(options, "interval")->objects, name);
 }
 
 static struct mr_operator_reach join_reach(const struct mr_plan_node *node)
 {
-    int64_t before_ms = within(&node->options, "before");
-    int64_t after_ms = within(&node->options, "after");
+    int64_t before_ms = bound_of(&node->options, "before");
+    int64_t after_ms = bound_of(&node->options, "after");
     int64_t lateness_ms = mr_options_integer(&node->options, "lateness");
     int64_t kind = mr_options_integer(&node->options, "kind");
     const struct mr_plan_join_side *sides = node->join->sides;
@@ -110,8 +110,8 @@ static enum mr_status join_open(void *self, const struct mr_operator_open *open,
     for (uint32_t index = 0; index < MR_JOIN_SIDES; index++) {
         struct side *side = &join->sides[index];
         side->plan = &open->node->join->sides[index];
-        side->before_ms = within(options, index == LEFT ? "before" : "after");
-        side->after_ms = within(options, index == LEFT ? "after" : "before");
+        side->before_ms = bound_of(options, index == LEFT ? "before" : "after");
+        side->after_ms = bound_of(options, index == LEFT ? "after" : "before");
         side->in_main = kind == KIND_OUTER || (kind == KIND_LEFT && index == LEFT);
         side->in_only = side->plan->only.slot_map != NULL;
         side->late_is_read = side->plan->late.slot_map != NULL;
@@ -493,7 +493,7 @@ static enum mr_status make_room(struct run *run, struct lonely *lonely, uint32_t
     if (!is_due && join->full_fails)
         return MR_FAIL(run->error, MR_LIMIT, MR_RECOVERY_FAIL_TOPOLOGY,
                        "a key has %lld records of the input \"%s\" that wait for partners, as many "
-                       "as max_rows allows: raise max_rows, shorten within, or use on_full: "
+                       "as max_rows allows: raise max_rows, shorten the interval, or use on_full: "
                        "evict_oldest",
                        (long long)join->rows_max, join->sides[run->port].plan->name);
     return retire(lonely, &earliest, run->error);
@@ -601,7 +601,7 @@ static const char *const on_fulls[] = {"evict_oldest", "fail", NULL};
 
 #define DAYS(count) ((count)*86400e3)
 
-static const struct mr_option_spec within_options[] = {
+static const struct mr_option_spec interval_options[] = {
     {.name = "before",
      .type = MR_OPTION_DURATION,
      .default_text = "0s",
@@ -625,10 +625,10 @@ static const struct mr_option_spec join_options[] = {
      .maximum = 32,
      .help = "The fields of the right records that stand for those of `key`, in their order; "
              "without it they have the same names."},
-    {.name = "within",
+    {.name = "interval",
      .type = MR_OPTION_OBJECT,
      .flags = MR_OPTION_REQUIRED | MR_OPTION_STATE_BOUND,
-     .fields = within_options,
+     .fields = interval_options,
      .help = "How far apart the event times of a pair may be, both ends included."},
     {.name = "where",
      .type = MR_OPTION_EXPRESSION,
@@ -690,12 +690,13 @@ const struct mr_operator_type mr_operator_join_interval = {
             .summary = "Joins records of two streams with the same key and near event times.",
             .description =
                 "Makes a pair of each left and each right record with the same key whose event "
-                "times are at most `within` apart, in whatever order they come. A pair is an "
+                "times are at most `interval` apart, in whatever order they come. A pair is an "
                 "object with the members `left` and `right`, or the fields of `set`. Both inputs "
                 "are repartitioned by the key where they are not grouped by it.\n\n"
                 "A record is kept until the watermark says that no partner can come, and only "
                 "those of its fields that are read behind the join. With long intervals or very "
-                "frequent keys that is much: bound it by `within` and `max_rows`. To look up what "
+                "frequent keys that is much: bound it by `interval` and `max_rows`. To look up "
+                "what "
                 "is known of a key whatever its age, use join.table.",
             .options = join_options,
             .inputs = join_inputs,

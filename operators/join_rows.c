@@ -365,6 +365,35 @@ enum mr_status mr_join_rows_find(struct mr_join_rows *rows, struct mr_slice key,
     return status;
 }
 
+enum mr_status mr_join_rows_latest(struct mr_join_rows *rows, struct mr_slice key, uint64_t hash,
+                                   uint32_t side, int64_t until_ms, struct mr_arena *arena,
+                                   struct mr_join_row *row, bool *any, struct mr_error *error)
+{
+    struct key_object *object;
+    enum mr_status status = find_key(rows, key, hash, &object, error);
+    *any = false;
+    *row = (struct mr_join_row){.side = side, .key = key};
+    if (status != MR_OK || object == NULL)
+        return status;
+    if (object->counts[side] > MR_JOIN_LISTED_MAX) {
+        struct mr_join_found found = {0};
+        struct scan scan = {.found = &found, .arena = arena, .rows_max = UINT32_MAX};
+        status = scan_rows(rows, side, key, INT64_MIN, until_ms, &scan, error);
+        *any = found.count > 0;
+        if (status == MR_OK && *any)
+            *row = found.items[found.count - 1];
+    } else {
+        for (uint32_t index = 0; index < object->counts[side]; index++) {
+            if (object->listed[side][index].time_ms > until_ms)
+                break;
+            row->time_ms = object->listed[side][index].time_ms;
+            row->number = object->listed[side][index].number;
+            *any = true;
+        }
+    }
+    return status == MR_OK && *any ? read_row(rows, row, arena, error) : status;
+}
+
 /* ---- Adding ---- */
 
 static enum mr_status take_number(struct mr_join_rows *rows, uint64_t *number,
@@ -457,6 +486,16 @@ enum mr_status mr_join_rows_match(struct mr_join_rows *rows, const struct mr_joi
     object->matched = true;
     mr_table_dirty(rows->rows, object);
     return MR_OK;
+}
+
+enum mr_status mr_join_rows_schedule(struct mr_join_rows *rows, const struct mr_join_row *row,
+                                     int64_t due_ms, struct mr_error *error)
+{
+    struct row_object *object;
+    enum mr_status status = find_row(rows, row, &object, error);
+    if (status == MR_OK)
+        mr_table_schedule(rows->rows, object, due_ms);
+    return status;
 }
 
 /* ---- Leaving ---- */

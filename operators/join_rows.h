@@ -77,12 +77,21 @@ enum mr_status mr_join_rows_find(struct mr_join_rows *rows, struct mr_slice key,
                                  uint32_t side, int64_t first_ms, int64_t last_ms,
                                  struct mr_arena *arena, struct mr_join_found *found,
                                  struct mr_error *error) MR_NODISCARD;
+/* The last row of a side of the key in the order of time and number, with time <= until_ms; or else
+ * *any is false. */
+enum mr_status mr_join_rows_latest(struct mr_join_rows *rows, struct mr_slice key, uint64_t hash,
+                                   uint32_t side, int64_t until_ms, struct mr_arena *arena,
+                                   struct mr_join_row *row, bool *any,
+                                   struct mr_error *error) MR_NODISCARD;
 /* Keep a row until due_ms. row: side, key, time_ms, matched and bytes; number is set. */
 enum mr_status mr_join_rows_add(struct mr_join_rows *rows, struct mr_join_row *row, uint64_t hash,
                                 int64_t due_ms, struct mr_error *error) MR_NODISCARD;
 /* Note that a row that is kept has found a partner. */
 enum mr_status mr_join_rows_match(struct mr_join_rows *rows, const struct mr_join_row *row,
                                   struct mr_error *error) MR_NODISCARD;
+/* Keep a row that is kept until another time. */
+enum mr_status mr_join_rows_schedule(struct mr_join_rows *rows, const struct mr_join_row *row,
+                                     int64_t due_ms, struct mr_error *error) MR_NODISCARD;
 /* The row that is due first, by until_ms at the latest; or else *any is false. */
 enum mr_status mr_join_rows_due(struct mr_join_rows *rows, int64_t until_ms, struct mr_arena *arena,
                                 struct mr_join_row *row, bool *any,

@@ -165,8 +165,14 @@ static bool adds_field(const struct mr_type_spec *type)
 
 static bool has_state(const struct mr_type_spec *type)
 {
-    /* Joins bound their state by time and by rows of a key. */
-    return type->state_version > 0 && (type->flags & MR_TYPE_PAIRS) == 0;
+    /* Joins bound their state by time and rows of a key, or hold what their table holds. */
+    return type->state_version > 0 && (type->flags & (MR_TYPE_PAIRS | MR_TYPE_TABLE_JOIN)) == 0;
+}
+
+/* A source that can stand for a table: it has keys and an end. */
+static bool can_be_table(const struct mr_type_spec *type)
+{
+    return mr_common_has_format(type);
 }
 
 struct common_option {
@@ -253,6 +259,29 @@ static const struct common_option source_options[] = {
       .help = "How far an event time may be ahead of the clock; records further ahead follow "
               "on_error."},
      always},
+    {{.name = "table",
+      .type = MR_OPTION_BOOLEAN,
+      .default_text = "false",
+      .help = "The records are a table: the last one of each `key` counts, and one without a value "
+              "deletes its key. Only the input `table` of a join reads it."},
+     can_be_table},
+    {{.name = "retention",
+      .type = MR_OPTION_DURATION,
+      .default_text = "0s",
+      .minimum = 0,
+      .maximum = DAYS(366),
+      .help =
+          "Of a table: for how long, in event time, replaced records stay, so that a join finds "
+          "the one as of its record's time; 0s: the last one counts for all."},
+     can_be_table},
+    {{.name = "load_timeout",
+      .type = MR_OPTION_DURATION,
+      .default_text = "60s",
+      .minimum = 0,
+      .maximum = DAYS(1),
+      .help = "Of a table: a task that starts reads it to its end before its streams, but for so "
+              "long at most; then it goes on and says so in the log."},
+     can_be_table},
     ON_ERROR("What happens to a record that cannot be decoded."),
 };
 

@@ -177,24 +177,14 @@ static void read_options(const struct reader *reader, struct mr_definition_entry
         .entry = true,
     };
     uint32_t errors_count = reader->report->errors_count;
-    static const struct mr_option_spec refused[] = {{.name = "table", .type = MR_OPTION_BOOLEAN},
-                                                    {.name = NULL}};
     const struct mr_option_spec *common =
         mr_common_options(reader->arena, reader->catalogue, entry->type);
-    const struct mr_option_spec *tables[] = {entry->type->options, common, refused};
-    uint32_t tables_count = 2;
-    const struct mr_yaml_pair *table = mr_yaml_find(entry->node, "table");
-    if (entry->role == MR_ROLE_SOURCE && table != NULL) {
-        tables_count = 3;
-        mr_report_add(reader->report, MR_SEVERITY_ERROR, table->location,
-                      "'table' is not available: tables come with joins, which this version does "
-                      "not have");
-    }
+    const struct mr_option_spec *tables[] = {entry->type->options, common};
     if (mr_yaml_find(entry->node, "topic_from") != NULL)
         parser.excused = "topic";
     mr_options_parse(&parser, entry->type->options, entry->node, entry->location, &entry->options);
     mr_options_parse(&parser, common, entry->node, entry->location, &entry->common);
-    mr_options_check_unknown(&parser, entry->node, tables, tables_count);
+    mr_options_check_unknown(&parser, entry->node, tables, 2);
     read_format(reader, &parser, entry);
     if (entry->type->check == NULL || reader->report->errors_count != errors_count)
         return;

@@ -128,7 +128,7 @@ struct mr_plan_join_side {
 };
 
 struct mr_plan_join {
-    struct mr_plan_join_side sides[2]; /* by port */
+    struct mr_plan_join_side sides[2]; /* by port; of a TABLE_JOIN only that of the table */
 };
 
 struct mr_plan_node {
@@ -175,6 +175,10 @@ struct mr_plan_node {
     int64_t state_bytes_max;
     bool state_full_fails;           /* on_full: fail */
     const struct mr_plan_join *join; /* NULL of other types */
+    /* Sources with `table: true`: null payloads delete, and tasks read it before their streams. */
+    bool is_table;
+    int64_t retention_ms; /* for which replaced records stay, as of the watermark */
+    int64_t load_timeout_ms;
 };
 
 struct mr_plan_repartition {

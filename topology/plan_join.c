@@ -296,7 +296,7 @@ void mr_planner_mark_joins(struct mr_planner *planner)
             written[index] = is_written(planner, written, node, j);
         for (uint32_t j = 0; node->sides != NULL && written[index] && j < SIDES_COUNT; j++) {
             const struct mr_graph_input *input = &node->graph->inputs[j];
-            if (!node->inputs[j].repartition)
+            if (node->sides[j].view != NULL && !node->inputs[j].repartition)
                 planner->nodes[input->producer].outputs[input->output].encoded = true;
         }
     }
@@ -399,6 +399,9 @@ void mr_planner_finish_join(struct mr_planner *planner, struct mr_node_draft *no
         const struct mr_join_side_draft *side = &node->sides[i];
         struct mr_plan_join_side *plan = &join->sides[i];
         struct keeping keeping = {0};
+        plan->text_slot = MR_SLOT_NONE;
+        if (side->view == NULL)
+            continue; /* the stream of a TABLE_JOIN: nothing of it is kept */
         plan->name = side->name;
         plan->key = side->key;
         plan->text_slot = side->text_slot;

@@ -38,6 +38,12 @@ static bool makes_pairs(const struct mr_node_draft *node)
     return (node->entry->type->flags & MR_TYPE_PAIRS) != 0;
 }
 
+/* Rows of several inputs meet by their keys. */
+static bool joins(const struct mr_node_draft *node)
+{
+    return (node->entry->type->flags & (MR_TYPE_PAIRS | MR_TYPE_TABLE_JOIN)) != 0;
+}
+
 static const char *reason_of(struct mr_planner *planner, const struct mr_node_draft *node,
                              uint32_t input, const struct mr_option_value *key)
 {
@@ -48,7 +54,7 @@ static const char *reason_of(struct mr_planner *planner, const struct mr_node_dr
         key->count == 0
             ? mr_arena_format(planner->arena, "'%s' is one group for the whole stream", name)
             : mr_arena_format(planner->arena, "'%s' groups by %s", name, wanted);
-    if (makes_pairs(node) && key->count > 0)
+    if (joins(node) && key->count > 0)
         groups = mr_arena_format(planner->arena, "'%s' joins its input '%s' by %s", name,
                                  node->graph->inputs[input].option, wanted);
     if (view->keyed && same_paths(view->key_paths, view->key_count, key->paths, key->count))
@@ -176,7 +182,7 @@ static void group_input(struct mr_planner *planner, struct mr_node_draft *node, 
     bool repartitions = (entry->type->flags & MR_TYPE_REPARTITION) != 0;
     if (view->unknown)
         return;
-    bool fits = !makes_pairs(node) || view->key_is_text || key->count == 0;
+    bool fits = !joins(node) || view->key_is_text || key->count == 0;
     if (fits && view->keyed &&
         same_paths(view->key_paths, view->key_count, key->paths, key->count)) {
         if (repartitions)

@@ -175,6 +175,8 @@ static void main_view(struct mr_planner *planner, struct mr_node_draft *node,
         mr_view_rename(planner, view, renames, name);
     if ((node->entry->type->flags & MR_TYPE_ADDS_FIELD) != 0)
         write_group(planner, node, view);
+    if (node->sides != NULL)
+        mr_planner_write_table(planner, node, view);
 }
 
 static void plan_outputs(struct mr_planner *planner, struct mr_node_draft *node)
@@ -271,6 +273,7 @@ static void plan_source(struct mr_planner *planner, struct mr_node_draft *node)
         plan->timestamp_slot = timestamp->slots[0];
     if (ahead != NULL)
         plan->max_ahead_ms = ahead->integer;
+    mr_planner_table_source(planner, node);
 }
 
 static struct mr_program *program_of(const struct mr_node_draft *node, const char *name)
@@ -360,6 +363,7 @@ void mr_planner_node(struct mr_planner *planner, uint32_t index)
     gather_inputs(planner, node);
     if (node->entry->type == NULL)
         return;
+    mr_planner_check_tables(planner, node);
     const struct mr_record_view *view = node->inputs[0].view;
     if (node->entry->role == MR_ROLE_SOURCE) {
         mr_view_source(planner, node, &node->outputs[0].view);
@@ -369,6 +373,8 @@ void mr_planner_node(struct mr_planner *planner, uint32_t index)
         view = node->inputs[0].view;
         if ((node->entry->type->flags & MR_TYPE_PAIRS) != 0)
             mr_planner_pairs(planner, node);
+        if ((node->entry->type->flags & MR_TYPE_TABLE_JOIN) != 0)
+            mr_planner_table_join(planner, node);
     }
     mr_planner_bind(planner, node, view);
     plan_common(planner, node);

@@ -303,6 +303,13 @@ void mr_view_derive_from(struct mr_planner *planner, const struct mr_node_draft 
 void mr_planner_pairs(struct mr_planner *planner, struct mr_node_draft *node);
 /* The views of its outputs, once its options are bound. */
 void mr_planner_pairs_outputs(struct mr_planner *planner, struct mr_node_draft *node);
+/* Make the table's side of a TABLE_JOIN node; and write its record into the view behind it. */
+void mr_planner_table_join(struct mr_planner *planner, struct mr_node_draft *node);
+void mr_planner_write_table(struct mr_planner *planner, struct mr_node_draft *node,
+                            struct mr_record_view *view);
+/* Tables are read as tables, and only tables are. */
+void mr_planner_check_tables(struct mr_planner *planner, const struct mr_node_draft *node);
+void mr_planner_table_source(struct mr_planner *planner, struct mr_node_draft *node);
 /* What path (behind the member's name) means in the record of a side. */
 enum mr_resolved mr_join_side_resolve(struct mr_planner *planner, struct mr_join_side_draft *side,
                                       const struct mr_path *path, bool take,

@@ -161,7 +161,7 @@ static void strip_exchange_headers(struct mr_ingest *ingest, struct mr_ingest_ru
 static void decode_rows(struct mr_ingest *ingest, struct mr_batch *batch)
 {
     uint32_t errors_count = 0;
-    if (!ingest->format->single_value)
+    if (!ingest->format->single_value && !ingest->node->is_table)
         for (uint32_t row = 0; row < batch->rows_count; row++)
             if (batch->payload_nulls[row])
                 row_fault(ingest, batch, row,
@@ -183,6 +183,17 @@ static void check_keys(struct mr_ingest *ingest, struct mr_batch *batch)
         struct mr_slice computed;
         struct mr_error error;
         if (ingest->bad[row])
+            continue;
+        if (ingest->node->is_table &&
+            batch->payload_nulls[row]) { /* the message key says what is deleted */
+            if (batch->key_nulls[row])
+                row_fault(ingest, batch, row,
+                          mr_slice_text("The record has neither a key nor a value: a table cannot "
+                                        "tell what it deletes."));
+            continue;
+        }
+        /* A file's records have no message keys; as a table it is in one task. */
+        if (ingest->node->is_table && ingest->open.log == NULL && batch->key_nulls[row])
             continue;
         if (mr_key_encode(batch, key->slots, key->slots_count, key->format, row, &computed,
                           &error) != MR_OK)
@@ -233,7 +244,8 @@ static void find_event_times(struct mr_ingest *ingest, const struct mr_ingest_ru
         char message[160];
         if (ingest->bad[row])
             continue;
-        if (cells != NULL &&
+        bool deletes = node->is_table && batch->payload_nulls[row]; /* at the message's time */
+        if (cells != NULL && !deletes &&
             !event_time_of(cells[row], node->timestamp_unit_ns, &batch->event_times_ms[row])) {
             (void)snprintf(message, sizeof(message),
                            "The timestamp field is %s and not a time in the unit that the source "

@@ -154,16 +154,21 @@ static bool poll_log(struct mr_lane *lane, uint32_t wait_ms)
     return true;
 }
 
-/* Sources that are paused, or no longer, since the last look. */
+/* Sources that are paused, or no longer, since the last look; inputs that wait for tables. */
 static void heed_pauses(struct mr_lane *lane)
 {
     struct mr_error error;
+    for (uint32_t index = 0; index < lane->tasks_count; index++)
+        if (lane->tasks[index]->phase == MR_TASK_RUNNING)
+            mr_task_load(lane->tasks[index]);
     for (uint32_t slot = 0; slot < lane->slots_count; slot++) {
         struct mr_task_input *input = lane->slots[slot].input;
-        if (input == NULL || input->repartition)
+        if (input == NULL)
             continue;
         bool wanted =
-            atomic_load_explicit(&lane->running->paused_nodes[input->node], memory_order_relaxed);
+            mr_task_holds(lane->slots[slot].task, input) ||
+            (!input->repartition &&
+             atomic_load_explicit(&lane->running->paused_nodes[input->node], memory_order_relaxed));
         if (wanted == input->paused || (input->kind == MR_INPUT_LOG && !input->assigned))
             continue;
         input->paused = wanted;

@@ -130,6 +130,8 @@ struct mr_task {
     int64_t held_watermark_ms; /* and what it was then */
     int64_t lag;               /* being summed up */
     bool touched;              /* has a share in the open transaction */
+    bool loading;              /* its tables are not read yet: its other inputs are held */
+    uint64_t loading_since_ms; /* monotonic; 0: it has not begun */
     bool unsaved; /* it starts where nothing but its first progress record says: `start: latest` */
     struct mr_task_statistics statistics;
     struct mr_task_series time_series;
@@ -185,6 +187,17 @@ void mr_task_input_reached(struct mr_task_input *input, int64_t offset);
 /* How far the input is committed, for lag: behind transactions' markers, where nothing but them
  * lies behind the last committed record. Progress does not know of it. */
 int64_t mr_task_input_position(const struct mr_task_input *input);
+
+/* ---- worker/load.c: tables before streams ---- */
+
+/* The input is a source with `table: true`. */
+bool mr_task_input_is_table(const struct mr_task *task, const struct mr_task_input *input);
+/* A task that is about to run has tables to read first, if it has some. */
+void mr_task_load_begin(struct mr_task *task);
+/* Look whether they have been read. */
+void mr_task_load(struct mr_task *task);
+/* The input waits for them. */
+bool mr_task_holds(const struct mr_task *task, const struct mr_task_input *input);
 
 /* ---- worker/task_time.c ---- */
 

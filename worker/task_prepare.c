@@ -435,6 +435,7 @@ static enum mr_status prepare(struct mr_task *task, struct mr_error *error)
     status = restore(task, &search, error);
     for (uint32_t index = 0; index < task->inputs_count && status == MR_OK; index++)
         status = open_input(task, &task->inputs[index], error);
+    mr_task_load_begin(task);
     return status;
 }
 

@@ -53,8 +53,8 @@ static bool is_punctuated(const struct mr_task *task, const struct mr_task_input
 /* The watermark that one input allows; INT64_MAX when it does not hold the task back. */
 static int64_t input_watermark(const struct mr_task *task, struct mr_task_input *input)
 {
-    if (input->ended)
-        return INT64_MAX;
+    if (input->ended || mr_task_input_is_table(task, input))
+        return INT64_MAX; /* a table's records say what is, however old they are */
     if (input->repartition) {
         input->idle = input->upstreams.lowest_ms == INT64_MAX;
         return input->upstreams.lowest_ms;
@@ -104,6 +104,8 @@ static int64_t last_watermark(const struct mr_task *task)
     int64_t last_ms = INT64_MIN;
     for (uint32_t index = 0; index < task->inputs_count; index++) {
         const struct mr_task_input *input = &task->inputs[index];
+        if (mr_task_input_is_table(task, input))
+            continue;
         int64_t input_ms = input->repartition ? input->upstreams.highest_ms
                            : input->highest_event_ms == INT64_MIN
                                ? INT64_MIN
@@ -128,7 +130,8 @@ static int64_t find_watermark(struct mr_task *task)
 bool mr_task_idle(const struct mr_task *task)
 {
     for (uint32_t index = 0; index < task->inputs_count; index++)
-        if (!task->inputs[index].idle && !task->inputs[index].ended)
+        if (!task->inputs[index].idle && !task->inputs[index].ended &&
+            !mr_task_input_is_table(task, &task->inputs[index]))
             return false;
     return true;
 }

@@ -55,12 +55,13 @@ static const struct operator_case cases[] = {
     {"filter", "from: in, where: 'value > 5.0'", "", false, false},
     {"flat_map", "from: in, field: tags, into: tag", "", false, false},
     {"join.interval",
-     "left: in, right: in2, key: [k], within: {before: 100ms, after: 50ms}, max_rows: 12", "late",
+     "left: in, right: in2, key: [k], interval: {before: 100ms, after: 50ms}, max_rows: 12", "late",
      true, false},
     {"join.interval",
-     "left: in, right: in2, key: [k], within: {before: 8ms}, kind: outer, lateness: 9ms, "
+     "left: in, right: in2, key: [k], interval: {before: 8ms}, kind: outer, lateness: 9ms, "
      "set: {l: 'has(left.value) ? left.value : 0.0'}",
      "left_only right_only late", true, false},
+    {"join.table", "from: in, table: in2, key: [k]", "", true, false},
     {"key_by", "from: in, key: [k]", "", false, true},
     {"map", "from: in, set: {twice: 'value * 2.0', name: 'k + \"!\"'}, remove: [tags]", "", false,
      true},
@@ -200,6 +201,12 @@ static struct harness_row *make_rows(int key_width)
 
 /* ---- Opening a case ---- */
 
+/* The input whose rows make state; 1: in2 is a table. */
+static uint32_t state_port(const struct operator_case *given)
+{
+    return (mr_operator_find(given->type)->spec.flags & MR_TYPE_TABLE_JOIN) != 0 ? 1 : 0;
+}
+
 static void open_case(struct harness *harness, const struct operator_case *given,
                       const char *more_options)
 {
@@ -218,7 +225,13 @@ static void open_case(struct harness *harness, const struct operator_case *given
     for (char *name = strtok_r(rest, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest))
         sinks = mr_arena_format(&arena, "%s    - {name: sink-%u, type: memory, from: op.%s}\n",
                                 sinks, count++, name);
-    harness_open(harness, operators, sinks, "op");
+    const char *table = state_port(given) == 1 ? ", key: [k], table: true" : "";
+    harness_open_sources(harness,
+                         mr_arena_format(&arena,
+                                         "    - {name: in, type: memory, key: [k]}\n"
+                                         "    - {name: in2, type: memory%s}\n",
+                                         table),
+                         operators, sinks, "op", 0, 1);
 }
 
 /* ---- What must hold for every row that comes out ---- */
@@ -452,8 +465,8 @@ static void key_churn_is_bounded(void **state)
     for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
         const struct operator_case *given = &cases[index];
         const struct mr_type_spec *spec = &mr_operator_find(given->type)->spec;
-        if (spec->state_version == 0 || (spec->flags & MR_TYPE_PAIRS) != 0)
-            continue; /* joins are bounded by time */
+        if (spec->state_version == 0 || (spec->flags & (MR_TYPE_PAIRS | MR_TYPE_TABLE_JOIN)) != 0)
+            continue; /* joins are bounded by time, or hold a table */
         struct harness harness;
         open_case(&harness, given, ", state: {max_keys: 100}");
         harness.quiet = true;
@@ -511,7 +524,7 @@ static void stored_state_is_described(void **state)
                          MR_NOT_FOUND);
         for (uint32_t count = 0; count < 100; count++) {
             row = plain_row(count, 1);
-            harness_feed(&harness, 0, &row, 1);
+            harness_feed(&harness, state_port(given), &row, 1);
             harness_commit(&harness);
             if (count != 0 && count != 99)
                 continue;
@@ -542,14 +555,14 @@ static void the_changelog_is_as_stated(void **state)
         /* The worst of a transaction: every record has a key of its own. */
         for (uint32_t row = 0; row < LOGGED_ROWS; row++)
             rows[row] = plain_row(row, row);
-        harness_feed(&harness, 0, rows, LOGGED_ROWS);
+        harness_feed(&harness, state_port(given), rows, LOGGED_ROWS);
         harness_commit(&harness);
         uint64_t wide = harness.changelog_bytes / LOGGED_ROWS;
         /* And a transaction for each record. */
         harness.changelog_bytes = 0;
         for (uint32_t row = 0; row < 200; row++) {
             struct harness_row one = plain_row(LOGGED_ROWS + 1000 * (uint64_t)row, row % 3);
-            harness_feed(&harness, 0, &one, 1);
+            harness_feed(&harness, state_port(given), &one, 1);
             harness_commit(&harness);
         }
         uint64_t narrow = harness.changelog_bytes / 200;

@@ -414,6 +414,12 @@ static void fill_row(struct harness *harness, const struct mr_plan_domain *domai
     batch->payload_nulls[row] = false;
     batch->payloads[row] = mr_slice_text(
         mr_arena_format(&harness->batch_arena, "{\"offset\":%" PRId64 "}", given->offset));
+    if (given->deletes != NULL) {
+        batch->message_keys[row] = mr_slice_text(given->deletes);
+        batch->key_nulls[row] = false;
+        batch->payload_nulls[row] = true;
+        batch->payloads[row] = (struct mr_slice){0};
+    }
     for (uint32_t read = 0; read < domain->reads_count; read++) {
         const struct mr_field_read *field = &domain->reads[read];
         for (uint32_t cell = 0; cell < HARNESS_CELLS_MAX && given->cells[cell].path != NULL; cell++)

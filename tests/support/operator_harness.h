@@ -23,6 +23,7 @@ struct harness_row {
     int64_t event_time_ms;
     struct harness_cell cells[HARNESS_CELLS_MAX];
     int64_t watermark_ms; /* with harness.row_watermarks: the task's, just before the row */
+    const char *deletes;  /* a row without a payload, with this message key; NULL: it has one */
 };
 
 struct harness_change {

@@ -115,19 +115,23 @@ static void check_join_side(const struct mr_plan *plan, const struct mr_plan_nod
     const struct mr_plan_join_side *side = &node->join->sides[index];
     const struct mr_plan_domain *input = domain_at(plan, node->inputs[index].domain);
     const struct mr_batch_shape *pairs = &domain_at(plan, node->outputs[0].domain)->shape;
-    const struct mr_batch_shape *only = &domain_at(plan, node->outputs[1 + index].domain)->shape;
     check_key(input, &side->key);
     check_slot(side->text_slot, input->shape.slots_count, true);
     for (uint32_t i = 0; i < side->slots_count; i++) {
         check_slot(side->input_slots[i], input->shape.slots_count, false);
         check_slot(side->main_slots[i], pairs->slots_count, true);
-        check_slot(side->only_slots[i], only->slots_count, true);
+        MR_ASSERT(side->only_slots[i] == MR_SLOT_NONE || side->only.slot_map != NULL);
         MR_ASSERT(i == 0 || strcmp(side->names[i - 1], side->names[i]) <= 0);
     }
-    for (uint32_t i = 0; i < side->spans_count; i++) {
+    for (uint32_t i = 0; i < side->spans_count; i++)
         check_slot(side->input_spans[i], input->shape.spans_count, true);
+    if (side->only.slot_map == NULL)
+        return;
+    const struct mr_batch_shape *only = &domain_at(plan, node->outputs[1 + index].domain)->shape;
+    for (uint32_t i = 0; i < side->slots_count; i++)
+        check_slot(side->only_slots[i], only->slots_count, true);
+    for (uint32_t i = 0; i < side->spans_count; i++)
         check_slot(side->only_spans[i], only->spans_count, true);
-    }
 }
 
 static void check_node(const struct mr_plan *plan, const struct mr_plan_node *node)
@@ -143,7 +147,8 @@ static void check_node(const struct mr_plan *plan, const struct mr_plan_node *no
     check_options(node->join == NULL ? read : domain_at(plan, node->outputs[0].domain),
                   &node->options);
     for (uint32_t i = 0; node->join != NULL && i < 2; i++)
-        check_join_side(plan, node, i);
+        if (node->join->sides[i].name != NULL)
+            check_join_side(plan, node, i);
     check_slot(node->timestamp_slot, read->shape.slots_count, true);
     check_slot(node->watermark_slot, read->shape.slots_count, true);
     check_slot(node->value_slot, read->shape.slots_count, true);

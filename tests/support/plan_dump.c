@@ -117,8 +117,6 @@ static void put_inputs(struct mr_buffer *output, struct mr_arena *arena, const s
 static void put_maps(struct mr_buffer *output, struct mr_arena *arena, const char *name,
                      const struct mr_plan_input *input, const struct mr_batch_shape *shape)
 {
-    if (input->slot_map == NULL)
-        return;
     PUT(output, "        %s", name);
     put_slots(output, arena, "slots", input->slot_map, shape->slots_count);
     put_slots(output, arena, "spans", input->span_map, shape->spans_count);
@@ -131,6 +129,8 @@ static void put_join(struct mr_buffer *output, struct mr_arena *arena, const str
 {
     for (uint32_t i = 0; node->join != NULL && i < 2; i++) {
         const struct mr_plan_join_side *side = &node->join->sides[i];
+        if (side->name == NULL)
+            continue;
         PUT(output, "    side %s%s text %s:", side->name, side->whole ? " whole" : "",
             slot_text(arena, side->text_slot));
         for (uint32_t j = 0; j < side->slots_count; j++)
@@ -141,9 +141,12 @@ static void put_join(struct mr_buffer *output, struct mr_arena *arena, const str
                 slot_text(arena, side->only_spans[j]));
         PUT(output, "\n    ");
         put_key(output, arena, &side->key);
-        put_maps(output, arena, "only", &side->only,
-                 &plan->domains[node->outputs[1 + i].domain].shape);
-        put_maps(output, arena, "late", &side->late, &plan->domains[node->outputs[3].domain].shape);
+        if (side->only.slot_map != NULL)
+            put_maps(output, arena, "only", &side->only,
+                     &plan->domains[node->outputs[1 + i].domain].shape);
+        if (side->late.slot_map != NULL)
+            put_maps(output, arena, "late", &side->late,
+                     &plan->domains[node->outputs[3].domain].shape);
     }
 }
 
@@ -156,6 +159,8 @@ static void put_node(struct mr_buffer *output, struct mr_arena *arena, const str
     put_key(output, arena, &node->key);
     put_options(output, arena, &node->options, "");
     put_join(output, arena, plan, node);
+    if (node->is_table)
+        PUT(output, "    table, retention %lld ms\n", (long long)node->retention_ms);
     if (node->timestamp_slot != MR_SLOT_NONE)
         PUT(output, "    timestamp slot %u\n", node->timestamp_slot);
     if (node->watermark_slot != MR_SLOT_NONE)

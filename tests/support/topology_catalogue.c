@@ -318,6 +318,23 @@ static const struct mr_output_spec join_outputs[] = {{.name = "main", .help = "P
                                                      {.name = "left_only", .help = "Left."},
                                                      {.name = "right_only", .help = "Right."},
                                                      {.name = "late", .help = "Late."}};
+static const struct mr_option_spec table_join_options[] = {
+    {.name = "as", .type = MR_OPTION_STRING, .help = "The field."}, {.name = NULL}};
+static const struct mr_input_spec table_join_inputs[] = {
+    {.option = "from", .required = true, .help = "Stream."},
+    {.option = "table", .required = true, .help = "Table."},
+    {.option = NULL},
+};
+static const struct mr_type_spec join_table = {.name = "join.table",
+                                               .role = MR_ROLE_OPERATOR,
+                                               .flags = MR_TYPE_KEYED | MR_TYPE_TABLE_JOIN,
+                                               .summary = "Looks up.",
+                                               .description = "Looks up.",
+                                               .options = table_join_options,
+                                               .inputs = table_join_inputs,
+                                               .outputs = main_output,
+                                               .outputs_count = 1,
+                                               .state_version = 1};
 static const struct mr_type_spec join_interval = {.name = "join.interval",
                                                   .role = MR_ROLE_OPERATOR,
                                                   .flags = MR_TYPE_KEYED | MR_TYPE_PAIRS,
@@ -442,23 +459,11 @@ static const struct mr_format_spec formats[] = {
     {.name = "string", .help = "Text.", .options = no_options, .single_value = true},
 };
 
-static const struct mr_type_spec *const types[] = {&generate_random,
-                                                   &generate_sequence,
-                                                   &kafka_source,
-                                                   &memory_source,
-                                                   &metrics_source,
-                                                   &branch,
-                                                   &deduplicate,
-                                                   &zscore,
-                                                   &filter,
-                                                   &flat_map,
-                                                   &join_interval,
-                                                   &key_by,
-                                                   &map,
-                                                   &merge,
-                                                   &window_aggregate,
-                                                   &kafka_sink,
-                                                   &stdout_sink};
+static const struct mr_type_spec *const types[] = {
+    &generate_random,  &generate_sequence, &kafka_source, &memory_source, &metrics_source,
+    &branch,           &deduplicate,       &zscore,       &filter,        &flat_map,
+    &join_interval,    &join_table,        &key_by,       &map,           &merge,
+    &window_aggregate, &kafka_sink,        &stdout_sink};
 
 const struct mr_catalogue mr_test_catalogue = {.types = types,
                                                .types_count = MR_ARRAY_COUNT(types),

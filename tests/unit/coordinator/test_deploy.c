@@ -191,7 +191,7 @@ static void test_repartitions_into_a_sources_tasks_are_as_many(void **state)
         "b",
         "topic: other")) "  operators:\n"
                          "    - {name: pairs, type: join.interval, left: a, right: b, key: [k], "
-                         "within: {after: 1s}}\n"
+                         "interval: {after: 1s}}\n"
                          "  sinks:\n    - {name: results, type: kafka, from: pairs, topic: out}\n";
     assert_int_equal(deploy(fixture, text), MR_OK);
     const struct mr_plan *plan = fixture->deployment->plan;

@@ -160,7 +160,7 @@ static void open_join(struct harness *harness, const struct setting *setting, st
     char operators[1024];
     snprintf(operators, sizeof(operators),
              "    - {name: op, type: join.interval, left: in, right: in2, key: [k], "
-             "within: {before: %lldms, after: %lldms}, lateness: %lldms, kind: %s, "
+             "interval: {before: %lldms, after: %lldms}, lateness: %lldms, kind: %s, "
              "where: left.v <= right.v, set: {l: 'has(left.id) ? left.id : -1.0', "
              "r: 'has(right.id) ? right.id : -1.0'}}\n",
              (long long)setting->before_ms, (long long)setting->after_ms,
@@ -275,7 +275,7 @@ static void open_plain(struct harness *harness, const char *more)
     char operators[512];
     snprintf(operators, sizeof(operators),
              "    - {name: op, type: join.interval, left: in, right: in2, key: [k], "
-             "within: {before: 10ms, after: 20ms}, set: {l: left.id, r: right.id}%s}\n",
+             "interval: {before: 10ms, after: 20ms}, set: {l: left.id, r: right.id}%s}\n",
              more);
     harness_open_sources(harness, sources, operators, "    - {name: s0, type: memory, from: op}\n",
                          "op", 0, 1);
@@ -327,7 +327,7 @@ static void a_full_key_can_stop_the_topology(void **state)
     assert_int_equal(harness_try_feed(&harness, 0, &row, 1, &error), MR_LIMIT);
     assert_non_null(strstr(error.message,
                            "a key has 1 records of the input \"left\" that wait for partners, as "
-                           "many as max_rows allows: raise max_rows, shorten within, or use "
+                           "many as max_rows allows: raise max_rows, shorten the interval, or use "
                            "on_full: evict_oldest"));
     harness_close(&harness);
 }
@@ -338,7 +338,7 @@ static void whole_pairs_hold_both_records(void **state)
     struct harness harness;
     harness_open_sources(&harness, sources,
                          "    - {name: op, type: join.interval, left: in, right: in2, key: [k], "
-                         "within: {after: 5ms}}\n",
+                         "interval: {after: 5ms}}\n",
                          "    - {name: s0, type: memory, from: op}\n", "op", 0, 1);
     feed_one(&harness, 1, 7, "a", 1003);
     feed_one(&harness, 0, 8, "a", 1000);

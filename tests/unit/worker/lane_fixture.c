@@ -138,10 +138,12 @@ void mr_lane_fixture_write(struct mr_lane_fixture *fixture, const char *topic, i
     struct mr_log_record record = {.topic = topic,
                                    .partition = partition,
                                    .key_null = key == NULL,
-                                   .value = mr_slice_text(value),
+                                   .value_null = value == NULL,
                                    .timestamp_ms = mr_clock_wall_ms()};
     if (key != NULL)
         record.key = mr_slice_text(key);
+    if (value != NULL)
+        record.value = mr_slice_text(value);
     /* Not a transaction: a test that counts commits counts the lane's only. */
     const struct mr_log_ops *ops = fixture->log->ops;
     struct mr_log_producer_options options = {.transactional_id = NULL};

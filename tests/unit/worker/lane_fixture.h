@@ -44,7 +44,7 @@ void mr_lane_fixture_stop(struct mr_lane_fixture *fixture);
 /* End the lane without committing what is open: what a crash leaves on the log. */
 void mr_lane_fixture_crash(struct mr_lane_fixture *fixture);
 
-/* Write one record; key NULL: none. */
+/* Write one record; key NULL: none; value NULL: a tombstone. */
 void mr_lane_fixture_write(struct mr_lane_fixture *fixture, const char *topic, int32_t partition,
                            const char *key, const char *value);
 /* Committed records of a partition, in order. Owner: texts are in arena. */

@@ -1,0 +1,328 @@
+/* operators/join_table.c — join.table: what a table knows of a record's key, added to the record.
+ * Design: the table's rows are kept by key and event time as joins keep theirs (join_rows.h). With
+ * a retention a row is kept until the watermark is that far behind the row that replaced it, so
+ * that a record finds the row as of its own time; an empty row says that the key was deleted.
+ * Without one each row replaces the last at once, in the order of the topic. Of a row only the
+ * cells are kept that are read behind the join. The worker reads the table before the stream
+ * (worker/load.c). */
+#include "operators/operator.h"
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "operators/estimate.h"
+#include "operators/join_rows.h"
+#include "operators/registry.h"
+#include "record/row.h"
+
+enum { STREAM, TABLE, KIND_INNER = 0 };
+
+struct table_join {
+    const struct mr_plan_node *node;
+    const struct mr_plan_join_side *side;
+    struct mr_row_shape input; /* to write, of the table's rows */
+    struct mr_row_shape added; /* to read, into the stream's */
+    struct mr_join_rows rows;
+    int64_t retention_ms;
+    bool inner;
+};
+
+static enum mr_status table_open(void *self, const struct mr_operator_open *open,
+                                 struct mr_error *error)
+{
+    struct table_join *join = self;
+    const struct mr_plan_join_side *side = &open->node->join->sides[TABLE];
+    join->node = open->node;
+    join->side = side;
+    join->inner = mr_options_integer(&open->node->options, "kind") == KIND_INNER;
+    join->retention_ms = open->plan->nodes[open->node->inputs[TABLE].producer].retention_ms;
+    join->input = (struct mr_row_shape){
+        .slots = side->input_slots,
+        .slots_count = side->slots_count,
+        .fingerprint = mr_row_fingerprint(side->names, side->slots_count, false, false),
+    };
+    join->added = join->input;
+    join->added.slots = side->main_slots;
+    return mr_join_rows_open(&join->rows, open->state, open->node->name, error);
+}
+
+/* ---- The table's rows ---- */
+
+static int64_t until(const struct table_join *join, int64_t replaced_ms)
+{
+    return replaced_ms > INT64_MAX - join->retention_ms ? INT64_MAX
+                                                        : replaced_ms + join->retention_ms;
+}
+
+/* Without a retention: what came before is gone. */
+static enum mr_status replace(struct table_join *join, struct mr_operator_context *context,
+                              struct mr_join_row *row, uint64_t hash, struct mr_error *error)
+{
+    struct mr_join_row last;
+    bool any;
+    enum mr_status status = mr_join_rows_latest(&join->rows, row->key, hash, TABLE, INT64_MAX,
+                                                context->arena, &last, &any, error);
+    if (status == MR_OK && any)
+        status = mr_join_rows_remove(&join->rows, &last, error);
+    if (status != MR_OK || row->bytes.size == 0)
+        return status;
+    return mr_join_rows_add(&join->rows, row, hash, INT64_MAX, error);
+}
+
+/* With a retention: the row counts from its time to the next one's. */
+static enum mr_status insert(struct table_join *join, struct mr_operator_context *context,
+                             struct mr_join_row *row, uint64_t hash, struct mr_error *error)
+{
+    struct mr_join_found later = {0};
+    struct mr_join_row before;
+    bool any;
+    enum mr_status status = mr_join_rows_latest(&join->rows, row->key, hash, TABLE, row->time_ms,
+                                                context->arena, &before, &any, error);
+    if (status == MR_OK && any)
+        status = mr_join_rows_schedule(&join->rows, &before, until(join, row->time_ms), error);
+    if (status == MR_OK && row->time_ms < INT64_MAX)
+        status = mr_join_rows_find(&join->rows, row->key, hash, TABLE, row->time_ms + 1, INT64_MAX,
+                                   context->arena, &later, error);
+    if (status != MR_OK)
+        return status;
+    int64_t due_ms = row->bytes.size == 0 ? until(join, row->time_ms) : INT64_MAX;
+    if (later.count > 0)
+        due_ms = until(join, later.items[0].time_ms);
+    return mr_join_rows_add(&join->rows, row, hash, due_ms, error);
+}
+
+/* The row as it is kept; of size 0: the key is deleted. False: reported. */
+static bool write_row(struct table_join *join, struct mr_operator_context *context,
+                      struct mr_batch *batch, uint32_t row, struct mr_slice *bytes)
+{
+    struct mr_error error = {0};
+    struct mr_slice text;
+    size_t size = 0;
+    *bytes = mr_slice_from("", 0);
+    if (batch->payload_nulls[row])
+        return true;
+    enum mr_status status = MR_OK;
+    if (join->side->text_slot != MR_SLOT_NONE) {
+        status = mr_operator_record_text(context, TABLE, batch, row, &text, &error);
+        if (status == MR_OK)
+            mr_batch_column(batch, join->side->text_slot)[row] = (struct mr_value){
+                .kind = MR_KIND_JSON, .size = (uint32_t)text.size, .text = text.data};
+    }
+    if (status == MR_OK)
+        status = mr_row_size(&join->input, batch, row, &size, &error);
+    if (status != MR_OK) {
+        mr_operator_row_error(context, batch, row, "%s", error.message);
+        return false;
+    }
+    uint8_t *written = mr_arena_take(context->arena, size);
+    mr_row_write(&join->input, batch, row, written);
+    *bytes = mr_slice_from(written, size);
+    return true;
+}
+
+static enum mr_status take_row(struct table_join *join, struct mr_operator_context *context,
+                               struct mr_batch *batch, uint32_t index, struct mr_slice key,
+                               struct mr_error *error)
+{
+    struct mr_join_row row = {.side = TABLE, .key = key, .time_ms = batch->event_times_ms[index]};
+    if (key.size > MR_JOIN_KEY_BYTES_MAX) {
+        mr_operator_row_error(context, batch, index,
+                              "the key has %zu bytes, at most %d are allowed", key.size,
+                              (int)MR_JOIN_KEY_BYTES_MAX);
+        return MR_OK;
+    }
+    if (!write_row(join, context, batch, index, &row.bytes))
+        return MR_OK;
+    uint64_t hash = mr_hash64(key);
+    return join->retention_ms == 0 ? replace(join, context, &row, hash, error)
+                                   : insert(join, context, &row, hash, error);
+}
+
+/* The rows that have fields; the others are deletions, whose key is the message's. */
+static struct mr_view with_payload(struct mr_operator_context *context, struct mr_view view)
+{
+    uint16_t *rows = mr_arena_take(context->arena, view.rows_count * sizeof(*rows));
+    uint32_t rows_count = 0;
+    for (uint32_t index = 0; index < view.rows_count; index++)
+        if (!view.batch->payload_nulls[view.rows[index]])
+            rows[rows_count++] = view.rows[index];
+    return (struct mr_view){.batch = view.batch, .rows = rows, .rows_count = rows_count};
+}
+
+static enum mr_status take_table(struct table_join *join, struct mr_operator_context *context,
+                                 struct mr_view view, struct mr_error *error)
+{
+    struct mr_view keyed;
+    const struct mr_slice *keys =
+        mr_operator_keys_of(context, &join->side->key, with_payload(context, view), &keyed);
+    uint32_t next = 0;
+    enum mr_status status = MR_OK;
+    for (uint32_t index = 0; status == MR_OK && index < view.rows_count; index++) {
+        uint32_t row = view.rows[index];
+        if (view.batch->payload_nulls[row]) {
+            status = take_row(join, context, view.batch, row, view.batch->message_keys[row], error);
+        } else if (next < keyed.rows_count && keyed.rows[next] == row) {
+            next++;
+            status = take_row(join, context, view.batch, row, keys[row], error);
+        }
+    }
+    return status == MR_OK ? mr_join_rows_settle(&join->rows, error) : status;
+}
+
+/* ---- The stream's rows ---- */
+
+static enum mr_status look_up(struct table_join *join, struct mr_operator_context *context,
+                              struct mr_batch *batch, uint32_t row, struct mr_slice key,
+                              bool *found, struct mr_error *error)
+{
+    struct mr_join_row known;
+    int64_t time_ms = batch->event_times_ms[row];
+    *found = false;
+    if (key.size > MR_JOIN_KEY_BYTES_MAX)
+        return MR_OK; /* no table has it */
+    enum mr_status status = mr_join_rows_latest(&join->rows, key, mr_hash64(key), TABLE,
+                                                join->retention_ms == 0 ? INT64_MAX : time_ms,
+                                                context->arena, &known, found, error);
+    *found = *found && known.bytes.size > 0;
+    if (status != MR_OK || !*found)
+        return status;
+    status = mr_row_read(&join->added, known.bytes, batch, row, error);
+    batch->event_times_ms[row] = time_ms;
+    return status;
+}
+
+static enum mr_status take_stream(struct table_join *join, struct mr_operator_context *context,
+                                  struct mr_view view, struct mr_error *error)
+{
+    struct mr_view keyed;
+    const struct mr_slice *keys = mr_operator_keys(context, join->node, view, &keyed);
+    uint16_t *rows = mr_arena_take(context->arena, keyed.rows_count * sizeof(*rows));
+    uint32_t rows_count = 0;
+    for (uint32_t index = 0; index < keyed.rows_count; index++) {
+        uint32_t row = keyed.rows[index];
+        bool found;
+        enum mr_status status = look_up(join, context, view.batch, row, keys[row], &found, error);
+        if (status != MR_OK)
+            return status;
+        if (found || !join->inner)
+            rows[rows_count++] = (uint16_t)row;
+    }
+    view.rows = rows;
+    view.rows_count = rows_count;
+    mr_operator_emit(context, 0, view);
+    return MR_OK;
+}
+
+static enum mr_status table_process(void *self, struct mr_operator_context *context, uint32_t port,
+                                    struct mr_view view, struct mr_error *error)
+{
+    return port == TABLE ? take_table(self, context, view, error)
+                         : take_stream(self, context, view, error);
+}
+
+static enum mr_status table_watermark(void *self, struct mr_operator_context *context,
+                                      struct mr_error *error)
+{
+    struct table_join *join = self;
+    bool any = true;
+    enum mr_status status = MR_OK;
+    while (status == MR_OK && any) {
+        struct mr_join_row row;
+        status =
+            mr_join_rows_due(&join->rows, context->watermark_ms, context->arena, &row, &any, error);
+        if (status == MR_OK && any)
+            status = mr_join_rows_remove(&join->rows, &row, error);
+    }
+    return status;
+}
+
+static void table_close(void *self)
+{
+    MR_UNUSED(self);
+}
+
+/* ---- The table of the type ---- */
+
+static enum mr_status table_describe(const struct mr_state_object *object, struct mr_arena *arena,
+                                     struct mr_state_description *description,
+                                     struct mr_error *error)
+{
+    uint32_t counts[MR_JOIN_SIDES];
+    MR_UNUSED(arena);
+    if (!mr_join_rows_counts(object->version, object->encoded, counts))
+        return mr_operator_not_described(error);
+    mr_describe_member(description, "versions", mr_value_int(counts[TABLE]));
+    return MR_OK;
+}
+
+static void table_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
+{
+    enum { REMOVED_BYTES = 128 };
+    struct mr_state_estimate row = {0};
+    MR_UNUSED(options);
+    mr_estimate_object(MR_JOIN_ROWS_BYTES_MAX + 16, MR_JOIN_ROWS_BYTES_MAX + MR_JOIN_FRAME_BYTES,
+                       &row);
+    mr_estimate_object(sizeof(uint64_t) * 2 * MR_JOIN_SIDES * (MR_JOIN_LISTED_MAX + 1),
+                       MR_JOIN_KEYS_BYTES_MAX, estimate);
+    estimate->object_bytes += row.object_bytes;
+    estimate->stored_bytes += row.stored_bytes;
+    estimate->changelog_bytes_per_record += row.changelog_bytes_per_record + REMOVED_BYTES;
+}
+
+static const char *const kinds[] = {"inner", "left", NULL};
+
+static const struct mr_option_spec table_options[] = {
+    {.name = "kind",
+     .type = MR_OPTION_CHOICE,
+     .default_text = "inner",
+     .choices = kinds,
+     .help = "Records of whose key the table knows nothing are dropped (inner) or pass without the "
+             "object (left)."},
+    {.name = "as",
+     .type = MR_OPTION_STRING,
+     .help = "The top-level field that gets the table's record; without it the table's name."},
+    {.name = NULL},
+};
+
+static const struct mr_input_spec table_inputs[] = {
+    {.option = "from", .required = true, .help = "The stream: NAME or NAME.OUTPUT."},
+    {.option = "table", .required = true, .help = "The table: a source with table: true."},
+    {.option = NULL},
+};
+
+static const struct mr_output_spec table_outputs[] = {
+    {.name = "main", .help = "The stream's records with the table's record added."},
+};
+
+const struct mr_operator_type mr_operator_join_table = {
+    .spec =
+        {
+            .name = "join.table",
+            .role = MR_ROLE_OPERATOR,
+            .flags = MR_TYPE_KEYED | MR_TYPE_TABLE_JOIN,
+            .summary = "Adds to each record what a table knows of its key.",
+            .description =
+                "The table is a source with `table: true`: the last record of each of its keys "
+                "counts, and one without a value deletes the key. `key` names the stream's fields "
+                "that stand for the table's key; the stream is repartitioned by them where it is "
+                "not grouped by them. Both topics need equally many partitions where no "
+                "repartition is between.\n\n"
+                "A task reads its table to the end before it takes records of the stream. "
+                "Afterwards a record finds what has been read of the table by then: with a "
+                "`retention` of the table the record as of its own event time, without one the "
+                "last. It does not wait for table records that come later than itself. To join "
+                "two streams whose records may come in any order, use join.interval.",
+            .options = table_options,
+            .inputs = table_inputs,
+            .outputs = table_outputs,
+            .outputs_count = 1,
+            .state_version = MR_JOIN_VERSION,
+            .estimate = table_estimate,
+        },
+    .instance_size = sizeof(struct table_join),
+    .open = table_open,
+    .process = table_process,
+    .on_watermark = table_watermark,
+    .close = table_close,
+    .state_table = "keys",
+    .describe_state = table_describe,
+};
