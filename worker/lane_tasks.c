@@ -215,13 +215,15 @@ static void heed(struct mr_lane *lane, struct mr_task *task)
 static bool is_settled_task(const struct mr_lane *lane, const struct mr_task *task)
 {
     enum mr_task_wish wish = wish_of(lane, task);
+    bool newest = atomic_load(&task->shared.wanted_epoch) == task->assigned_epoch;
     if (task->phase == MR_TASK_WAITING || task->phase == MR_TASK_DRAINING)
         return false;
+    if (task->phase == MR_TASK_RUNNING)
+        return wish == MR_WISH_RUN && newest;
     if (!mr_task_rests(task))
         return true;
     if (wish == MR_WISH_RUN)
-        return task->phase != MR_TASK_RELEASED &&
-               atomic_load(&task->shared.wanted_epoch) == task->assigned_epoch;
+        return task->phase != MR_TASK_RELEASED && newest;
     return wish == MR_WISH_RELEASE && task->phase == MR_TASK_RELEASED;
 }
 

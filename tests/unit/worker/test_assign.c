@@ -284,6 +284,49 @@ static void test_a_higher_epoch_claims_again(void **unused)
     mr_lane_fixture_close(&fixture);
 }
 
+/* A log whose producers take long to be initialised. */
+static const struct mr_log_ops *quick_ops;
+
+static enum mr_status create_slowly(struct mr_log *log,
+                                    const struct mr_log_producer_options *options, uint32_t wait_ms,
+                                    struct mr_log_producer **producer, struct mr_error *error)
+{
+    mr_clock_sleep_ms(80);
+    return quick_ops->producer_create(log, options, wait_ms, producer, error);
+}
+
+/* An epoch that is told while the task claims at another one: it ends at the newest. */
+static void test_an_epoch_that_comes_while_it_claims(void **unused)
+{
+    struct mr_lane_fixture fixture;
+    struct host host;
+    struct mr_task_report report;
+    uint64_t epoch = 1;
+    (void)unused;
+    open_fixture(&fixture);
+    quick_ops = fixture.log->ops;
+    struct mr_log_ops slow_ops = *quick_ops;
+    slow_ops.producer_create = create_slowly;
+    fixture.log->ops = &slow_ops;
+    open_host(&fixture, "w0", &host);
+    struct mr_task *task = assign(&host, 0, epoch);
+    wait_for(task, MR_TASK_STATE_RUNNING);
+    for (uint32_t turn = 0; turn < 5; turn++) {
+        uint64_t until_ms = mr_clock_monotonic_ms() + WAIT_MS_MAX;
+        mr_worker_reassign(task, ++epoch);
+        mr_clock_sleep_ms(30 + turn * 30);
+        mr_worker_reassign(task, ++epoch);
+        while (state_of(task, &report) != MR_TASK_STATE_RUNNING || report.epoch != epoch) {
+            if (mr_clock_monotonic_ms() >= until_ms)
+                fail_msg("it runs at epoch %d instead of %d", (int)report.epoch, (int)epoch);
+            mr_clock_sleep_ms(1);
+        }
+    }
+    close_host(&host);
+    fixture.log->ops = quick_ops;
+    mr_lane_fixture_close(&fixture);
+}
+
 /* A topology whose tasks are forgotten goes, and can come again. */
 static void test_a_topology_leaves_and_comes_back(void **unused)
 {
@@ -405,6 +448,7 @@ int main(void)
         cmocka_unit_test(test_a_fenced_lane_asks),
         cmocka_unit_test(test_a_task_fails_alone),
         cmocka_unit_test(test_a_higher_epoch_claims_again),
+        cmocka_unit_test(test_an_epoch_that_comes_while_it_claims),
         cmocka_unit_test(test_a_topology_leaves_and_comes_back),
         cmocka_unit_test(test_a_paused_source_is_not_read),
         cmocka_unit_test(test_a_tap_shows_what_flows),
