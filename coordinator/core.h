@@ -19,7 +19,8 @@
  * SUBMIT's version gets its number here; one that was planned for another number or generation is
  * refused. Jobs: before FENCE and SEEK the tasks' records are raised and name nobody, so a claim
  * for nobody is above every owner's and below the next one's. RESET binds under next_generation.
- * Failed jobs of DELETE and RESET are tried again, up to a minute apart; others fail their command.
+ * Failed jobs of DELETE and RESET are tried again, up to a minute apart; others fail their command
+ * (503 where asking again helps, else 422).
  * Time is monotonic milliseconds of this process, for liveness only. An announced restart is known
  * to the leader that heard of it; a drain that a user wants is in the control topic. */
 #ifndef MR_COORDINATOR_CORE_H
@@ -94,6 +95,7 @@ struct mr_core_event {
     uint64_t term;   /* LEAD */
     uint64_t id;     /* WRITTEN, JOB_DONE */
     bool failed;     /* WRITTEN, JOB_DONE: `text` says why */
+    bool transient;  /* JOB_DONE, failed: the log, or the lead; asking again helps */
     const char *text;
     struct mr_slice key;   /* RECORD */
     struct mr_slice value; /* RECORD; size 0: a tombstone */

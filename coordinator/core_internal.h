@@ -155,7 +155,7 @@ struct mr_core_operation {
     enum mr_core_operation_kind kind;
     enum mr_core_stage stage;
     bool writing;    /* its record is on its way */
-    bool next_drops; /* DELETE of what was being reset: the next generation's topics, too */
+    bool next_drops; /* the next generation's topics are dropped, or have been */
     uint64_t handle; /* 0: nobody waits */
     uint64_t since_ms;
     uint64_t release_ms; /* since when it waits for a release; 0: it does not */

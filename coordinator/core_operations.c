@@ -5,6 +5,8 @@
  *   seek               release -> vacate -> fence (the shell's SEEK)
  *   delete             intent -> release -> vacate -> fence -> drop -> commit
  *   reset              intent -> release -> vacate -> fence -> drop -> bind -> commit
+ * A drop is of the present generation, then of the next one: an earlier attempt to bind that may
+ * have made topics for sources that have grown since.
  * Delete and reset are in the topology's record from their first write on, so another leader goes
  * on with them; the others are answered when they are done, and a user whose leader dies asks
  * again. Vacated tasks have an epoch of their own before the shell claims them for nobody. */
@@ -555,11 +557,11 @@ void mr_core_operation_written(struct mr_core *core, struct mr_core_topology_sta
 }
 
 static void job_failed(struct mr_core *core, struct mr_core_topology_state *topology,
-                       const char *text)
+                       const char *text, bool transient)
 {
     struct mr_core_operation *operation = &topology->operation;
     if (operation->kind == MR_OPERATION_SEEK || operation->kind == MR_OPERATION_ROLLBACK) {
-        operation_fail(core, topology, 422, text);
+        operation_fail(core, topology, transient ? 503 : 422, text);
         return;
     }
     uint64_t wait = (uint64_t)RETRY_MS << (operation->tries < 6 ? operation->tries : 6);
@@ -568,6 +570,8 @@ static void job_failed(struct mr_core *core, struct mr_core_topology_state *topo
     mr_core_replace_text(&operation->reason, text);
     if (operation->stage == MR_STAGE_FENCE)
         operation->stage = MR_STAGE_VACATE; /* above what it may have claimed */
+    if (operation->stage == MR_STAGE_BIND)
+        operation->stage = MR_STAGE_DROP; /* of what it may have made */
     mr_core_news(core, "job-failed", topology->name,
                  "Topology %s %s; an attempt failed and is made again: %s", topology->name,
                  mr_core_operation_text(operation->kind), text);
@@ -589,8 +593,8 @@ static void job_succeeded(struct mr_core *core, struct mr_core_topology_state *t
         operation_end(core, topology);
     } else if (operation->stage == MR_STAGE_FENCE) {
         operation->stage = MR_STAGE_DROP;
-    } else if (operation->stage == MR_STAGE_DROP && operation->kind == MR_OPERATION_DELETE &&
-               topology->record->record.next_generation != 0 && !operation->next_drops) {
+    } else if (operation->stage == MR_STAGE_DROP && topology->record->record.next_generation != 0 &&
+               !operation->next_drops) {
         operation->next_drops = true;
     } else if (operation->stage == MR_STAGE_DROP) {
         operation->stage = operation->kind == MR_OPERATION_DELETE ? MR_STAGE_COMMIT : MR_STAGE_BIND;
@@ -598,7 +602,7 @@ static void job_succeeded(struct mr_core *core, struct mr_core_topology_state *t
         operation->version =
             event->version_record == NULL ? NULL : mr_core_version_copy(event->version_record);
         if (operation->version == NULL)
-            job_failed(core, topology, "The binding was not made.");
+            job_failed(core, topology, "The binding was not made.", false);
         else
             operation->stage =
                 operation->kind == MR_OPERATION_ROLLBACK ? MR_STAGE_RELEASE : MR_STAGE_COMMIT;
@@ -613,7 +617,8 @@ void mr_core_job_done(struct mr_core *core, const struct mr_core_event *event)
             continue;
         topology->operation.job_id = 0;
         if (event->failed)
-            job_failed(core, topology, event->text == NULL ? "No reason was given." : event->text);
+            job_failed(core, topology, event->text == NULL ? "No reason was given." : event->text,
+                       event->transient);
         else
             job_succeeded(core, topology, event);
         return;

@@ -82,6 +82,8 @@ static void finish_job(struct mr_coordinator *coordinator, struct mr_work *work,
         .kind = MR_CORE_JOB_DONE,
         .id = work->id,
         .failed = work->status != MR_OK,
+        .transient = work->status != MR_OK && work->status != MR_INVALID &&
+                     work->error.recovery != MR_RECOVERY_FAIL_TOPOLOGY,
         .text = work->status != MR_OK ? work->error.message : job->note,
         .wall_ms = mr_clock_wall_ms(),
         .version_record = job->kind == MR_JOB_BIND && work->status == MR_OK ? &job->bound : NULL};

@@ -680,8 +680,11 @@ void core_shell_job_done(struct core_shell *shell, bool failed, const char *text
     shell->jobs_count--;
     memmove(shell->jobs, shell->jobs + 1, shell->jobs_count * sizeof job);
     struct mr_version_record version;
-    struct mr_core_event event = {
-        .kind = MR_CORE_JOB_DONE, .id = job.id, .failed = failed, .text = text};
+    struct mr_core_event event = {.kind = MR_CORE_JOB_DONE,
+                                  .id = job.id,
+                                  .failed = failed,
+                                  .transient = shell->jobs_transient,
+                                  .text = text};
     if (!failed && (job.kind == MR_JOB_FENCE || job.kind == MR_JOB_SEEK))
         fence(shell, job.generation);
     if (!failed && job.kind == MR_JOB_BIND) {

@@ -108,6 +108,7 @@ struct core_shell {
     struct shell_job jobs[CORE_SHELL_JOBS]; /* that are under way */
     uint32_t jobs_count;
     bool hold_jobs;       /* the test ends them itself */
+    bool jobs_transient;  /* asking again helps where one fails */
     uint32_t moves_count; /* assignments to another worker than before */
     uint32_t assigned_count;
     uint32_t refused_count;

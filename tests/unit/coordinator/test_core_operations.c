@@ -262,6 +262,48 @@ static void test_a_reset_starts_over_under_a_new_generation(void **state)
     core_shell_destroy(shell);
 }
 
+/* The source may have grown since an attempt to bind made topics for it. */
+static void test_a_reset_drops_what_an_earlier_attempt_bound(void **state)
+{
+    (void)state;
+    struct core_shell *shell = begin("agg*:2");
+    shell->hold_jobs = true;
+    core_shell_user(shell, MR_ACTION_RESET, "orders", NULL);
+    core_shell_run(shell, 500);
+    uint64_t generation = record(shell)->generation;
+    uint64_t next = record(shell)->next_generation;
+    core_shell_job_done(shell, false, ""); /* the fence */
+    assert_int_equal(shell->jobs[0].generation, generation);
+    core_shell_job_done(shell, false, "");
+    for (int attempt = 0; attempt < 2; attempt++) {
+        core_shell_run(shell, 3000);
+        assert_int_equal(shell->jobs[0].kind, MR_JOB_DELETE);
+        assert_int_equal(shell->jobs[0].generation, next);
+        core_shell_job_done(shell, false, "");
+        assert_int_equal(shell->jobs[0].kind, MR_JOB_BIND);
+        core_shell_job_done(shell, attempt == 0, "The source has more partitions.");
+    }
+    core_shell_run(shell, 3000);
+    assert_int_equal(record(shell)->generation, next);
+    assert_int_equal(core_shell_running(shell), 2);
+    core_shell_destroy(shell);
+}
+
+static void test_a_seek_that_the_log_hindered_is_to_be_asked_for_again(void **state)
+{
+    (void)state;
+    struct core_shell *shell = begin("agg*:2");
+    shell->hold_jobs = true;
+    for (int again = 0; again < 2; again++) {
+        uint64_t handle = core_shell_user(shell, MR_ACTION_SEEK, "orders", "readings earliest");
+        core_shell_run(shell, 1000);
+        shell->jobs_transient = again == 1;
+        core_shell_job_done(shell, true, "A newer owner exists.");
+        assert_int_equal(shell->answers[handle].code, again == 1 ? 503 : 422);
+    }
+    core_shell_destroy(shell);
+}
+
 /* A version from before the reset is bound to topics that are gone. */
 static void test_a_rollback_over_a_reset_binds_anew(void **state)
 {
@@ -396,6 +438,8 @@ int main(void)
         cmocka_unit_test(test_deletes_and_resets_go_on_under_another_leader),
         cmocka_unit_test(test_an_upgrade_is_whole_or_not_at_all),
         cmocka_unit_test(test_a_stuck_reset_can_be_deleted),
+        cmocka_unit_test(test_a_reset_drops_what_an_earlier_attempt_bound),
+        cmocka_unit_test(test_a_seek_that_the_log_hindered_is_to_be_asked_for_again),
         cmocka_unit_test(test_a_seek_stops_moves_and_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
