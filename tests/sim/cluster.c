@@ -1,18 +1,18 @@
 /* tests/sim/cluster.c — real coordinators, real workers with their agents, and a user.
  * Model: one or two coordinator processes (coordinator/server.h) and the workers as cli/
- * worker_process.c makes them, over the model network. The user submits the topologies by the HTTP
- * API, submits newer versions of them, pauses and resumes them, drains workers; what was not
- * answered well is asked again. Faults: coordinators are killed and stopped, links are cut one way.
- */
+ * worker_process.c makes them, over the model network, and a user (user.h). Faults: coordinators
+ * are killed and stopped, links are cut one way. */
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "connectors/log.h"
 #include "coordinator/server.h"
+#include "tests/sim/control.h"
 #include "tests/sim/kafka.h"
 #include "tests/sim/network.h"
 #include "tests/sim/rule.h"
+#include "tests/sim/user.h"
 #include "tests/sim/workload_internal.h"
 #include "worker/agent_loop.h"
 #include "worker/query.h"
@@ -34,23 +34,13 @@ struct coordinator {
     bool leave;
 };
 
-/* What the user wants of a topology, and has. */
-struct order {
-    const char *text; /* to be submitted; NULL: nothing */
-    bool paused_wanted;
-    bool paused;
-    bool under_way;
-    uint64_t number; /* of the request under way: later answers are void */
-};
-
 static struct {
     struct coordinator coordinators[COORDINATORS_MAX];
     uint32_t coordinators_count;
     const char *addresses[COORDINATORS_MAX];
-    struct order orders[SIM_TOPOLOGIES_MAX];
-    bool drained[SIM_NODES_MAX]; /* or perhaps */
-    uint64_t numbers;
+    struct sim_process *processes[COORDINATORS_MAX]; /* of the coordinators */
     uint32_t grace_ms;
+    uint32_t watch_ms;
     bool settled;
     bool leaving;
 } cluster;
@@ -69,7 +59,8 @@ static void *coordinator_main(void *argument)
                                                    .catalogue = sim_workload_catalogue(),
                                                    .listen = self->listen,
                                                    .http = "user:0",
-                                                   .grace_ms = cluster.grace_ms};
+                                                   .grace_ms = cluster.grace_ms,
+                                                   .watch_ms = cluster.watch_ms};
     while (mr_coordinator_start(&options, &running, &error) != MR_OK) {
         if (error.recovery != MR_RECOVERY_RETRY)
             sim_violation("%s does not start: %s", self->process->name, error.message);
@@ -158,6 +149,20 @@ static enum mr_status start_agent(struct worker *self, struct mr_error *error)
     return mr_agent_loop_create(&open, &self->loop, error);
 }
 
+static void note_running(void *argument, const char *topology, const struct mr_task_report *report)
+{
+    struct sim_node *node = argument;
+    MR_UNUSED(topology);
+    if (report->role != MR_TASK_ROLE_ACTIVE || report->state != MR_TASK_STATE_RUNNING ||
+        node->running_count == SIM_TASKS_MAX)
+        return;
+    struct sim_running *running = &node->running[node->running_count++];
+    running->generation = report->name.generation;
+    running->partition = report->name.partition;
+    (void)snprintf(running->subtopology, sizeof running->subtopology, "%s",
+                   report->name.subtopology);
+}
+
 static bool run_turns(struct worker *self)
 {
     bool leaving = false;
@@ -169,6 +174,9 @@ static bool run_turns(struct worker *self)
             leaving = true;
         }
         state = mr_agent_loop_turn(self->loop);
+        self->node->running_count = 0;
+        if (cluster.settled)
+            mr_host_visit(self->host, note_running, self->node);
     }
     return state == MR_AGENT_LOOP_FINISHED && mr_worker_stop(self->worker, STOP_MS);
 }
@@ -217,128 +225,13 @@ static void node_start(struct sim_node *node)
 {
     node->leave = false;
     node->left_whole = false;
+    node->running_count = 0;
     sim_process_start(node->process, worker_main, node);
 }
 
 static void node_ended(const struct sim_node *node)
 {
     MR_UNUSED(node); /* the coordinators find out */
-}
-
-/* ---- The user ---- */
-
-struct request {
-    struct order *order;
-    uint64_t number;
-    const char *submitted;
-    bool pause;
-    bool resume;
-    uint32_t drained; /* node + 1 */
-    bool undrain;
-};
-
-static void answered(void *argument, int code, struct mr_slice body)
-{
-    const struct request *request = argument;
-    struct order *order = request->order;
-    sim_trace("user: answer %d: %.*s", code, (int)(body.size < 8000 ? body.size : 8000),
-              (const char *)body.data);
-    bool well = code >= 200 && code < 300;
-    if (request->undrain && (well || code == 404))
-        cluster.drained[request->drained - 1] = false;
-    if (order == NULL || order->number != request->number)
-        return;
-    order->under_way = false;
-    if (code == 400 || code == 422)
-        sim_violation("the user was refused with %d: %.*s", code, (int)body.size,
-                      (const char *)body.data);
-    if (!well)
-        return;
-    if (request->submitted != NULL && order->text == request->submitted)
-        order->text = NULL;
-    if (request->pause || request->resume)
-        order->paused = request->pause;
-}
-
-static void send(struct request *request, const char *path, struct mr_slice body)
-{
-    const struct coordinator *asked = &cluster.coordinators[sim_random(cluster.coordinators_count)];
-    request->number = ++cluster.numbers;
-    if (request->order != NULL) {
-        request->order->number = request->number;
-        request->order->under_way = true;
-    }
-    sim_trace("user: POST %s at %s", path, asked->process->name);
-    sim_http_send(asked->process, "POST", path, "application/yaml", body, answered, request);
-}
-
-/* People look, too. */
-static void look(void)
-{
-    static const char *const paths[] = {"/v1/tasks",   "/v1/why", "/v1/topologies",
-                                        "/v1/workers", "/v1/lag", "/metrics"};
-    const struct coordinator *asked = &cluster.coordinators[sim_random(cluster.coordinators_count)];
-    sim_http_send(asked->process, "GET", paths[sim_random(MR_ARRAY_COUNT(paths))], "",
-                  (struct mr_slice){0}, answered, sim_new(sizeof(struct request)));
-}
-
-static void give_up(void *argument, uint64_t token)
-{
-    struct order *order = argument;
-    if (order->number == token)
-        order->under_way = false;
-}
-
-static void order_one(uint32_t index)
-{
-    struct order *order = &cluster.orders[index];
-    char path[96];
-    const char *name = sim_workload.flows[index].plan->name;
-    struct request *request = sim_new(sizeof *request);
-    request->order = order;
-    if (order->under_way)
-        return;
-    if (order->text != NULL) {
-        request->submitted = order->text;
-        send(request, "/v1/topologies", mr_slice_text(order->text));
-    } else if (order->paused != order->paused_wanted) {
-        request->pause = order->paused_wanted;
-        request->resume = !order->paused_wanted;
-        (void)snprintf(path, sizeof path, "/v1/topologies/%s/%s", name,
-                       request->pause ? "pause" : "resume");
-        send(request, path, (struct mr_slice){0});
-    } else {
-        return;
-    }
-    sim_after(5 * SIM_SECOND, NULL, give_up, order, order->number);
-}
-
-static void drain(uint32_t node, bool undrain)
-{
-    char path[96];
-    struct request *request = sim_new(sizeof *request);
-    request->drained = node + 1;
-    request->undrain = undrain;
-    cluster.drained[node] = true;
-    (void)snprintf(path, sizeof path, "/v1/workers/%s/%s", sim_cluster.nodes[node].process->name,
-                   undrain ? "undrain" : "drain");
-    send(request, path, (struct mr_slice){0});
-}
-
-static void user(void *argument, uint64_t token)
-{
-    MR_UNUSED(argument);
-    MR_UNUSED(token);
-    if (cluster.leaving)
-        return;
-    for (uint32_t index = 0; index < sim_workload.flows_count; index++)
-        order_one(index);
-    if (sim_chance(100000))
-        look();
-    for (uint32_t node = 0; node < sim_cluster.nodes_count && cluster.settled; node++)
-        if (cluster.drained[node])
-            drain(node, true);
-    sim_after(sim_between(100 * SIM_MS, 600 * SIM_MS), NULL, user, NULL, 0);
 }
 
 /* ---- Faults ---- */
@@ -374,8 +267,7 @@ static void cut_links(void)
 static void fault(void)
 {
     struct coordinator *coordinator = &cluster.coordinators[sim_random(cluster.coordinators_count)];
-    uint32_t flow = (uint32_t)sim_random(sim_workload.flows_count);
-    switch (sim_random(8)) {
+    switch (sim_random(9)) {
     case 0:
         sim_fault_process(coordinator->process);
         break;
@@ -389,14 +281,8 @@ static void fault(void)
     case 4:
         cut_links();
         break;
-    case 5:
-        cluster.orders[flow].text = sim_workload_version(flow);
-        break;
-    case 6:
-        cluster.orders[flow].paused_wanted = !cluster.orders[flow].paused_wanted;
-        break;
     default:
-        drain((uint32_t)sim_random(sim_cluster.nodes_count), sim_chance(500000));
+        sim_user_fault();
         break;
     }
 }
@@ -406,18 +292,7 @@ static void settle(void)
     cluster.settled = true;
     for (uint32_t index = 0; index < cluster.coordinators_count; index++)
         sim_process_resume(cluster.coordinators[index].process);
-    for (uint32_t index = 0; index < sim_workload.flows_count; index++) {
-        cluster.orders[index].paused_wanted = false;
-        cluster.orders[index].paused = true; /* said once more */
-    }
-}
-
-static bool settled(void)
-{
-    for (uint32_t index = 0; index < sim_workload.flows_count; index++)
-        if (cluster.orders[index].text != NULL || cluster.orders[index].paused)
-            return false;
-    return true;
+    sim_user_settle();
 }
 
 static void stop_coordinators(void *argument, uint64_t token)
@@ -431,15 +306,55 @@ static void stop_coordinators(void *argument, uint64_t token)
 static void leave(void)
 {
     cluster.leaving = true;
+    sim_user_leave();
     sim_after(20 * SIM_SECOND, NULL, stop_coordinators, NULL, 0);
 }
 
-static void explain(void)
+/* ---- Who owns what ---- */
+
+struct missing {
+    char *text;
+    size_t size;
+    uint32_t count;
+};
+
+static bool runs(const struct sim_node *node, const struct sim_control_task *task)
 {
+    for (uint32_t index = 0; node->process->alive && index < node->running_count; index++)
+        if (node->running[index].generation == task->generation &&
+            node->running[index].partition == task->partition &&
+            strcmp(node->running[index].subtopology, task->subtopology) == 0)
+            return true;
+    return false;
+}
+
+static void look_for(void *argument, const struct sim_control_task *task)
+{
+    struct missing *missing = argument;
+    for (uint32_t index = 0; index < sim_cluster.nodes_count; index++)
+        if (runs(&sim_cluster.nodes[index], task))
+            return;
+    missing->count++;
+    (void)snprintf(missing->text, missing->size, "%s[%d] of generation %016llx, and %u others",
+                   task->subtopology, (int)task->partition, (unsigned long long)task->generation,
+                   missing->count - 1);
+}
+
+static bool owned(char *text, size_t text_size)
+{
+    struct missing missing = {.text = text, .size = text_size};
     for (uint32_t index = 0; index < sim_workload.flows_count; index++)
-        sim_trace("topology %s: %s, %s", sim_workload.flows[index].plan->name,
-                  cluster.orders[index].text == NULL ? "submitted" : "not submitted",
-                  cluster.orders[index].paused ? "paused" : "not paused");
+        if (!sim_control_tasks(sim_workload.flows[index].plan->name, look_for, &missing)) {
+            (void)snprintf(text, text_size, "topology %u is not there", index);
+            return false;
+        }
+    return missing.count == 0;
+}
+
+static void check(void)
+{
+    sim_control_check();
+    sim_control_check_leftovers();
 }
 
 static void begin(void (*ready)(void))
@@ -447,6 +362,7 @@ static void begin(void (*ready)(void))
     memset(&cluster, 0, sizeof cluster);
     cluster.coordinators_count = (uint32_t)sim_between(1, COORDINATORS_MAX);
     cluster.grace_ms = (uint32_t)sim_between(1000, 8000);
+    cluster.watch_ms = (uint32_t)sim_between(500, 5000);
     sim_network.delay_max_ns = sim_between(1, 30) * SIM_MS;
     sim_network.lost_per_million = (uint32_t)sim_random(50000);
     sim_network.doubled_per_million = (uint32_t)sim_random(50000);
@@ -455,13 +371,12 @@ static void begin(void (*ready)(void))
         (void)snprintf(coordinator->listen, sizeof coordinator->listen, "coordinator-%u", index);
         coordinator->process = sim_process_create(coordinator->listen);
         cluster.addresses[index] = coordinator->listen;
+        cluster.processes[index] = coordinator->process;
         start_coordinator(coordinator, 0);
     }
-    for (uint32_t index = 0; index < sim_workload.flows_count; index++)
-        cluster.orders[index].text = sim_workload_version(index);
     for (uint32_t index = 0; index < sim_cluster.nodes_count; index++)
         node_start(&sim_cluster.nodes[index]);
-    sim_after(SIM_SECOND / 10, NULL, user, NULL, 0);
+    sim_user_begin(cluster.processes, cluster.coordinators_count);
     ready();
 }
 
@@ -473,7 +388,10 @@ const struct sim_rule sim_rule_cluster = {
     .other_ended = other_ended,
     .fault = fault,
     .settle = settle,
-    .settled = settled,
+    .settled = sim_user_settled,
+    .owned = owned,
+    .check = check,
     .leave = leave,
-    .explain = explain,
+    .explain = sim_user_explain,
+    .user = true,
 };

@@ -10,6 +10,7 @@
 #include "tests/sim/rule.h"
 #include "tests/sim/workload.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { NOBODY = 0xff };
@@ -278,6 +279,20 @@ static bool settled(void)
     return true;
 }
 
+static bool owned(char *text, size_t text_size)
+{
+    for (uint32_t task = 0; task < sim_cluster.tasks_count; task++) {
+        uint8_t owner = director.owners[task];
+        const struct sim_task_word *word = owner == NOBODY ? NULL : &director.words[owner][task];
+        if (word != NULL && word->known && word->state == MR_TASK_STATE_RUNNING &&
+            word->epoch == director.epochs[task] && sim_cluster.nodes[owner].process->alive)
+            continue;
+        (void)snprintf(text, text_size, "task %u", task);
+        return false;
+    }
+    return true;
+}
+
 static void leave(void)
 {
     director.leaving = true;
@@ -292,6 +307,7 @@ const struct sim_rule sim_rule_director = {
     .fault = fault,
     .settle = settle,
     .settled = settled,
+    .owned = owned,
     .leave = leave,
     .explain = explain,
 };

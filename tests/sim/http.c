@@ -24,6 +24,7 @@ struct mr_http_exchange {
     struct mr_slice answer;
     int code;
     bool done;
+    bool abandoned; /* its client closed the connection before it was read */
 };
 
 struct mr_http_server {
@@ -95,7 +96,8 @@ static void *server_main(void *argument)
             continue;
         }
         server->first = exchange->next;
-        serve(server, exchange);
+        if (!exchange->abandoned)
+            serve(server, exchange);
     }
     return NULL;
 }
@@ -240,9 +242,14 @@ static void arrive(void *argument, uint64_t token)
     sim_wake_all(&server->waiters);
 }
 
-void sim_http_send(struct sim_process *process, const char *method, const char *path,
-                   const char *content_type, struct mr_slice body, sim_http_fn answered,
-                   void *argument)
+void sim_http_abandon(struct mr_http_exchange *exchange)
+{
+    exchange->abandoned = true;
+}
+
+struct mr_http_exchange *sim_http_send(struct sim_process *process, const char *method,
+                                       const char *path, const char *content_type,
+                                       struct mr_slice body, sim_http_fn answered, void *argument)
 {
     struct mr_http_exchange *exchange = sim_new(sizeof *exchange);
     char *whole = sim_copy_text(path);
@@ -260,6 +267,7 @@ void sim_http_send(struct sim_process *process, const char *method, const char *
     exchange->answered = answered;
     exchange->argument = argument;
     sim_after(sim_random(5 * SIM_MS), NULL, arrive, exchange, process->index);
+    return exchange;
 }
 
 /* ---- The client: queries are not forwarded here ---- */

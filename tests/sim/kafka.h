@@ -284,6 +284,8 @@ void kafka_serve_init(struct kafka_request *request);
 void kafka_serve_add_partitions(struct kafka_request *request);
 void kafka_serve_end(struct kafka_request *request);
 uint32_t kafka_open_transactions(void);
+/* The transactional id of a producer; NULL: it has none. */
+const char *kafka_transaction_name(int64_t producer_id);
 /* A record was appended: what lurks for that may arrive now. */
 void kafka_transaction_wrote(int64_t producer_id);
 

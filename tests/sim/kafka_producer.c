@@ -441,6 +441,8 @@ enum mr_status kafka_producer_flush(struct mr_log_producer *base, struct mr_erro
     }
     if (producer->refused != KAFKA_OK)
         return fail(producer, producer->refused, "Writing records", error);
+    if (producer->id == NULL) /* acknowledged, and no transaction to be read again for */
+        producer->borrowed_count = 0;
     return MR_OK;
 }
 

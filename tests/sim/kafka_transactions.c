@@ -37,6 +37,12 @@ static struct kafka_transaction *find_by_producer(int64_t producer_id)
     return NULL;
 }
 
+const char *kafka_transaction_name(int64_t producer_id)
+{
+    const struct kafka_transaction *transaction = find_by_producer(producer_id);
+    return transaction == NULL ? NULL : transaction->id;
+}
+
 uint32_t kafka_open_transactions(void)
 {
     uint32_t count = 0;

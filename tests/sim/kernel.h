@@ -56,6 +56,7 @@ struct sim_verdict {
     char text[1024];
     uint64_t hash; /* of the trace of events */
     uint64_t events_count;
+    uint64_t owned_ns; /* from the last fault until every task ran */
 };
 
 void sim_begin(const struct sim_options *options);

@@ -171,11 +171,17 @@ int main(int count, char **words)
     uint64_t events = 0;
     uint64_t done = 0;
     uint64_t hash = 0;
+    uint64_t owned_ns = 0;
+    uint64_t owned_seed = 0;
     while (done < options.seeds && violations < options.stop_after) {
         struct sim_verdict verdict = run_seed(options.first + done);
         done++;
         events += verdict.events_count;
         hash = hash * 31 + verdict.hash;
+        if (verdict.owned_ns > owned_ns) {
+            owned_ns = verdict.owned_ns;
+            owned_seed = options.first + done - 1;
+        }
         if (!verdict.violated)
             continue;
         violations++;
@@ -185,5 +191,7 @@ int main(int count, char **words)
     (void)printf("seeds %" PRIu64 " events %" PRIu64 " violations %" PRIu64 " hash %016" PRIx64
                  "\n",
                  done, events, violations, hash);
+    (void)printf("longest until every task ran: %.1f s after the last fault (seed %" PRIu64 ")\n",
+                 (double)owned_ns / 1e9, owned_seed);
     return (violations > 0) == options.wanted ? 0 : 1;
 }

@@ -36,8 +36,11 @@ void sim_http_process_ended(struct sim_process *process);
 /* A user's request to the server of a process; answered (code 0: nobody serves) in an event of
  * nobody's. body is copied. */
 typedef void (*sim_http_fn)(void *argument, int code, struct mr_slice body);
-void sim_http_send(struct sim_process *process, const char *method, const char *path,
-                   const char *content_type, struct mr_slice body, sim_http_fn answered,
-                   void *argument);
+struct mr_http_exchange;
+struct mr_http_exchange *sim_http_send(struct sim_process *process, const char *method,
+                                       const char *path, const char *content_type,
+                                       struct mr_slice body, sim_http_fn answered, void *argument);
+/* The user waits no more: what the server has not read yet is void. */
+void sim_http_abandon(struct mr_http_exchange *exchange);
 
 #endif

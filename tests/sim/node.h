@@ -15,6 +15,12 @@ struct sim_task { /* of the whole cluster, in order */
     int32_t partition;
 };
 
+struct sim_running { /* a task that a node runs */
+    uint64_t generation;
+    int32_t partition;
+    char subtopology[SIM_NAME_SIZE];
+};
+
 struct sim_node {
     struct sim_process *process;
     uint32_t index;
@@ -24,7 +30,9 @@ struct sim_node {
     uint64_t asked;  /* number of the newest question, of this life */
     uint64_t heard;  /* of the newest answer */
     uint64_t next_ask_ns;
-    uint64_t wanted[SIM_TASKS_MAX]; /* epoch to run at; 0: not */
+    uint64_t wanted[SIM_TASKS_MAX];            /* epoch to run at; 0: not */
+    struct sim_running running[SIM_TASKS_MAX]; /* noted when faults are over */
+    uint32_t running_count;
     uint64_t questions_asked;
     uint64_t questions_answered; /* given to mr_worker_answered once it is acted upon */
 };

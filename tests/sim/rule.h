@@ -14,8 +14,11 @@ struct sim_rule {
     void (*fault)(void);                              /* one of its own kind */
     void (*settle)(void);                             /* no more faults: put right what is wrong */
     bool (*settled)(void);                            /* it is right */
+    bool (*owned)(char *text, size_t text_size);      /* every task runs; else text says which */
+    void (*check)(void);                              /* at the end; NULL: nothing */
     void (*leave)(void);                              /* the nodes were told to leave */
     void (*explain)(void);                            /* into the trace: who has what */
+    bool user;                                        /* topologies come and go */
 };
 
 extern const struct sim_rule sim_rule_director;

@@ -230,8 +230,8 @@ static void submit(void)
     struct sim_process *asked = run.coordinators[sim_random(COORDINATORS)].process;
     if (run.leader != NULL)
         asked = run.leader;
-    sim_http_send(asked, "POST", "/v1/topologies", "application/yaml",
-                  mr_slice_text(run.definitions[run.submitted_count]), answered, NULL);
+    (void)sim_http_send(asked, "POST", "/v1/topologies", "application/yaml",
+                        mr_slice_text(run.definitions[run.submitted_count]), answered, NULL);
 }
 
 /* ---- Faults ---- */
@@ -269,14 +269,17 @@ static void fault(void)
         pause_process(worker->process);
     else if (kind < 75)
         worker->leave = true;
-    else if (kind < 97)
-        cut(worker->process);
-    else if (kind < 98)
-        sim_process_kill(run.coordinators[sim_random(COORDINATORS)].process);
-    else if (kind < 99)
-        pause_process(run.coordinators[sim_random(COORDINATORS)].process);
     else
-        kafka_stall(sim_random(2 * SIM_SECOND));
+        cut(worker->process);
+}
+
+static void fault_coordinator(void)
+{
+    struct sim_process *process = run.coordinators[sim_random(COORDINATORS)].process;
+    if (sim_chance(500000))
+        sim_process_kill(process);
+    else
+        pause_process(process);
 }
 
 /* Some faults in each look, the more the more workers there are. */
@@ -285,6 +288,10 @@ static void make_faults(void)
     uint64_t count = sim_random(run.scale.workers_count / 100 + 2);
     while (count-- > 0)
         fault();
+    if (sim_chance(15000))
+        fault_coordinator();
+    if (sim_chance(15000))
+        kafka_stall(sim_random(2 * SIM_SECOND));
 }
 
 static void kill_a_tenth(void)

@@ -1,6 +1,7 @@
 /* tests/sim/workload.c — topologies and the records that feed them.
  * Design: three shapes: keyed state at the source; a repartition before keyed state; stateless. Two
- * versions of those with state: with a short commit interval, and with a longer one and standbys.
+ * versions of those with state: with a short commit interval, and with a longer one and standbys;
+ * and two that promise at least once.
  * The records carry an id, which says where it was written. */
 #include "tests/sim/workload.h"
 
@@ -47,6 +48,9 @@
                  "    - {name: known, type: filter, from: readings, where: 'id >= 0.0'}\n" SINK(   \
                      "known", out)
 
+#define AT_LEAST_ONCE "50ms\n  guarantee: at_least_once"
+
+/* The last two promise at least once. */
 static const struct {
     enum sim_shape shape;
     const char *text;
@@ -55,12 +59,16 @@ static const struct {
      {SIM_KEYED, KEYED("first", "100ms\n  standbys: 1", "in-0", "out-0")},
      {SIM_REPARTITIONED, REPARTITIONED("first", "20ms", "in-0", "out-0")},
      {SIM_REPARTITIONED, REPARTITIONED("first", "100ms\n  standbys: 1", "in-0", "out-0")},
-     {SIM_STATELESS, STATELESS("first", "50ms", "in-0", "out-0")}},
+     {SIM_STATELESS, STATELESS("first", "50ms", "in-0", "out-0")},
+     {SIM_KEYED, KEYED("first", AT_LEAST_ONCE, "in-0", "out-0")},
+     {SIM_STATELESS, STATELESS("first", AT_LEAST_ONCE, "in-0", "out-0")}},
     {{SIM_KEYED, KEYED("second", "20ms", "in-1", "out-1")},
      {SIM_KEYED, KEYED("second", "100ms\n  standbys: 1", "in-1", "out-1")},
      {SIM_REPARTITIONED, REPARTITIONED("second", "20ms", "in-1", "out-1")},
      {SIM_REPARTITIONED, REPARTITIONED("second", "100ms\n  standbys: 1", "in-1", "out-1")},
-     {SIM_STATELESS, STATELESS("second", "50ms", "in-1", "out-1")}},
+     {SIM_STATELESS, STATELESS("second", "50ms", "in-1", "out-1")},
+     {SIM_KEYED, KEYED("second", AT_LEAST_ONCE, "in-1", "out-1")},
+     {SIM_STATELESS, STATELESS("second", AT_LEAST_ONCE, "in-1", "out-1")}},
 };
 
 static struct mr_plan *plans[SIM_TOPOLOGIES_MAX][SIM_PLANS];
@@ -101,11 +109,12 @@ bool sim_workload_plan(void)
     return true;
 }
 
-static void begin_flow(struct sim_flow *flow, uint32_t index)
+static void begin_flow(struct sim_flow *flow, uint32_t index, bool all)
 {
     char name[16];
-    uint32_t chosen = (uint32_t)sim_random(SIM_PLANS);
+    uint32_t chosen = (uint32_t)sim_random(all ? SIM_PLANS : SIM_PLANS_ONCE);
     flow->plan = plans[index][chosen];
+    flow->at_least_once = chosen >= SIM_PLANS_ONCE;
     flow->shape = texts[index][chosen].shape;
     flow->keys_count = (uint32_t)sim_between(1, SIM_KEYS_MAX);
     flow->partitions_count = (int32_t)sim_between(1, 4);
@@ -121,16 +130,34 @@ const char *sim_workload_version(uint32_t flow)
     uint32_t chosen;
     do
         chosen = (uint32_t)sim_random(SIM_PLANS);
-    while (texts[flow][chosen].shape != sim_workload.flows[flow].shape);
+    while (texts[flow][chosen].shape != sim_workload.flows[flow].shape ||
+           (chosen >= SIM_PLANS_ONCE) != sim_workload.flows[flow].at_least_once);
     return texts[flow][chosen].text;
 }
 
-void sim_workload_begin(void)
+void sim_workload_begins_anew(struct sim_flow *flow)
+{
+    for (int32_t number = 0; number < flow->sink->partitions_count; number++)
+        flow->anew[number] = flow->sink->partitions[number]->count;
+}
+
+void sim_workload_grow(struct sim_flow *flow)
+{
+    struct kafka_topic *source = flow->source;
+    if (source->partitions_count == KAFKA_PARTITIONS_MAX)
+        return;
+    source->partitions_count++;
+    sim_trace("%s has %d partitions", source->name, (int)source->partitions_count);
+    if (flow->shape == SIM_STATELESS)
+        flow->partitions_count = source->partitions_count;
+}
+
+void sim_workload_begin(bool all)
 {
     memset(&sim_workload, 0, sizeof sim_workload);
     sim_workload.flows_count = (uint32_t)sim_between(1, SIM_TOPOLOGIES_MAX);
     for (uint32_t index = 0; index < sim_workload.flows_count; index++)
-        begin_flow(&sim_workload.flows[index], index);
+        begin_flow(&sim_workload.flows[index], index, all);
 }
 
 static void add_tasks(uint32_t topology, const struct mr_deployment *deployment)

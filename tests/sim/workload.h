@@ -6,7 +6,8 @@
 
 /* Plan the topologies, once for all runs. False: one is wrong; the reason is on stderr. */
 bool sim_workload_plan(void);
-void sim_workload_begin(void);
+/* all: plans of every guarantee, else those that are exactly once. */
+void sim_workload_begin(bool all);
 const struct mr_catalogue *sim_workload_catalogue(void);
 /* The definition of a topology of the run: one of the versions that may follow each other. */
 const char *sim_workload_version(uint32_t flow);
