@@ -141,6 +141,12 @@ static void check_replayable(struct mr_planner *planner)
         if (mr_plan_reads_wall_clock(&plan->nodes[i]))
             reason = mr_arena_format(planner->arena, "'%s' (%s) depends on the clock",
                                      plan->nodes[i].name, plan->nodes[i].type->name);
+    for (uint32_t i = 0; reason == NULL && i < plan->nodes_count; i++)
+        if (plan->nodes[i].idle_timeout_ms > 0 &&
+            plan->subtopologies[plan->nodes[i].subtopology].row_watermarks)
+            reason =
+                mr_arena_format(planner->arena, "the clock says when '%s' is silent (idle_timeout)",
+                                plan->nodes[i].name);
     for (uint32_t i = 0; reason == NULL && i < plan->subtopologies_count; i++) {
         const struct mr_plan_subtopology *part = &plan->subtopologies[i];
         if (part->sources_count + part->repartitions_count > 1)

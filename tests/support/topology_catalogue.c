@@ -379,7 +379,8 @@ static enum mr_status window_check(const struct mr_options *options, const char 
 
 static const struct mr_type_spec window_aggregate = {.name = "window.aggregate",
                                                      .role = MR_ROLE_OPERATOR,
-                                                     .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS,
+                                                     .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS |
+                                                              MR_TYPE_ROW_WATERMARKS,
                                                      .summary = "Sums up.",
                                                      .description = "Sums up.",
                                                      .options = window_options,

@@ -89,12 +89,45 @@ static void merged_sources_are_one_part(void **state)
     mr_topology_fixture_close(&fixture);
 }
 
+/* Only where somebody looks at rows' watermarks does it matter who is silent. */
+static void silence_is_told_by_the_clock(void **state)
+{
+    (void)state;
+    struct mr_topology_fixture fixture;
+    mr_topology_fixture_open(
+        &fixture, "  sources:\n"
+                  "    - {name: in, type: kafka, topic: in, watermark: {idle_timeout: 5s}}\n"
+                  "  operators:\n"
+                  "    - {name: once, type: deduplicate, from: in, key: [id]}\n"
+                  "  sinks:\n"
+                  "    - {name: out, type: kafka, topic: out, from: once}\n");
+    assert_true(fixture.plan->replayable);
+    for (uint32_t i = 0; i < fixture.plan->subtopologies_count; i++)
+        assert_false(fixture.plan->subtopologies[i].row_watermarks);
+    mr_topology_fixture_close(&fixture);
+    mr_topology_fixture_open(
+        &fixture, "  sources:\n"
+                  "    - {name: in, type: kafka, topic: in, watermark: {idle_timeout: 5s}}\n"
+                  "  operators:\n"
+                  "    - {name: once, type: deduplicate, from: in, key: [id]}\n"
+                  "    - {name: sums, type: window.aggregate, from: once, key: [k], window: "
+                  "{tumbling: 1s}, aggregates: {rows: count()}}\n"
+                  "  sinks:\n"
+                  "    - {name: out, type: kafka, topic: out, from: sums}\n");
+    assert_non_null(strstr(fixture.plan->not_replayable_reason, "when 'in' is silent"));
+    assert_int_equal(fixture.plan->subtopologies_count, 3);
+    for (uint32_t i = 0; i < fixture.plan->subtopologies_count; i++)
+        assert_true(fixture.plan->subtopologies[i].row_watermarks);
+    mr_topology_fixture_close(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_end_at_repartitions),
         cmocka_unit_test(names_follow_the_files_order),
         cmocka_unit_test(merged_sources_are_one_part),
+        cmocka_unit_test(silence_is_told_by_the_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
