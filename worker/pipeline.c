@@ -18,7 +18,7 @@ struct pipeline_node {
     uint32_t anomaly_slot;  /* of is_anomaly, where the type adds it */
     int64_t input_held_ms;  /* how far its watermark is behind the task's */
     int64_t output_held_ms; /* and that of its outputs */
-    void *texts[2];         /* of a join: encoders of its inputs' records, where it needs them */
+    void *texts[2];         /* encoders of the inputs' records, where the operator keeps them */
 };
 
 struct mr_pipeline {
@@ -250,15 +250,24 @@ static void find_held(struct mr_pipeline *pipeline, const struct mr_plan_node *n
         target->output_held_ms += type->reach(node).held_ms;
 }
 
-/* Encoders of the records that a join keeps as text. */
+/* By record_text: a join's records where pairs are written as a whole, and those of a type that
+ * keeps them. */
+static bool keeps_text(const struct mr_plan_node *node, uint32_t port)
+{
+    if (node->join != NULL)
+        return node->join->sides[port].text_slot != MR_SLOT_NONE;
+    return (node->type->flags & MR_TYPE_KEEPS_RECORDS) != 0 && port < node->inputs_count;
+}
+
+/* Encoders of the records that an operator keeps as text. */
 static enum mr_status open_texts(const struct mr_plan_node *node, struct pipeline_node *target,
                                  struct mr_error *error)
 {
-    for (uint32_t port = 0; node->join != NULL && port < MR_ARRAY_COUNT(target->texts); port++) {
+    for (uint32_t port = 0; port < MR_ARRAY_COUNT(target->texts); port++) {
+        if (!keeps_text(node, port))
+            continue;
         struct mr_encoder_open open = {.layout = node->inputs[port].layout,
                                        .value_slot = MR_SLOT_NONE};
-        if (node->join->sides[port].text_slot == MR_SLOT_NONE)
-            continue;
         target->texts[port] = mr_memory_new(1, mr_format_json.encoder_size);
         enum mr_status status = mr_format_json.encoder_open(target->texts[port], &open, error);
         if (status != MR_OK)
