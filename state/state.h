@@ -224,7 +224,8 @@ struct mr_state_statistics {
 };
 void mr_state_statistics(const struct mr_state *state, struct mr_state_statistics *statistics);
 
-/* Keys counted exactly in this table (maintained in the state, logged with it). */
+/* Keys counted exactly in this table (maintained in the state, logged with it; a table without keys
+ * and watermark leaves no record). */
 int64_t mr_table_keys(const struct mr_table *table);
 
 /* Visit all stored pairs (committed state) that are also in the changelog, in key order: dumps,
