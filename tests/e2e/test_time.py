@@ -268,8 +268,8 @@ def late_by_definition(records, delay_ms, window_ms, lateness_ms):
 
 
 def test_late_records_are_those_of_the_definition(stage, kafka):
-    """However records are cut into batches and transactions, and with a crash between: exactly those
-    are late that the definition calls late. Windows of windows count the others, none late, and
+    """However records are cut into batches and transactions, and with a crash: exactly those are
+    late that the definition calls late. Windows of windows count the others, none late, and
     the last ones close when the source has been silent for its timeout."""
     chance, count = random.Random(9), 20000
     late, none = stage.name + "-late", stage.name + "-none"
