@@ -163,6 +163,45 @@ static void note_running(void *argument, const char *topology, const struct mr_t
                    report->name.subtopology);
 }
 
+static double member_of(const struct mr_state_description *description, const char *name)
+{
+    for (uint32_t index = 0; index < description->members_count; index++) {
+        const struct mr_map_entry *member = &description->members[index];
+        if (mr_slice_equal(mr_slice_from(member->key.text, member->key.size), mr_slice_text(name)))
+            return (double)member->value.unsigned_integer;
+    }
+    return -1;
+}
+
+/* Somebody asks for a key's state: it never says more than what was committed. */
+static void query(struct worker *self)
+{
+    const struct sim_flow *flow = &sim_workload.flows[sim_random(sim_workload.flows_count)];
+    char key[16];
+    uint32_t number = (uint32_t)sim_random(flow->keys_count);
+    struct mr_arena arena;
+    struct mr_query_answer answer;
+    (void)snprintf(key, sizeof key, "k%u", number);
+    const struct mr_query wanted = {.topology = flow->plan->name,
+                                    .store = "chart",
+                                    .key = mr_slice_text(key),
+                                    .partition = -1,
+                                    .standby = sim_chance(500000)};
+    mr_arena_init(&arena, 1024);
+    mr_query_run(self->queries, &wanted, &arena, &answer);
+    if (answer.outcome == MR_QUERY_FOUND && !flow->at_least_once) {
+        double count = member_of(&answer.description, "count");
+        sim_trace("a query for %s of %s finds count %.0f", key, flow->plan->name, count);
+        if (count < 0 || count > sim_oracle_outputs_of(flow, number))
+            sim_violation("a query for %s of %s finds count %.0f, and %u records were committed",
+                          key, flow->plan->name, count, sim_oracle_outputs_of(flow, number));
+    }
+    if (answer.outcome == MR_QUERY_FAILED)
+        sim_violation("a query for %s of %s fails: %s", key, flow->plan->name,
+                      answer.error.message);
+    mr_arena_deinit(&arena);
+}
+
 static bool run_turns(struct worker *self)
 {
     bool leaving = false;
@@ -174,6 +213,8 @@ static bool run_turns(struct worker *self)
             leaving = true;
         }
         state = mr_agent_loop_turn(self->loop);
+        if (sim_chance(20000))
+            query(self);
         self->node->running_count = 0;
         if (cluster.settled)
             mr_host_visit(self->host, note_running, self->node);

@@ -333,6 +333,24 @@ static uint64_t count_outputs(const struct sim_flow *flow)
     return count;
 }
 
+uint32_t sim_oracle_outputs_of(const struct sim_flow *flow, uint32_t key)
+{
+    uint32_t count = 0;
+    for (int32_t number = 0; number < flow->sink->partitions_count; number++) {
+        const struct kafka_partition *partition = flow->sink->partitions[number];
+        for (int64_t offset = 0; offset < partition->count; offset++) {
+            const struct kafka_entry *entry = &partition->entries[offset];
+            char json[1024];
+            if (entry->marker || entry->aborted)
+                continue;
+            to_text(entry, json, sizeof json);
+            double id = number_of(json, "id");
+            count += id >= 0 && id < flow->written_count && flow->records[(uint32_t)id].key == key;
+        }
+    }
+    return count;
+}
+
 bool sim_oracle_is_whole(struct sim_flow *flow, char *text, size_t text_size)
 {
     uint32_t id = 0;

@@ -49,6 +49,8 @@ void sim_workload_grow(struct sim_flow *flow);
 
 bool sim_oracle_is_whole(struct sim_flow *flow, char *text, size_t text_size);
 void sim_oracle_check_outputs(const struct sim_flow *flow);
+/* Outputs of a key that are committed, or may be: their transaction was not aborted. */
+uint32_t sim_oracle_outputs_of(const struct sim_flow *flow, uint32_t key);
 /* Is it a topic of a flow that promises at least once only? */
 bool sim_oracle_is_repeated(const char *topic);
 /* Of a topic and partition: visit each committed progress record; texts are valid meanwhile. */
