@@ -114,18 +114,22 @@ static struct mr_aggregate_body *body_of(const struct mr_aggregate_set *set, uin
 
 /* ---- Rows ---- */
 
+/* Add the row to aggregate i, or only ask whether it would be taken. */
 static enum mr_status add_one(const struct mr_aggregate_set *set,
                               const struct mr_aggregate_columns *columns, uint32_t i, uint32_t row,
                               int64_t event_time_ms, uint8_t *cell,
-                              const struct mr_aggregate_place *place, struct mr_error *error)
+                              const struct mr_aggregate_place *place, bool ask,
+                              struct mr_error *error)
 {
     const struct mr_aggregate *aggregate = &set->items[i];
     struct mr_aggregate_row given = {.event_time_ms = event_time_ms};
     struct stored_body stored;
     for (uint32_t j = 0; j < aggregate->call->arguments_count; j++)
         given.arguments[j] = columns->arguments[i][j][row];
-    return mr_aggregate_add(aggregate, cell + set->offsets[i], body_of(set, i, place, &stored),
-                            &given, error);
+    uint8_t *head = cell + set->offsets[i];
+    struct mr_aggregate_body *body = body_of(set, i, place, &stored);
+    return ask ? mr_aggregate_check(aggregate, head, body, &given, error)
+               : mr_aggregate_add(aggregate, head, body, &given, error);
 }
 
 enum mr_status mr_aggregate_set_add(const struct mr_aggregate_set *set,
@@ -142,12 +146,16 @@ enum mr_status mr_aggregate_set_add(const struct mr_aggregate_set *set,
         memcpy(changed, cell, set->cell_bytes);
         target = changed;
     }
-    for (uint32_t heavy = 0; heavy < 2 && status == MR_OK; heavy++) {
-        if (heavy == 1 && set->heavy_count == 0)
-            break;
+    /* Light ones are undone with the cell; of heavy ones none may add what another refuses. */
+    enum { ADD_LIGHT, ASK_HEAVY, ADD_HEAVY, STEPS_COUNT };
+    for (uint32_t step = ADD_LIGHT; step < STEPS_COUNT && status == MR_OK; step++) {
+        if ((step != ADD_LIGHT && set->heavy_count == 0) ||
+            (step == ASK_HEAVY && set->heavy_count == 1))
+            continue;
         for (uint32_t i = 0; i < set->count && status == MR_OK; i++)
-            if (mr_aggregate_is_light(&set->items[i]) == (heavy == 0))
-                status = add_one(set, columns, i, row, event_time_ms, target, place, error);
+            if (mr_aggregate_is_light(&set->items[i]) == (step == ADD_LIGHT))
+                status = add_one(set, columns, i, row, event_time_ms, target, place,
+                                 step == ASK_HEAVY, error);
     }
     if (status == MR_OK && set->count > 1)
         memcpy(cell, changed, set->cell_bytes);

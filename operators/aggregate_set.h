@@ -51,9 +51,8 @@ void mr_aggregate_set_evaluate(const struct mr_aggregate_set *set,
                                struct mr_operator_context *context, struct mr_view view,
                                struct mr_aggregate_columns *columns, struct mr_view *fine);
 
-/* Add a row. *failed: a function refuses the row with the sentence in error; the cell is as it was,
- * and so is every body but those of aggregates before the one that failed for its bound. Other
- * statuses are failures of the state. */
+/* Add a row. *failed: a function refuses the row with the sentence in error; the cell and all
+ * bodies are as they were. Other statuses are failures of the state. */
 enum mr_status mr_aggregate_set_add(const struct mr_aggregate_set *set,
                                     const struct mr_aggregate_columns *columns, uint32_t row,
                                     int64_t event_time_ms, uint8_t *cell,

@@ -1,0 +1,177 @@
+"""Aggregate functions over windows, beside the same SQL in DuckDB and definitions in Python."""
+
+import collections
+import json
+import math
+import random
+import subprocess
+
+import duckdb
+import pytest
+
+from millrace import PROGRAM
+
+ROWS, SENSORS, SPAN_MS = 6000, 3, 60000
+
+TOPOLOGY = """
+apiVersion: millrace.io/v1alpha1
+kind: Topology
+metadata: {{name: aggregates}}
+spec:
+  sources:
+    - name: readings
+      type: file
+      path: {folder}/readings.jsonl
+      timestamp: ts
+      watermark: {{max_delay: 10s}}
+      schema: {{sensor: string, ts: int, i: int, x: double, z: double, name: string}}
+  operators:
+    - name: sums
+      type: window.aggregate
+      from: readings
+      key: [sensor]
+      window: {window}
+      aggregates:
+        count: count()
+        with_x: count(x)
+        total: sum(i)
+        sum_x: sum(x)
+        mean: avg(x)
+        low: min(x)
+        high: max(i)
+        low_name: min(name)
+        var: var(x)
+        sd: stddev(x)
+        cov: covariance(x, z)
+        corr: correlation(x, z)
+        first: first(name)
+        last: last(i)
+        at_low: argmin(name, x)
+        at_high: argmax(i, z)
+        names: count_distinct(name)
+        distinct: count_distinct(i, 5000)
+        about: approx_count_distinct(i)
+        p0: quantile(odd, 0)
+        p90: quantile(odd, 0.9)
+        mid: median(x)
+        top: top_n(i, 5)
+        many: top_n(x, 50)
+        some: collect(i, 4)
+        often: heavy_hitters(name, 3)
+        rate: rate()
+  sinks:
+    - {{name: out, type: file, path: {folder}/out/out.jsonl, from: sums}}
+"""
+
+EXACT = """
+select sensor, {start} as start, count(*) as count, count(x) as with_x, sum(i)::bigint as total,
+  min(x) as low, max(i) as high, min(name) as low_name,
+  arg_min(name, ts) as first, arg_max(i, ts) as last,
+  arg_min(name, x) as at_low, arg_max(i, z) as at_high,
+  count(distinct name) as names, count(distinct i) as distinct, quantile_disc(z, 0) as p0,
+  list(i order by i desc)[:5] as top, list(x order by x desc) [:50] as many
+from rows {join} group by sensor, start
+"""
+
+NEAR = """
+select sensor, {start} as start, sum(x) as sum_x, avg(x) as mean, var_samp(x) as var,
+  stddev_samp(x) as sd, covar_samp(x, z) filter (x is not null) as cov,
+  corr(x, z) filter (x is not null) as corr, quantile_disc(z, 0.9) as p90,
+  quantile_disc(x, 0.5) as mid, count(distinct i) as about
+from rows {join} group by sensor, start
+"""
+
+# How far each may be off: rounding; 0.8 % of quantiles; four standard errors of HyperLogLog.
+ERRORS = collections.defaultdict(lambda: 1e-9, p90=0.008, mid=0.008, about=0.065)
+
+
+def make_rows(seed):
+    chance = random.Random(seed)
+    rows = []
+    for place in range(ROWS):
+        rows.append({
+            "sensor": f"s{chance.randrange(SENSORS)}",
+            "ts": place * SPAN_MS // ROWS,
+            "i": int(chance.gauss(0, 400)),
+            "x": None if chance.random() < 0.1 else chance.lognormvariate(0, 2),
+            "z": chance.gauss(5, 3),
+            "name": f"name {int(60 * chance.random() ** 3):02d}",
+        })
+        rows[-1]["odd"] = rows[-1]["z"]
+    return rows
+
+
+def run(folder, rows, window):
+    (folder / "out").mkdir()
+    (folder / "readings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = folder / "t.yaml"
+    path.write_text(TOPOLOGY.format(folder=folder, window=window))
+    done = subprocess.run([PROGRAM, "run", path, "--until-end"], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=120)
+    assert done.returncode == 0, done.stderr
+    made = {}
+    for part in (folder / "out").iterdir():
+        for line in part.read_text().splitlines():
+            record = json.loads(line)
+            key = (record["sensor"], record["window_start"])
+            assert key not in made
+            made[key] = record
+    return made
+
+
+def milliseconds(text):
+    if isinstance(text, (int, float)):
+        return int(text)
+    return int(duckdb.sql(f"select epoch_ms(timestamptz '{text}')").fetchone()[0])
+
+
+@pytest.mark.parametrize(
+    "window, start, join",
+    [
+        ("{tumbling: 10s}", "ts // 10000 * 10000", ""),
+        (
+            "{hopping: 12s, every: 3s}",
+            "s",
+            "join range(-9000, 60000, 3000) as w(s) on ts >= s and ts < s + 12000",
+        ),
+    ],
+)
+def test_windows_say_what_sql_says(window, start, join, tmp_path):
+    rows = make_rows(7)
+    # Rows that the last of the functions refuses leave no trace in the others.
+    given = []
+    for place, row in enumerate(rows):
+        given.append(row)
+        if place % 50 == 0:
+            given.append(dict(row, odd="none", name=f"broken {place}", i=10**9 + place))
+    made = {(sensor, milliseconds(at)): record
+            for (sensor, at), record in run(tmp_path, given, window).items()}
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    database = duckdb.connect()
+    database.execute(f"create table rows as select * from read_json('{tmp_path}/rows.jsonl', "
+                     "columns={sensor: 'varchar', ts: 'bigint', i: 'bigint', x: 'double', "
+                     "z: 'double', name: 'varchar'})")
+    for query in (EXACT, NEAR):
+        found = database.execute(query.format(start=start, join=join))
+        columns = [column[0] for column in found.description]
+        expected = found.fetchall()
+        assert len(expected) == len(made)
+        for values in expected:
+            wanted = dict(zip(columns, values))
+            record = made[wanted.pop("sensor"), wanted.pop("start")]
+            for name, value in wanted.items():
+                if query is EXACT:
+                    assert record[name] == value, (name, record)
+                else:
+                    assert math.isclose(record[name], value, rel_tol=ERRORS[name]), (
+                        name, record[name], value)
+    length = 10000 if "tumbling" in window else 12000
+    for (sensor, at), record in made.items():
+        inside = [row for row in rows if row["sensor"] == sensor and at <= row["ts"] < at + length]
+        assert record["rate"] == pytest.approx(len(inside) * 1000 / length)
+        assert record["some"] == [row["i"] for row in inside[:4]]
+        counts = collections.Counter(row["name"] for row in inside)
+        for place, entry in enumerate(record["often"]):
+            assert 0 <= entry["count"] - counts[entry["value"]] <= entry["error"]
+            assert entry["error"] <= len(inside) / 30
+            assert entry["count"] >= counts.most_common()[place][1]
