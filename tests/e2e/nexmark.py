@@ -41,6 +41,21 @@ create view bid as
     select auction, bidder, price, channel, url, dateTime, extra from events where event_type = 2;
 """
 
+DAY = "strftime(epoch_ms(dateTime), '%Y-%m-%d')"
+PRICES = {"total": "true", "rank1": "price < 10000", "rank2": "price between 10000 and 999999",
+          "rank3": "price >= 1000000"}
+
+
+def counted(what, names):
+    """One count per range of prices: of rows, or of distinct values."""
+    return ", ".join(f"count({what}) filter (where {condition}) as {name}_{names}"
+                     for name, condition in PRICES.items())
+
+
+BIDS = counted("*", "bids")
+COUNTS = ", ".join((BIDS, counted("distinct bidder", "bidders"),
+                    counted("distinct auction", "auctions")))
+
 
 @dataclass
 class Query:
@@ -92,6 +107,14 @@ QUERIES = {
             from auction a join bid b on a.id = b.auction
             where b.dateTime between a.dateTime and a.expires)
         where place = 1"""),
+    "q11": Query("""
+        select bidder, count(*) as bid_count, min(dateTime) as starttime,
+            max(dateTime) + 10000 as endtime
+        from (select *, sum(begins) over (partition by bidder order by dateTime) as session
+              from (select bidder, dateTime, case when dateTime - lag(dateTime) over (
+                        partition by bidder order by dateTime) < 10000 then 0 else 1 end as begins
+                    from bid))
+        group by bidder, session"""),
     "q14": Query("""
         select auction, bidder, 0.908::double * price as price,
             case when hour(epoch_ms(dateTime)) between 8 and 18 then 'dayTime'
@@ -99,6 +122,14 @@ QUERIES = {
                 then 'nightTime' else 'otherTime' end as bidTimeType,
             dateTime, extra, length(extra) - length(replace(extra, 'c', '')) as c_counts
         from bid where 0.908::double * price > 1e6 and 0.908::double * price < 5e7"""),
+    "q15": Query(f"select {DAY} as day, {COUNTS} from bid group by day", ["day"]),
+    "q16": Query(f"""
+        select channel, {DAY} as day, max(strftime(epoch_ms(dateTime), '%H:%M')) as minute, {COUNTS}
+        from bid group by channel, day""", ["channel", "day"]),
+    "q17": Query(f"""
+        select auction, {DAY} as day, {BIDS}, min(price) as min_price, max(price) as max_price,
+            avg(price) as avg_price, sum(price)::bigint as sum_price
+        from bid group by auction, day""", ["auction", "day"]),
     "q18": Query("""
         select * exclude (place) from (
             select *, row_number() over (
@@ -152,7 +183,7 @@ spec:
 
 def millrace_run(*files, environment=None, timeout=600):
     result = subprocess.run(
-        [str(PROGRAM), "run", *map(str, files), "--until-end", "--quiet"],
+        [str(PROGRAM), "run", *map(str, files), "--until-end"],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, cwd=ROOT,
         env=dict(os.environ, **(environment or {})))
     if result.returncode != 0:
