@@ -295,12 +295,22 @@ static int32_t repartition_width(const struct deploying *deploying, uint32_t ind
                                                        : deploying->options->partitions_count;
 }
 
+/* Sources whose partitions are tasks; tables that every task reads are not. */
+static uint32_t own_sources(const struct mr_plan *plan,
+                            const struct mr_plan_subtopology *subtopology)
+{
+    uint32_t count = 0;
+    for (uint32_t index = 0; index < subtopology->sources_count; index++)
+        count += !plan->nodes[subtopology->sources[index]].is_broadcast;
+    return count;
+}
+
 /* State that a source feeds directly: its partitions are those of the keys, and
  * repartitions into the same tasks have as many. */
 static bool follows_sources(const struct deploying *deploying, uint32_t index)
 {
     const struct mr_plan_subtopology *planned = &deploying->plan->subtopologies[index];
-    return planned->stateful && planned->sources_count > 0;
+    return planned->stateful && own_sources(deploying->plan, planned) > 0;
 }
 
 /* Tasks of a subtopology: its widest input. Repartitions are as wide as the
@@ -385,7 +395,7 @@ static enum mr_status deploy_subtopology(struct deploying *deploying, uint32_t i
     char *name = mr_arena_format(deploying->arena, "%s.%s.%016" PRIx64 ".%s.%s",
                                  deployment->cluster, deploying->plan->name, deployment->generation,
                                  planned->name, planned->stateful ? "changelog" : "progress");
-    if (planned->stateful && planned->sources_count == 0)
+    if (planned->stateful && own_sources(deploying->plan, planned) == 0)
         status = keep_count(deploying, name, &deployed->tasks_count, error);
     if (status != MR_OK)
         return status;

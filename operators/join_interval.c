@@ -117,7 +117,7 @@ static enum mr_status join_open(void *self, const struct mr_operator_open *open,
         side->late_is_read = side->plan->late.slot_map != NULL;
         init_shapes(side);
     }
-    return mr_join_rows_open(&join->rows, open->state, open->node->name, error);
+    return mr_join_rows_open(&join->rows, open->state, open->node->name, 0, error);
 }
 
 /* ---- Times ---- */

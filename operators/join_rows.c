@@ -119,7 +119,8 @@ static bool task_decode(void *object, uint32_t version, struct mr_slice stored)
 }
 
 enum mr_status mr_join_rows_open(struct mr_join_rows *rows, struct mr_state *state,
-                                 const char *operator_name, struct mr_error *error)
+                                 const char *operator_name, int64_t keys_max,
+                                 struct mr_error *error)
 {
     struct mr_table_spec keys = {
         .operator_name = operator_name,
@@ -129,6 +130,8 @@ enum mr_status mr_join_rows_open(struct mr_join_rows *rows, struct mr_state *sta
         .encode = key_encode,
         .encoded_size_max = MR_JOIN_KEYS_BYTES_MAX,
         .decode = key_decode,
+        .keys_max = keys_max,
+        .on_full = MR_ON_FULL_FAIL,
     };
     struct mr_table_spec stored = {
         .operator_name = operator_name,

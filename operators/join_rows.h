@@ -64,9 +64,11 @@ struct mr_join_found {
     uint32_t capacity;
 };
 
-/* Open the tables of an operator. */
+/* Open the tables of an operator. keys_max: a key beyond it fails the call that adds it; 0: none.
+ */
 enum mr_status mr_join_rows_open(struct mr_join_rows *rows, struct mr_state *state,
-                                 const char *operator_name, struct mr_error *error) MR_NODISCARD;
+                                 const char *operator_name, int64_t keys_max,
+                                 struct mr_error *error) MR_NODISCARD;
 /* Rows of a side of the key. hash is mr_hash64(key), here and below. */
 enum mr_status mr_join_rows_count(struct mr_join_rows *rows, struct mr_slice key, uint64_t hash,
                                   uint32_t side, uint32_t *count,

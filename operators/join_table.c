@@ -1,4 +1,5 @@
-/* operators/join_table.c — join.table: what a table knows of a record's key, added to the record.
+/* operators/join_table.c — join.table and join.lookup: what a table knows of a record's key, added
+ * to the record.
  * Design: the table's rows are kept by key and event time as joins keep theirs (join_rows.h). With
  * a retention a row is kept until the watermark is that far behind the row that replaced it, so
  * that a record finds the row as of its own time; an empty row says that the key was deleted.
@@ -42,7 +43,10 @@ static enum mr_status table_open(void *self, const struct mr_operator_open *open
     };
     join->added = join->input;
     join->added.slots = side->main_slots;
-    return mr_join_rows_open(&join->rows, open->state, open->node->name, error);
+    int64_t keys_max = mr_option_specs_find(open->node->options.specs, "max_keys") < 0
+                           ? 0
+                           : mr_options_integer(&open->node->options, "max_keys");
+    return mr_join_rows_open(&join->rows, open->state, open->node->name, keys_max, error);
 }
 
 /* ---- The table's rows ---- */
@@ -240,7 +244,7 @@ static void table_close(void *self)
     MR_UNUSED(self);
 }
 
-/* ---- The table of the type ---- */
+/* ---- The tables of the types ---- */
 
 static enum mr_status table_describe(const struct mr_state_object *object, struct mr_arena *arena,
                                      struct mr_state_description *description,
@@ -270,22 +274,41 @@ static void table_estimate(const struct mr_options *options, struct mr_state_est
 
 static const char *const kinds[] = {"inner", "left", NULL};
 
-static const struct mr_option_spec table_options[] = {
-    {.name = "kind",
-     .type = MR_OPTION_CHOICE,
-     .default_text = "inner",
-     .choices = kinds,
-     .help = "Records of whose key the table knows nothing are dropped (inner) or pass without the "
-             "object (left)."},
-    {.name = "as",
-     .type = MR_OPTION_STRING,
-     .help = "The top-level field that gets the table's record; without it the table's name."},
-    {.name = NULL},
-};
+#define KIND_AND_AS                                                                                \
+    {.name = "kind",                                                                               \
+     .type = MR_OPTION_CHOICE,                                                                     \
+     .default_text = "inner",                                                                      \
+     .choices = kinds,                                                                             \
+     .help = "Records of whose key the table knows nothing are dropped (inner) or pass without "   \
+             "the object (left)."},                                                                \
+    {                                                                                              \
+        .name = "as", .type = MR_OPTION_STRING,                                                    \
+        .help = "The top-level field that gets the table's record; without it the table's name."   \
+    }
+
+static const struct mr_option_spec table_options[] = {KIND_AND_AS, {.name = NULL}};
+
+static const struct mr_option_spec lookup_options[] = {
+    KIND_AND_AS,
+    {.name = "max_keys",
+     .type = MR_OPTION_INTEGER,
+     .default_text = "1000000",
+     .minimum = 1,
+     .maximum = 1e9,
+     .help = "Keys that the table may have; a file with more stops the topology."},
+    {.name = NULL}};
 
 static const struct mr_input_spec table_inputs[] = {
     {.option = "from", .required = true, .help = "The stream: NAME or NAME.OUTPUT."},
     {.option = "table", .required = true, .help = "The table: a source with table: true."},
+    {.option = NULL},
+};
+
+static const struct mr_input_spec lookup_inputs[] = {
+    {.option = "from", .required = true, .help = "The stream: NAME or NAME.OUTPUT."},
+    {.option = "table",
+     .required = true,
+     .help = "The table: a source with table: true that is no topic, for instance a file."},
     {.option = NULL},
 };
 
@@ -313,6 +336,37 @@ const struct mr_operator_type mr_operator_join_table = {
                 "two streams whose records may come in any order, use join.interval.",
             .options = table_options,
             .inputs = table_inputs,
+            .outputs = table_outputs,
+            .outputs_count = 1,
+            .state_version = MR_JOIN_VERSION,
+            .estimate = table_estimate,
+        },
+    .instance_size = sizeof(struct table_join),
+    .open = table_open,
+    .process = table_process,
+    .on_watermark = table_watermark,
+    .close = table_close,
+    .state_table = "keys",
+    .describe_state = table_describe,
+};
+
+const struct mr_operator_type mr_operator_join_lookup = {
+    .spec =
+        {
+            .name = "join.lookup",
+            .role = MR_ROLE_OPERATOR,
+            .flags = MR_TYPE_KEYED | MR_TYPE_TABLE_JOIN | MR_TYPE_LOOKUP,
+            .summary = "Adds to each record what a file knows of its key.",
+            .description =
+                "The table is a source with `table: true` and a `key`, of type file (JSON lines or "
+                "CSV) or memory. Every task reads all of it before it takes records, and keeps it "
+                "in its state, so that the records stay in the tasks that they are in: there is no "
+                "repartition. `key` names the record's fields that stand for the table's key.\n\n"
+                "The file must be there wherever a task may run. It is read once: what is appended "
+                "to it later is read when a task starts anew, and a file that was replaced is not "
+                "noticed. A table that changes belongs into a compacted topic: join.table.",
+            .options = lookup_options,
+            .inputs = lookup_inputs,
             .outputs = table_outputs,
             .outputs_count = 1,
             .state_version = MR_JOIN_VERSION,

@@ -22,6 +22,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_generate_random,
     &mr_operator_generate_sequence,
     &mr_operator_join_interval,
+    &mr_operator_join_lookup,
     &mr_operator_join_table,
     &mr_operator_key_by,
     &mr_operator_map,

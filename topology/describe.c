@@ -89,20 +89,35 @@ static void put_role(struct page *page, const struct mr_plan_subtopology *part, 
         put(page, "\n");
 }
 
+/* What tasks are made of: the i-th source or repartition; NULL: a table that all of them read. */
+static const char *input_name(const struct page *page, const struct mr_plan_subtopology *part,
+                              uint32_t i)
+{
+    if (i >= part->sources_count)
+        return page->plan->repartitions[part->repartitions[i - part->sources_count]].name;
+    const struct mr_plan_node *source = &page->plan->nodes[part->sources[i]];
+    return source->is_broadcast ? NULL : source->name;
+}
+
 static void put_inputs(struct page *page, const struct mr_plan_subtopology *part)
 {
-    uint32_t count = part->sources_count + part->repartitions_count;
-    bool single = part->sources_count == 0;
+    uint32_t count = 0;
+    bool single = true;
+    for (uint32_t i = 0; i < part->sources_count; i++)
+        single = single && page->plan->nodes[part->sources[i]].is_broadcast;
     for (uint32_t i = 0; i < part->repartitions_count; i++)
         single = single && page->plan->repartitions[part->repartitions[i]].single_partition;
     label(page, "tasks");
     put(page, single ? "one: the only partition of " : "one per partition of ");
-    for (uint32_t i = 0; i < part->sources_count; i++)
-        put(page, "%s%s", i == 0 ? "" : ", ", page->plan->nodes[part->sources[i]].name);
-    for (uint32_t i = 0; i < part->repartitions_count; i++)
-        put(page, "%s%s", i + part->sources_count == 0 ? "" : ", ",
-            page->plan->repartitions[part->repartitions[i]].name);
+    for (uint32_t i = 0; i < part->sources_count + part->repartitions_count; i++)
+        if (input_name(page, part, i) != NULL)
+            put(page, "%s%s", count++ == 0 ? "" : ", ", input_name(page, part, i));
     put(page, count > 1 ? ", which must have equally many\n" : "\n");
+    for (uint32_t i = 0; i < part->sources_count; i++)
+        if (input_name(page, part, i) == NULL) {
+            label(page, "tables");
+            put(page, "%s, whole in every task\n", page->plan->nodes[part->sources[i]].name);
+        }
 }
 
 /* The fields that decoders of the part extract. */

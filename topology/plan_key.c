@@ -224,7 +224,8 @@ void mr_planner_group(struct mr_planner *planner, struct mr_node_draft *node)
                       entry->name, entry->type->name);
         return;
     }
-    for (uint32_t i = 0; key->present && i < node->graph->inputs_count; i++)
+    bool anywhere = (entry->type->flags & MR_TYPE_LOOKUP) != 0; /* each task has the whole table */
+    for (uint32_t i = 0; key->present && !anywhere && i < node->graph->inputs_count; i++)
         if (i == 0 || makes_pairs(node))
             group_input(planner, node, i);
 }

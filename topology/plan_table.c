@@ -65,6 +65,29 @@ void mr_planner_check_tables(struct mr_planner *planner, const struct mr_node_dr
     }
 }
 
+/* A table belongs to tasks by its key, or to every task. */
+static bool claim_table(struct mr_planner *planner, const struct mr_node_draft *node)
+{
+    const struct mr_graph_input *input = &node->graph->inputs[TABLE];
+    struct mr_node_draft *source = &planner->nodes[input->producer];
+    bool broadcast = (node->entry->type->flags & MR_TYPE_LOOKUP) != 0;
+    if (broadcast && (source->entry->type->flags & MR_TYPE_LOG) != 0) {
+        mr_report_add(planner->report, MR_SEVERITY_ERROR, input->location,
+                      "'%s' is a topic: a lookup reads a file; join it by join.table",
+                      source->entry->name);
+        return false;
+    }
+    if (source->is_claimed && source->plan->is_broadcast != broadcast) {
+        mr_report_add(planner->report, MR_SEVERITY_ERROR, input->location,
+                      "'%s' is read by a lookup and by another join: give each a source of its own",
+                      source->entry->name);
+        return false;
+    }
+    source->is_claimed = true;
+    source->plan->is_broadcast = broadcast;
+    return true;
+}
+
 void mr_planner_table_join(struct mr_planner *planner, struct mr_node_draft *node)
 {
     const struct mr_option_value *key = mr_definition_value(node->entry, "key");
@@ -74,7 +97,7 @@ void mr_planner_table_join(struct mr_planner *planner, struct mr_node_draft *nod
     const struct mr_record_view *table = node->inputs[TABLE].view;
     const struct mr_definition_entry *source =
         planner->nodes[node->graph->inputs[TABLE].producer].entry;
-    if (!is_table(source) || !table->keyed)
+    if (!is_table(source) || !table->keyed || !claim_table(planner, node))
         return; /* reported */
     if (table->key_count != key->count) {
         mr_report_add(

@@ -194,6 +194,7 @@ struct mr_node_draft {
     struct mr_input_draft *inputs;
     struct mr_output_draft *outputs;
     struct mr_plan_node *plan;
+    bool is_claimed;                    /* a table that a join reads */
     struct mr_join_side_draft *sides;   /* of a join: one per input */
     const struct mr_record_view *pairs; /* of PAIRS: what its expressions see */
 };

@@ -35,6 +35,9 @@ enum mr_type_flags {
     /* The second input is a source with `table: true`; what it holds of the row's `key` is added as
      * the object `as`, by default the table's name (join.table). */
     MR_TYPE_TABLE_JOIN = 1u << 14,
+    /* Besides: every task reads the whole table, so that the rows stay in whatever task they are
+     * (join.lookup). The table is no topic. */
+    MR_TYPE_LOOKUP = 1u << 15,
     MR_TYPE_LOG = 1u << 5,          /* a source or sink of a topic in the log (kafka) */
     MR_TYPE_GENERATOR = 1u << 6,    /* a source whose rows are made by operators/generate_*.c */
     MR_TYPE_RECORD_TYPED = 1u << 7, /* a source that always yields JSON records of its own schema */

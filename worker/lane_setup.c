@@ -59,14 +59,14 @@ static void add_source_inputs(struct mr_task *task, uint32_t node_index)
     const struct mr_plan_node *node = &deployment->plan->nodes[node_index];
     const struct mr_deployed_node *deployed = &deployment->nodes[node_index];
     if ((node->type->flags & MR_TYPE_LOG) == 0) {
-        if (task->partition >= deployed->partitions_count)
+        if (task->partition >= deployed->partitions_count && !node->is_broadcast)
             return;
         bool generator = (node->type->flags & MR_TYPE_GENERATOR) != 0;
         task->inputs[task->inputs_count++] = (struct mr_task_input){
             .kind = generator ? MR_INPUT_GENERATOR : MR_INPUT_CONNECTOR,
             .node = node_index,
             .topic = node->name,
-            .partition = task->partition,
+            .partition = node->is_broadcast ? 0 : task->partition,
             .connector = generator ? NULL : mr_connector_find(MR_ROLE_SOURCE, node->type->name)};
         return;
     }

@@ -299,15 +299,16 @@ static enum mr_status open_input(struct mr_task *task, struct mr_task_input *inp
     enum mr_status status = mr_ingest_create(&open, &input->ingest, error);
     if (status != MR_OK || input->kind != MR_INPUT_CONNECTOR)
         return status;
-    struct mr_connector_open connector = {.options = &plan->nodes[input->node].options,
-                                          .topology = plan->name,
-                                          .name = plan->nodes[input->node].name,
-                                          .subtopology =
-                                              plan->subtopologies[task->subtopology].name,
-                                          .partition = task->partition,
-                                          .partitions_count = task->partitions_count,
-                                          .metrics = lane->worker->open.metrics,
-                                          .exactly_once = plan->exactly_once};
+    struct mr_connector_open connector = {
+        .options = &plan->nodes[input->node].options,
+        .topology = plan->name,
+        .name = plan->nodes[input->node].name,
+        .subtopology = plan->subtopologies[task->subtopology].name,
+        .partition = input->partition,
+        /* Of the source: its task may have more inputs. */
+        .partitions_count = lane->deployment->nodes[input->node].partitions_count,
+        .metrics = lane->worker->open.metrics,
+        .exactly_once = plan->exactly_once};
     void *source = mr_memory_new(1, input->connector->source->instance_size);
     status = input->connector->source->open(source, &connector, input->next_offset, error);
     input->source = source;

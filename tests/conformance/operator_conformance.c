@@ -61,6 +61,7 @@ static const struct operator_case cases[] = {
      "left: in, right: in2, key: [k], interval: {before: 8ms}, kind: outer, lateness: 9ms, "
      "set: {l: 'has(left.value) ? left.value : 0.0'}",
      "left_only right_only late", true, false},
+    {"join.lookup", "from: in, table: in2, key: [k], kind: left", "", true, false},
     {"join.table", "from: in, table: in2, key: [k]", "", true, false},
     {"key_by", "from: in, key: [k]", "", false, true},
     {"map", "from: in, set: {twice: 'value * 2.0', name: 'k + \"!\"'}, remove: [tags]", "", false,

@@ -57,6 +57,17 @@ def test_each_demand_of_the_operators_is_tested_below():
 
 
 EXPECTED = {
+    "join.interval": lambda rows: sorted(rows, key=lambda row: row["order"]) == [
+        {"missing": 5, "order": "A1"}, {"missing": 0, "order": "A2"},
+    ],
+    "join.table": lambda rows: sorted(rows, key=lambda row: row["user"]) == [
+        {"user": "ada", "page": "/home", "person": {"name": "ada", "country": "Sweden"}},
+        {"user": "bob", "page": "/help", "person": {"name": "bob", "country": "Germany"}},
+        {"user": "eve", "page": "/home"},
+    ],
+    "join.lookup": lambda rows: [(row["item"], row["euros"]) for row in rows] == [
+        ("lamp", 25), ("vase", 20),
+    ],
     "filter": lambda rows: [row["value"] for row in rows] == [20.5, 22.0],
     "map": (
         lambda rows: rows == [

@@ -160,7 +160,8 @@ static void put_node(struct mr_buffer *output, struct mr_arena *arena, const str
     put_options(output, arena, &node->options, "");
     put_join(output, arena, plan, node);
     if (node->is_table)
-        PUT(output, "    table, retention %lld ms\n", (long long)node->retention_ms);
+        PUT(output, "    table%s, retention %lld ms\n", node->is_broadcast ? " of every task" : "",
+            (long long)node->retention_ms);
     if (node->timestamp_slot != MR_SLOT_NONE)
         PUT(output, "    timestamp slot %u\n", node->timestamp_slot);
     if (node->watermark_slot != MR_SLOT_NONE)

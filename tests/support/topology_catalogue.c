@@ -325,6 +325,17 @@ static const struct mr_input_spec table_join_inputs[] = {
     {.option = "table", .required = true, .help = "Table."},
     {.option = NULL},
 };
+static const struct mr_type_spec join_lookup = {.name = "join.lookup",
+                                                .role = MR_ROLE_OPERATOR,
+                                                .flags = MR_TYPE_KEYED | MR_TYPE_TABLE_JOIN |
+                                                         MR_TYPE_LOOKUP,
+                                                .summary = "Looks up.",
+                                                .description = "Looks up.",
+                                                .options = table_join_options,
+                                                .inputs = table_join_inputs,
+                                                .outputs = main_output,
+                                                .outputs_count = 1,
+                                                .state_version = 1};
 static const struct mr_type_spec join_table = {.name = "join.table",
                                                .role = MR_ROLE_OPERATOR,
                                                .flags = MR_TYPE_KEYED | MR_TYPE_TABLE_JOIN,
@@ -461,10 +472,10 @@ static const struct mr_format_spec formats[] = {
 };
 
 static const struct mr_type_spec *const types[] = {
-    &generate_random,  &generate_sequence, &kafka_source, &memory_source, &metrics_source,
-    &branch,           &deduplicate,       &zscore,       &filter,        &flat_map,
-    &join_interval,    &join_table,        &key_by,       &map,           &merge,
-    &window_aggregate, &kafka_sink,        &stdout_sink};
+    &generate_random, &generate_sequence, &kafka_source, &memory_source, &metrics_source,
+    &branch,          &deduplicate,       &zscore,       &filter,        &flat_map,
+    &join_interval,   &join_lookup,       &join_table,   &key_by,        &map,
+    &merge,           &window_aggregate,  &kafka_sink,   &stdout_sink};
 
 const struct mr_catalogue mr_test_catalogue = {.types = types,
                                                .types_count = MR_ARRAY_COUNT(types),

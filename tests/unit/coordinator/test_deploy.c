@@ -201,6 +201,26 @@ static void test_repartitions_into_a_sources_tasks_are_as_many(void **state)
     assert_int_equal(fixture->deployment->repartitions[0].partitions_count, 2);
 }
 
+/* A table that every task reads is no reason for another number of tasks. */
+static void test_lookups_leave_tasks_as_they_are(void **state)
+{
+    struct fixture *fixture = *state;
+    create(fixture, "in", 7);
+    create(fixture, "out", 1);
+    static const char text[] = HEAD SOURCES(SOURCE(
+        "a",
+        "topic: in")) "    - {name: t, type: memory, key: [k], table: true, records: [{k: x}]}\n"
+                      "  operators:\n"
+                      "    - {name: keyed, type: key_by, from: a, key: [site]}\n"
+                      "    - {name: known, type: join.lookup, from: keyed, table: t, key: [k]}\n"
+                      "  sinks:\n    - {name: results, type: kafka, from: known, topic: out}\n";
+    assert_int_equal(deploy(fixture, text), MR_OK);
+    const struct mr_plan *plan = fixture->deployment->plan;
+    uint32_t part = mr_plan_node_find(plan, "known")->subtopology;
+    assert_int_equal(fixture->deployment->subtopologies[part].tasks_count, 7);
+    assert_int_equal(fixture->deployment->repartitions[0].partitions_count, 7);
+}
+
 static void test_counts_are_frozen_under_state(void **state)
 {
     struct fixture *fixture = *state;
@@ -285,6 +305,7 @@ int main(void)
         CASE(test_widths_spread_along_repartitions),
         CASE(test_sources_of_one_state_are_copartitioned),
         CASE(test_repartitions_into_a_sources_tasks_are_as_many),
+        CASE(test_lookups_leave_tasks_as_they_are),
         CASE(test_counts_are_frozen_under_state),
         CASE(test_a_stateless_source_may_grow),
         CASE(test_a_topic_created_anew_is_noticed),

@@ -185,7 +185,7 @@ static void rows_are_those_of_a_list(void **state)
         mr_random_init(&random, seed, 0);
         rows = (struct mr_join_rows){0};
         model_count = 0;
-        must(mr_join_rows_open(&rows, fixture.state, "join", &error), &error);
+        must(mr_join_rows_open(&rows, fixture.state, "join", 0, &error), &error);
         assert_int_equal(fixture_restore(&fixture), 0);
         for (uint32_t step = 0; step < STEPS; step++) {
             uint64_t what = mr_random_below(&random, 100);

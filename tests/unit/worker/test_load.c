@@ -103,6 +103,37 @@ static void loading_has_an_end(void **state)
     mr_lane_fixture_close(&fixture);
 }
 
+/* Each task has the whole table, also after a crash; nothing is repartitioned. */
+static void a_lookup_is_in_every_task(void **state)
+{
+    MR_UNUSED(state);
+    static const struct mr_lane_topic wide[] = {{"clicks", 3}, {"out", 1}};
+    static const char topology[] =
+        "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n"
+        "  sources:\n"
+        "    - {name: clicks, type: kafka, topic: clicks}\n"
+        "    - {name: rates, type: memory, key: [code], table: true, records: [{code: a, rate: 2}, "
+        "{code: a, rate: 3}]}\n"
+        "  operators:\n"
+        "    - {name: rated, type: join.lookup, from: clicks, table: rates, key: [user]}\n"
+        "    - {name: short, type: map, from: rated, set: {rate: rates.rate}, keep: [rate]}\n"
+        "  sinks:\n    - {name: results, type: kafka, from: short, topic: out}\n";
+    static const char *const values[] = {"{\"rate\":3}", "{\"rate\":3}", "{\"rate\":3}",
+                                         "{\"rate\":3}", "{\"rate\":3}", "{\"rate\":3}"};
+    struct mr_lane_fixture fixture;
+    mr_lane_fixture_open(&fixture, topology, wide, MR_ARRAY_COUNT(wide));
+    assert_int_equal(fixture.plan->repartitions_count, 0);
+    for (uint32_t round = 1; round <= 2; round++) {
+        for (int32_t partition = 0; partition < 3; partition++)
+            mr_lane_fixture_write(&fixture, "clicks", partition, NULL, "{\"user\":\"a\"}");
+        mr_lane_fixture_start(&fixture);
+        mr_lane_fixture_settle(&fixture);
+        expect(&fixture, values, 3 * round);
+        mr_lane_fixture_crash(&fixture);
+    }
+    mr_lane_fixture_close(&fixture);
+}
+
 /* A side whose record was changed on the way is written as it is there. */
 static void pairs_are_written_as_they_came(void **state)
 {
@@ -135,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_table_is_read_before_the_stream),
         cmocka_unit_test(loading_has_an_end),
+        cmocka_unit_test(a_lookup_is_in_every_task),
         cmocka_unit_test(pairs_are_written_as_they_came),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
