@@ -119,18 +119,29 @@ static void finish(struct trial *trial)
 
 /* ---- Steps ---- */
 
-static enum mr_status give(struct trial *trial, const struct mr_test_step *step,
-                           struct mr_location *location, struct mr_error *error)
+static enum mr_status give_some(struct trial *trial, const struct mr_test_step *step, bool tables,
+                                struct mr_location *location, struct mr_error *error)
 {
     enum mr_status status = MR_OK;
     for (uint32_t i = 0; i < step->givens_count && status == MR_OK; i++) {
-        status = mr_test_feed_given(&trial->feed, &step->givens[i], location, error);
+        const struct mr_test_given *given = &step->givens[i];
+        if (mr_plan_node_find(trial->tested->plan, given->source)->is_table != tables)
+            continue;
+        status = mr_test_feed_given(&trial->feed, given, location, error);
         if (status != MR_OK)
             return status;
-        *location = step->givens[i].location;
+        *location = given->location;
         status = mr_stepped_settle(trial->stepped, error);
     }
     return status;
+}
+
+/* Tables first, as a task reads them. */
+static enum mr_status give(struct trial *trial, const struct mr_test_step *step,
+                           struct mr_location *location, struct mr_error *error)
+{
+    enum mr_status status = give_some(trial, step, true, location, error);
+    return status == MR_OK ? give_some(trial, step, false, location, error) : status;
 }
 
 /* Who waits for a time sees it soon after, as it does when time passes by itself. */

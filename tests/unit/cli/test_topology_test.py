@@ -73,6 +73,9 @@ class TopologyTestTest(unittest.TestCase):
     def test_keys_of_states(self):
         self.check_golden("keys", 0)
 
+    def test_tables_are_given_before_streams(self):
+        self.check_golden("table", 0)
+
     def test_runs_are_the_same(self):
         first = without_times(run("fails.yaml")[1])
         for _ in range(3):
