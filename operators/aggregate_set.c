@@ -191,6 +191,30 @@ enum mr_status mr_aggregate_set_merge(const struct mr_aggregate_set *set,
     return status;
 }
 
+enum mr_status mr_aggregate_set_store(const struct mr_aggregate_set *set,
+                                      const struct mr_aggregate_merged *merged,
+                                      const struct mr_aggregate_place *place,
+                                      struct mr_error *error)
+{
+    enum mr_status status = MR_OK;
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (mr_aggregate_is_light(&set->items[i]))
+            continue;
+        const struct mr_aggregate_scratch *scratch = &merged->bodies[i];
+        struct stored_body stored;
+        struct mr_aggregate_body *body = body_of(set, i, place, &stored);
+        for (uint32_t piece = 0; piece < scratch->pieces_count && status == MR_OK; piece++) {
+            uint8_t *bytes;
+            if (scratch->pieces[piece] == NULL)
+                continue;
+            status = body->piece(body, piece, true, &bytes, error);
+            if (status == MR_OK)
+                memcpy(bytes, scratch->pieces[piece], MR_AGGREGATE_SET_PIECE_BYTES);
+        }
+    }
+    return status;
+}
+
 enum mr_status mr_aggregate_set_join(const struct mr_aggregate_set *set, uint8_t *cell,
                                      const uint8_t *other, struct mr_error *error)
 {

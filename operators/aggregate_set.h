@@ -70,6 +70,11 @@ enum mr_status mr_aggregate_set_merge(const struct mr_aggregate_set *set,
                                       struct mr_aggregate_merged *merged, const uint8_t *cell,
                                       const struct mr_aggregate_place *place,
                                       struct mr_error *error) MR_NODISCARD;
+/* Put the bodies of a merged cell into place, over what is there; its heads are merged->cell. */
+enum mr_status mr_aggregate_set_store(const struct mr_aggregate_set *set,
+                                      const struct mr_aggregate_merged *merged,
+                                      const struct mr_aggregate_place *place,
+                                      struct mr_error *error) MR_NODISCARD;
 /* Merge light cells in place: other's rows come behind. Pre: no heavy aggregates. */
 enum mr_status mr_aggregate_set_join(const struct mr_aggregate_set *set, uint8_t *cell,
                                      const uint8_t *other, struct mr_error *error) MR_NODISCARD;

@@ -9,6 +9,7 @@
 #include "operators/registry.h"
 
 static const struct mr_operator_type *const registered[] = {
+    &mr_operator_aggregate,
     &mr_operator_branch,
     &mr_operator_buffer,
     &mr_operator_deduplicate,

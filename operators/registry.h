@@ -5,6 +5,7 @@
 
 #include "operators/operator.h"
 
+extern const struct mr_operator_type mr_operator_aggregate;
 extern const struct mr_operator_type mr_operator_branch;
 extern const struct mr_operator_type mr_operator_buffer;
 extern const struct mr_operator_type mr_operator_deduplicate;

@@ -228,6 +228,8 @@ static enum mr_status aligned_row(struct mr_windowing *windowing,
         struct mr_window_pane_key key = mr_window_pane_key(context->arena, row->key, pane);
         return mr_window_pane_add(windowing, &key, row, true, fate, error);
     }
+    if (cell == NULL && room == MR_ROOM_MADE) /* made when the row is in the pane's object */
+        mr_window_ring_undo(windowing, ring, pane);
     if (cell != NULL)
         status = add_inline(windowing, ring, row, pane, cell, room == MR_ROOM_MADE, fate, error);
     else

@@ -1,10 +1,22 @@
-/* operators/windowing.c — see windowing.h. */
+/* operators/windowing.c — see windowing.h.
+ * Design: per view keys, hashes and argument columns are made first; then each row is handed to the
+ * kind, after the groups that its watermark closes were closed, so that nothing depends on how
+ * records are cut into batches. */
 #include "operators/windowing.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/assert.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "operators/group_object.h"
+
+enum {
+    OUTPUT_LATE = 1,
+    PANE_NUMBER_BYTES = 8 /* what windows put before a key, at most */
+};
 
 void mr_windowing_table_spec(const struct mr_windowing *windowing, const char *name,
                              struct mr_table_spec *spec)
@@ -61,4 +73,225 @@ void mr_windowing_failed(struct mr_windowing *windowing, struct mr_operator_cont
     MR_ASSERT(size > 0);
     (void)mr_group_output_arena(&windowing->output, context);
     mr_group_output_failed(&windowing->output, context, &row, text);
+}
+
+/* ---- Opening ---- */
+
+/* What stored groups depend on. Never 0. */
+static uint32_t fingerprint_of(const struct mr_windowing *windowing)
+{
+    const struct mr_window *window = &windowing->window;
+    const int64_t numbers[] = {window->kind,           window->size_ms, window->every_ms,
+                               window->offset_ms,      window->count,   window->every_count,
+                               windowing->lateness_ms, windowing->wall};
+    uint64_t hash =
+        mr_hash64_seeded(mr_slice_from(numbers, sizeof(numbers)), windowing->set.fingerprint);
+    for (uint32_t i = 0; i < windowing->node->key.slots_count; i++)
+        hash = mr_hash64_seeded(mr_slice_text(windowing->node->key.texts[i]), hash);
+    return (uint32_t)hash == 0 ? 1 : (uint32_t)hash;
+}
+
+/* window.aggregate has a window and more; aggregate has neither. */
+static void read_options(struct mr_windowing *windowing, const struct mr_options *options)
+{
+    static const struct mr_windowing_kind *const kinds[] = {
+        [MR_WINDOW_TUMBLING] = &mr_windowing_aligned,
+        [MR_WINDOW_HOPPING] = &mr_windowing_aligned,
+        [MR_WINDOW_SESSION] = &mr_windowing_session,
+        [MR_WINDOW_COUNT] = &mr_windowing_count,
+    };
+    const char *emit = mr_options_text(options, "emit");
+    windowing->emit = strcmp(emit, "close") == 0    ? MR_EMIT_CLOSE
+                      : strcmp(emit, "update") == 0 ? MR_EMIT_UPDATE
+                                                    : MR_EMIT_PERIODIC;
+    if (mr_options_present(options, "emit_every"))
+        windowing->emit_every_ms = mr_options_integer(options, "emit_every");
+    windowing->kind = &mr_windowing_running;
+    if (mr_option_specs_find(options->specs, "window") < 0)
+        return;
+    mr_window_read(&mr_options_get(options, "window")->objects[0], &windowing->window);
+    windowing->kind = kinds[windowing->window.kind];
+    windowing->lateness_ms = mr_options_integer(options, "lateness");
+    windowing->wall = mr_options_integer(options, "time") == 1;
+}
+
+enum mr_status mr_windowing_open(void *self, const struct mr_operator_open *open,
+                                 struct mr_error *error)
+{
+    struct mr_windowing *windowing = self;
+    const struct mr_options *options = &open->node->options;
+    windowing->node = open->node;
+    windowing->now_ms = INT64_MIN;
+    windowing->next_ms = INT64_MIN;
+    mr_arena_init(&windowing->scratch, 64 << 10);
+    windowing->merged = mr_memory_new(1, sizeof(*windowing->merged));
+    mr_arena_init(&windowing->keys, 64 << 10);
+    read_options(windowing, options);
+    enum mr_status status =
+        mr_aggregate_set_init(&windowing->set, mr_options_get(options, "aggregates"), error);
+    if (status != MR_OK)
+        return status;
+    mr_group_output_init(&windowing->output, open);
+    windowing->fingerprint = fingerprint_of(windowing);
+    return windowing->kind->open(windowing, open, error);
+}
+
+void mr_windowing_close(void *self)
+{
+    struct mr_windowing *windowing = self;
+    mr_memory_free(windowing->merged);
+    mr_arena_deinit(&windowing->scratch);
+    mr_arena_deinit(&windowing->keys);
+}
+
+/* ---- Time ---- */
+
+static enum mr_status move_on(struct mr_windowing *windowing, struct mr_operator_context *context,
+                              int64_t now_ms, struct mr_error *error)
+{
+    if (now_ms <= windowing->now_ms)
+        return MR_OK;
+    windowing->now_ms = now_ms;
+    if (now_ms < windowing->next_ms)
+        return MR_OK;
+    return windowing->kind->advance(windowing, context, now_ms, error);
+}
+
+enum mr_status mr_windowing_watermark(void *self, struct mr_operator_context *context,
+                                      struct mr_error *error)
+{
+    struct mr_windowing *windowing = self;
+    if (windowing->wall)
+        return MR_OK;
+    enum mr_status status = move_on(windowing, context, context->watermark_ms, error);
+    mr_group_output_end(&windowing->output, context);
+    return status;
+}
+
+/* When the first group is due; INT64_MAX: there is none. */
+static enum mr_status earliest_due(struct mr_windowing *windowing, int64_t *due_ms,
+                                   struct mr_error *error)
+{
+    struct mr_slice key;
+    uint64_t hash;
+    void *object = NULL;
+    bool found;
+    enum mr_status status =
+        mr_table_next_due(windowing->groups, INT64_MAX - 1, &key, &hash, &object, &found, error);
+    *due_ms = INT64_MAX;
+    if (status == MR_OK && found)
+        *due_ms = ((const struct mr_windowing_group *)object)->due_ms;
+    return status;
+}
+
+enum mr_status mr_windowing_wall(void *self, struct mr_operator_context *context, int64_t *due_ms,
+                                 struct mr_error *error)
+{
+    struct mr_windowing *windowing = self;
+    enum mr_status status = move_on(windowing, context, context->now_ms, error);
+    mr_group_output_end(&windowing->output, context);
+    return status == MR_OK ? earliest_due(windowing, due_ms, error) : status;
+}
+
+/* ---- Rows ---- */
+
+/* Rows whose key leaves no room for what is stored before it are reported. */
+static void check_keys(struct mr_operator_context *context, const struct mr_slice *keys,
+                       struct mr_view *view)
+{
+    uint16_t *rows = mr_arena_take(context->arena, (view->rows_count + 1u) * sizeof(*rows));
+    uint32_t rows_count = 0;
+    for (uint32_t index = 0; index < view->rows_count; index++) {
+        uint16_t row = view->rows[index];
+        if (keys[row].size <= MR_LIMIT_KEY_BYTES - PANE_NUMBER_BYTES)
+            rows[rows_count++] = row;
+        else
+            mr_operator_row_error(context, view->batch, row,
+                                  "the key has %zu bytes, at most %d are allowed", keys[row].size,
+                                  (int)MR_LIMIT_KEY_BYTES - PANE_NUMBER_BYTES);
+    }
+    view->rows = rows;
+    view->rows_count = rows_count;
+}
+
+static enum mr_status take_rows(struct mr_windowing *windowing, struct mr_operator_context *context,
+                                struct mr_view view, const struct mr_slice *keys,
+                                const struct mr_aggregate_columns *columns, struct mr_view *late,
+                                struct mr_error *error)
+{
+    struct mr_batch *batch = view.batch;
+    uint16_t *late_rows =
+        mr_arena_take(context->arena, (view.rows_count + 1u) * sizeof(*late_rows));
+    uint64_t *hashes = mr_arena_take(context->arena, (view.rows_count + 1u) * sizeof(*hashes));
+    for (uint32_t index = 0; index < view.rows_count; index++)
+        hashes[index] = mr_hash64(keys[view.rows[index]]);
+    *late = (struct mr_view){.batch = batch, .rows = late_rows};
+    for (uint32_t index = 0; index < view.rows_count; index++) {
+        uint16_t row = view.rows[index];
+        int64_t now_ms = windowing->wall ? context->now_ms : mr_operator_row_watermark(batch, row);
+        enum mr_status status = move_on(windowing, context, now_ms, error);
+        if (status != MR_OK)
+            return status;
+        mr_table_prefetch(windowing->groups, hashes, view.rows_count, index);
+        struct mr_windowing_row given = {.row = row,
+                                         .key = keys[row],
+                                         .hash = hashes[index],
+                                         .time_ms = windowing->wall ? context->now_ms
+                                                                    : batch->event_times_ms[row],
+                                         .columns = columns};
+        enum mr_windowing_fate fate;
+        status = windowing->kind->row(windowing, context, &given, &fate, error);
+        if (status != MR_OK)
+            return status;
+        if (fate == MR_ROW_LATE)
+            late_rows[late->rows_count++] = row;
+        else if (fate == MR_ROW_FAILED)
+            mr_operator_row_error(context, batch, row, "%s", error->message);
+    }
+    return MR_OK;
+}
+
+enum mr_status mr_windowing_process(void *self, struct mr_operator_context *context, uint32_t port,
+                                    struct mr_view view, struct mr_error *error)
+{
+    struct mr_windowing *windowing = self;
+    MR_UNUSED(port);
+    struct mr_view keyed;
+    struct mr_view fine;
+    struct mr_view late;
+    struct mr_aggregate_columns columns;
+    const struct mr_slice *keys = mr_operator_keys(context, windowing->node, view, &keyed);
+    check_keys(context, keys, &keyed);
+    mr_aggregate_set_evaluate(&windowing->set, context, keyed, &columns, &fine);
+    enum mr_status status = take_rows(windowing, context, fine, keys, &columns, &late, error);
+    if (status != MR_OK)
+        return status;
+    mr_group_output_end(&windowing->output, context);
+    int64_t due_ms = INT64_MAX;
+    if (windowing->wall)
+        status = earliest_due(windowing, &due_ms, error);
+    if (status != MR_OK)
+        return status;
+    if (due_ms != INT64_MAX)
+        mr_operator_wake(context, due_ms);
+    if (late.rows_count > 0) {
+        mr_operator_late(context, late.rows_count);
+        mr_operator_emit(context, OUTPUT_LATE, late);
+    }
+    return MR_OK;
+}
+
+/* ---- Queries ---- */
+
+enum mr_status mr_windowing_describe(const struct mr_state_object *object, struct mr_arena *arena,
+                                     struct mr_state_description *description,
+                                     struct mr_error *error)
+{
+    MR_UNUSED(arena);
+    if (object->version != MR_GROUP_OBJECT_VERSION ||
+        object->encoded.size < sizeof(struct mr_group_object))
+        return mr_operator_not_described(error);
+    mr_describe_time(description, "due", object->due_ms);
+    mr_describe_member(description, "bytes", mr_value_uint(object->encoded.size));
+    return MR_OK;
 }

@@ -7,6 +7,7 @@
 #define MR_OPERATORS_WINDOWING_H
 
 #include "operators/aggregate_set.h"
+#include "operators/group_object.h"
 #include "operators/group_output.h"
 #include "operators/window_time.h"
 
@@ -29,6 +30,12 @@ enum mr_windowing_fate {
     MR_ROW_FAILED /* error has the sentence */
 };
 
+/* What the objects of all kinds begin with. */
+struct mr_windowing_group {
+    struct mr_group_object head;
+    int64_t due_ms;
+};
+
 struct mr_windowing_kind {
     /* Tables and sizes; the shared members are set. */
     enum mr_status (*open)(struct mr_windowing *windowing, const struct mr_operator_open *open,
@@ -42,6 +49,9 @@ struct mr_windowing_kind {
 };
 
 extern const struct mr_windowing_kind mr_windowing_aligned;
+extern const struct mr_windowing_kind mr_windowing_count;
+extern const struct mr_windowing_kind mr_windowing_running;
+extern const struct mr_windowing_kind mr_windowing_session;
 
 struct mr_windowing {
     const struct mr_plan_node *node;
@@ -56,6 +66,7 @@ struct mr_windowing {
     struct mr_group_output output;
     struct mr_aggregate_merged *merged;
     struct mr_arena scratch; /* bodies of what is merged; emptied per result */
+    struct mr_arena keys;    /* of the group that is being taken */
     uint32_t fingerprint;    /* of the options that stored groups depend on */
     struct mr_table *groups;
     /* Time as far as groups were closed; rows are judged by it. */
@@ -89,6 +100,23 @@ static inline bool mr_windowing_is_refused(enum mr_status status)
     return status == MR_INVALID || status == MR_LIMIT;
 }
 
+/* Members of struct mr_operator_type; the instance is a struct mr_windowing. */
+enum mr_status mr_windowing_open(void *self, const struct mr_operator_open *open,
+                                 struct mr_error *error);
+enum mr_status mr_windowing_process(void *self, struct mr_operator_context *context, uint32_t port,
+                                    struct mr_view view, struct mr_error *error);
+enum mr_status mr_windowing_watermark(void *self, struct mr_operator_context *context,
+                                      struct mr_error *error);
+enum mr_status mr_windowing_wall(void *self, struct mr_operator_context *context, int64_t *due_ms,
+                                 struct mr_error *error);
+void mr_windowing_close(void *self);
+enum mr_status mr_windowing_describe(const struct mr_state_object *object, struct mr_arena *arena,
+                                     struct mr_state_description *description,
+                                     struct mr_error *error);
+
+/* Of windows that are lists (window_list.h), and of running sums: window NULL. */
+void mr_windowing_list_estimate(const struct mr_window *window, const struct mr_aggregate_set *set,
+                                struct mr_state_estimate *estimate);
 /* Of tumbling and hopping windows, from the options and the aggregates alone. */
 void mr_windowing_aligned_estimate(const struct mr_window *window, int64_t lateness_ms,
                                    const struct mr_aggregate_set *set,

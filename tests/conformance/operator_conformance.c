@@ -37,6 +37,12 @@ struct operator_case {
 };
 
 static const struct operator_case cases[] = {
+    {"aggregate", "from: in, key: [k], aggregates: {size: count(), mean: avg(value)}", "", false,
+     false},
+    {"aggregate",
+     "from: in, key: [k], emit: periodic, emit_every: 700ms, "
+     "aggregates: {size: count(), p90: 'quantile(value, 0.9)'}",
+     "", false, false},
     {"branch",
      "from: in, branches: [{name: high, where: 'value > 10.0'}, {name: low, where: 'value < 0.0'}]",
      "high low rest", false, true},
@@ -75,6 +81,14 @@ static const struct operator_case cases[] = {
      "'1700000000000 + int(k) * 200'",
      "late", false, false},
     {"sort", "from: in, key: [k], max_records: 90", "late", false, false},
+    {"window.aggregate",
+     "from: in, key: [k], window: {session: 60ms}, aggregates: {size: count(), "
+     "total: sum(value)}",
+     "late", false, false},
+    {"window.aggregate",
+     "from: in, key: [k], window: {count: 12, every: 4}, aggregates: {size: count(), "
+     "kinds: count_distinct(value)}, having: size > 2",
+     "", false, false},
     {"window.aggregate",
      "from: in, key: [k], window: {tumbling: 250ms}, aggregates: {size: count(), "
      "total: sum(value), high: max(value), final: last(value)}",

@@ -106,6 +106,10 @@ EXPECTED = {
         lambda rows: sorted((row["id"], row["ts"]) for row in rows)
         == [("a", 1000), ("a", 61000), ("b", 2000)]
     ),
+    "aggregate": (
+        lambda rows: sorted((row["sensor"], row["readings"], row["highest"]) for row in rows)
+        == [("s1", 1, 20), ("s1", 2, 22), ("s1", 3, 22), ("s2", 1, 5)]
+    ),
     "window.aggregate": (
         lambda rows: [(row["sensor"], row["window_end"], row["readings"], row["mean"])
                       for row in rows if "mean" in row]
