@@ -55,7 +55,8 @@ static void fulfil(const struct request *request)
     struct order *order = request->order;
     switch (request->wish) {
     case SUBMIT:
-        if (order->text == request->submitted)
+        /* What is to be deleted is submitted again afterwards, the same definition, too. */
+        if (order->text == request->submitted && !order->delete)
             order->text = NULL;
         break;
     case DELETE:
