@@ -115,6 +115,11 @@ QUERIES = {
                         partition by bidder order by dateTime) < 10000 then 0 else 1 end as begins
                     from bid))
         group by bidder, session"""),
+    "q13": Query(f"""
+        select auction, bidder, price, dateTime, side.value as value
+        from bid join read_csv('{EXAMPLES}/side-input.csv', header=false,
+            columns={{'number': 'BIGINT', 'value': 'VARCHAR'}}) side
+        on auction % 10000 = side.number"""),
     "q14": Query("""
         select auction, bidder, 0.908::double * price as price,
             case when hour(epoch_ms(dateTime)) between 8 and 18 then 'dayTime'
