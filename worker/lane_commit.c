@@ -32,14 +32,16 @@ static void tell_passed(struct mr_lane *lane, const struct mr_task *task)
     }
 }
 
+/* Of the transaction that was committed: the task itself may be ahead by now. */
 static void tell_watermark(struct mr_task *task)
 {
-    atomic_store(&task->shared.watermark_ms, task->watermark_ms);
-    if (task->watermark_ms == INT64_MIN)
+    int64_t watermark_ms = task->sealed_watermark_ms;
+    atomic_store(&task->shared.watermark_ms, watermark_ms);
+    if (watermark_ms == INT64_MIN)
         return;
-    mr_metric_set(task->time_series.watermark, (double)task->watermark_ms);
+    mr_metric_set(task->time_series.watermark, (double)watermark_ms);
     mr_metric_set(task->time_series.event_lag,
-                  (double)task->lane->writer.now_wall_ms - (double)task->watermark_ms);
+                  (double)task->lane->writer.now_wall_ms - (double)watermark_ms);
 }
 
 static void commit_succeeded(struct mr_lane *lane, struct mr_transaction *transaction)

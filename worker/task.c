@@ -304,6 +304,7 @@ enum mr_status mr_task_seal(struct mr_task *task, struct mr_transaction *transac
         status = mr_pipeline_prepare(task->pipeline, sinks, error);
     if (status != MR_OK)
         return status;
+    task->sealed_watermark_ms = task->watermark_ms;
     seal->progress = encode_progress(task, &transaction->arena, sinks, sinks_count);
     task->touched = false;
     return MR_OK;

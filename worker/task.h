@@ -129,9 +129,10 @@ struct mr_task {
     uint64_t held_looked_ms;   /* monotonic: when it was last looked at what holds the watermark */
     int64_t held_watermark_ms; /* and what it was then */
     int64_t lag;               /* being summed up */
-    bool touched;              /* has a share in the open transaction */
-    bool loading;              /* its tables are not read yet: its other inputs are held */
-    uint64_t loading_since_ms; /* monotonic; 0: it has not begun */
+    int64_t sealed_watermark_ms; /* as of the sealed transaction */
+    bool touched;                /* has a share in the open transaction */
+    bool loading;                /* its tables are not read yet: its other inputs are held */
+    uint64_t loading_since_ms;   /* monotonic; 0: it has not begun */
     bool unsaved; /* it starts where nothing but its first progress record says: `start: latest` */
     struct mr_task_statistics statistics;
     struct mr_task_series time_series;
