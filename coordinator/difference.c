@@ -82,6 +82,61 @@ static void compare_parts(const struct comparing *comparing)
 
 /* ---- State ---- */
 
+static bool same_text(const char *left, const char *right)
+{
+    return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
+}
+
+static bool same_texts(const char *const *left, const char *const *right, uint32_t count)
+{
+    if (left == NULL || right == NULL)
+        return left == right;
+    for (uint32_t index = 0; index < count; index++)
+        if (!same_text(left[index], right[index]))
+            return false;
+    return true;
+}
+
+static bool same_options(const struct mr_options *left, const struct mr_options *right);
+
+static bool same_value(const struct mr_option_value *left, const struct mr_option_value *right)
+{
+    if (left->present != right->present || left->boolean != right->boolean ||
+        left->integer != right->integer || left->number != right->number ||
+        left->count != right->count || !same_text(left->text, right->text) ||
+        !same_texts(left->names, right->names, left->count) ||
+        !same_texts(left->texts, right->texts, left->count))
+        return false;
+    for (uint32_t index = 0; left->objects != NULL && index < left->count; index++)
+        if (!same_options(&left->objects[index], &right->objects[index]))
+            return false;
+    return true;
+}
+
+/* Two versions of one type have the same table. */
+static bool same_options(const struct mr_options *left, const struct mr_options *right)
+{
+    for (uint32_t index = 0; index < left->count; index++)
+        if (!same_value(&left->values[index], &right->values[index]))
+            return false;
+    return true;
+}
+
+/* The first option that stored groups depend on and that differs; NULL: none. */
+static const char *changed_option(const struct mr_plan_node *old, const struct mr_plan_node *node)
+{
+    if ((node->type->flags & MR_TYPE_GROUPS) == 0)
+        return NULL;
+    if (old->key.slots_count != node->key.slots_count ||
+        !same_texts(old->key.texts, node->key.texts, node->key.slots_count))
+        return "key";
+    for (uint32_t index = 0; index < node->options.count; index++)
+        if ((node->options.specs[index].flags & MR_OPTION_STATE_BOUND) != 0 &&
+            !same_value(&old->options.values[index], &node->options.values[index]))
+            return node->options.specs[index].name;
+    return NULL;
+}
+
 static struct mr_difference_state compare_state(const struct comparing *comparing,
                                                 const struct mr_plan_node *node)
 {
@@ -98,6 +153,8 @@ static struct mr_difference_state compare_state(const struct comparing *comparin
         state.change = MR_CHANGE_DROPPED;
         state.type_before = old->type->name;
     }
+    if (state.change == MR_CHANGE_KEPT)
+        state.option = changed_option(old, node);
     return state;
 }
 
@@ -267,6 +324,12 @@ static enum mr_status check_state(const struct mr_difference_state *state,
                        "The new version has no operator \"%s\", which keeps state. Keep it, or say "
                        "that its state may be dropped: --drop-state %s.",
                        state->name, state->name);
+    if (state->option != NULL)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "Operator \"%s\" keeps groups that depend on '%s', which the new version "
+                       "changes: what is stored would mean something else. Leave it as it was, or "
+                       "let the operator start over: --drop-state %s.",
+                       state->name, state->option, state->name);
     if (state->change == MR_CHANGE_MOVED)
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                        "Operator \"%s\" moves from the tasks of \"%s\" to those of \"%s\", and its "
@@ -301,7 +364,8 @@ static bool is_dropped(const struct mr_difference *difference, const char *name)
             return true;
     for (uint32_t index = 0; index < difference->states_count; index++)
         if ((difference->states[index].change == MR_CHANGE_DROPPED ||
-             difference->states[index].change == MR_CHANGE_MOVED) &&
+             difference->states[index].change == MR_CHANGE_MOVED ||
+             difference->states[index].option != NULL) &&
             strcmp(difference->states[index].name, name) == 0)
             return true;
     for (uint32_t index = 0; index < difference->sources_count; index++)

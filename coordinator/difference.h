@@ -27,6 +27,9 @@ struct mr_difference_state {
     const char *part;        /* subtopology; of DROPPED: the one that it was in */
     const char *part_before; /* of MOVED */
     const char *type_before; /* of DROPPED for its type: another type has its name; else NULL */
+    /* Of KEPT sums per group: an option that stored groups depend on and that has changed; "key" is
+     * one of them. NULL: none. With a permit the operator drops what was stored by the old one. */
+    const char *option;
 };
 
 struct mr_difference_source {

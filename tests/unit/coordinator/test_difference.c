@@ -139,6 +139,42 @@ static void test_another_type_under_the_same_name_is_refused(void **state)
     mr_arena_deinit(&compared.arena);
 }
 
+#define SUM(key, window, aggregates, more)                                                         \
+    HEAD SOURCES "  operators:\n    - {name: w, type: window.aggregate, from: a, key: [" key       \
+                 "], window: {" window "}, aggregates: {" aggregates "}" more "}\n" SINK("w")
+
+static void test_groups_that_would_mean_something_else_are_refused(void **state)
+{
+    static const char before[] = SUM("k", "tumbling: 10s", "size: count()", "");
+    static const struct {
+        const char *after;
+        const char *option; /* NULL: fine */
+    } cases[] = {
+        {SUM("k", "tumbling: 10s", "size: count()", ", having: size > 1, emit: update"), NULL},
+        {SUM("k", "tumbling: 20s", "size: count()", ""), "window"},
+        {SUM("k", "tumbling: 10s, offset: 1s", "size: count()", ""), "window"},
+        {SUM("k", "hopping: 10s, every: 10s", "size: count()", ""), "window"},
+        {SUM("k", "tumbling: 10s", "size: count(value)", ""), "aggregates"},
+        {SUM("k", "tumbling: 10s", "rows: count()", ""), "aggregates"},
+        {SUM("k", "tumbling: 10s", "size: count(), low: min(value)", ""), "aggregates"},
+        {SUM("k", "tumbling: 10s", "size: count()", ", lateness: 1s"), "lateness"},
+    };
+    (void)state;
+    for (size_t index = 0; index < sizeof(cases) / sizeof(cases[0]); index++) {
+        struct compared compared;
+        compare(&compared, before, cases[index].after);
+        if (cases[index].option == NULL) {
+            assert_int_equal(check(&compared, NULL, NULL), MR_OK);
+            assert_int_equal(check(&compared, "w", NULL), MR_INVALID); /* nothing is dropped */
+        } else {
+            refused(&compared, NULL, "--drop-state w");
+            assert_non_null(strstr(compared.error.message, cases[index].option));
+            assert_int_equal(check(&compared, "w", NULL), MR_OK);
+        }
+        mr_arena_deinit(&compared.arena);
+    }
+}
+
 static void test_names_alone(void **state)
 {
     struct mr_arena arena;
@@ -163,6 +199,7 @@ int main(void)
         cmocka_unit_test(test_a_renamed_part_is_refused_until_it_may_be_dropped),
         cmocka_unit_test(test_a_source_that_moves_is_refused),
         cmocka_unit_test(test_another_type_under_the_same_name_is_refused),
+        cmocka_unit_test(test_groups_that_would_mean_something_else_are_refused),
         cmocka_unit_test(test_names_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
