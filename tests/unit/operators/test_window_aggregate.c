@@ -119,6 +119,57 @@ static void long_keys_are_reported(void **state)
     harness_close(&harness);
 }
 
+static void stored_groups_stay_readable(void **state)
+{
+    MR_UNUSED(state);
+    static const struct {
+        const char *golden;
+        const char *options;
+        const char *results; /* of the first row that comes out */
+    } cases[] = {
+        {"window_tumbling_v1", "window: {tumbling: 10s}, aggregates: {size: count()}",
+         "string:'a'; 1=int:0; 2=int:10000; 3=int:2;"},
+        {"window_hopping_v1",
+         "window: {hopping: 10s, every: 5s}, aggregates: {kinds: count_distinct(value)}",
+         "string:'a'; 1=int:-5000; 2=int:5000; 3=int:1;"},
+        {"window_session_v1", "window: {session: 10s}, aggregates: {size: count()}",
+         "string:'a'; 1=int:1000; 2=int:19000; 3=int:2;"},
+    };
+    for (size_t i = 0; i < MR_ARRAY_COUNT(cases); i++) {
+        struct harness harness;
+        char options[256];
+        snprintf(options, sizeof(options), "key: [k], %s", cases[i].options);
+        open(&harness, options);
+        feed(&harness, 1, "a", 1000);
+        feed(&harness, 2, "a", 9000);
+        feed(&harness, 3, "b", 25000);
+        harness_commit(&harness);
+        harness_check_golden(&harness, cases[i].golden);
+        harness_close(&harness);
+        open(&harness, options);
+        harness_load_golden(&harness, cases[i].golden);
+        harness_watermark(&harness, 100000);
+        if (strstr(harness_output(&harness, 0), cases[i].results) == NULL)
+            fail_msg("%s: %s", cases[i].golden, harness_output(&harness, 0));
+        harness_close(&harness);
+    }
+}
+
+static void groups_of_other_options_are_left_out(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open(&harness, "key: [k], window: {tumbling: 20s}, aggregates: {size: count()}");
+    harness_load_golden(&harness, "window_tumbling_v1"); /* of 10 s */
+    feed(&harness, 1, "a", 2000);
+    harness_watermark(&harness, 100000);
+    assert_int_equal(harness.emitted_count[0], 1);
+    assert_non_null(strstr(harness_output(&harness, 0), "2=int:20000; 3=int:1;"));
+    harness_commit(&harness);
+    assert_string_equal(harness_dump(&harness, &harness.plan_arena), "");
+    harness_close(&harness);
+}
+
 static void nothing_is_allocated_per_record(void **state)
 {
     MR_UNUSED(state);
@@ -150,6 +201,8 @@ int main(void)
         cmocka_unit_test(late_rows_leave_unchanged),
         cmocka_unit_test(processing_time_is_the_clock),
         cmocka_unit_test(long_keys_are_reported),
+        cmocka_unit_test(stored_groups_stay_readable),
+        cmocka_unit_test(groups_of_other_options_are_left_out),
         cmocka_unit_test(nothing_is_allocated_per_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
