@@ -10,6 +10,7 @@
 #include "operators/operator.h"
 
 #include "base/assert.h"
+#include "base/endian.h"
 #include "base/hash.h"
 #include "operators/condition.h"
 #include "operators/derive.h"
@@ -48,7 +49,24 @@ struct join {
 
 /* ---- Opening ---- */
 
-static void init_shapes(struct side *side)
+static int64_t bound_of(const struct mr_options *options, const char *name)
+{
+    return mr_options_integer(mr_options_get(options, "interval")->objects, name);
+}
+
+/* Rows were kept for what these options say: under others they would mean something else. */
+static uint32_t options_fingerprint(const struct mr_options *options, uint32_t fingerprint)
+{
+    const int64_t numbers[] = {bound_of(options, "before"), bound_of(options, "after"),
+                               mr_options_integer(options, "lateness"),
+                               mr_options_integer(options, "kind")};
+    uint8_t bytes[sizeof(numbers)];
+    for (size_t index = 0; index < MR_ARRAY_COUNT(numbers); index++)
+        mr_put_u64le(bytes + index * sizeof(numbers[0]), (uint64_t)numbers[index]);
+    return (uint32_t)mr_hash64_seeded(mr_slice_from(bytes, sizeof(bytes)), fingerprint);
+}
+
+static void init_shapes(const struct mr_options *options, struct side *side)
 {
     const struct mr_plan_join_side *plan = side->plan;
     bool message = plan->only.slot_map != NULL;
@@ -61,6 +79,7 @@ static void init_shapes(struct side *side)
         .message = message,
         .fingerprint = mr_row_fingerprint(plan->names, plan->slots_count, plan->whole, message),
     };
+    shape.fingerprint = options_fingerprint(options, shape.fingerprint);
     side->input = shape;
     side->main = shape;
     side->main.slots = plan->main_slots;
@@ -68,11 +87,6 @@ static void init_shapes(struct side *side)
     side->only = shape;
     side->only.slots = plan->only_slots;
     side->only.spans = plan->only_spans;
-}
-
-static int64_t bound_of(const struct mr_options *options, const char *name)
-{
-    return mr_options_integer(mr_options_get(options, "interval")->objects, name);
 }
 
 static struct mr_operator_reach join_reach(const struct mr_plan_node *node)
@@ -115,7 +129,7 @@ static enum mr_status join_open(void *self, const struct mr_operator_open *open,
         side->in_main = kind == KIND_OUTER || (kind == KIND_LEFT && index == LEFT);
         side->in_only = side->plan->only.slot_map != NULL;
         side->late_is_read = side->plan->late.slot_map != NULL;
-        init_shapes(side);
+        init_shapes(options, side);
     }
     return mr_join_rows_open(&join->rows, open->state, open->node->name, 0, error);
 }

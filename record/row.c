@@ -418,8 +418,8 @@ static enum mr_status read_head(const struct mr_row_shape *shape, struct mr_read
                        first >> 4, MR_ROW_VERSION);
     if (fingerprint != shape->fingerprint)
         return MR_FAIL(error, MR_VERSION, MR_RECOVERY_FAIL_TOPOLOGY,
-                       "a stored record holds other fields than the topology reads now: undo the "
-                       "change of the topology, or reset it");
+                       "a stored record was written for other fields or options than the topology "
+                       "has now: undo the change of the topology, or reset it");
     unsigned known =
         (shape->whole ? FLAG_PAYLOAD_NULL : 0u) | (shape->message ? FLAG_KEY_NULL : 0u);
     reader->bad = (*flags & ~known) != 0;

@@ -381,6 +381,23 @@ static void stored_rows_stay_as_they_are(void **state)
     harness_close(&harness);
 }
 
+/* Rows that were kept under another kind have not noted what this one asks. */
+static void rows_of_other_options_are_refused(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    struct mr_error error;
+    open_plain(&harness, ", kind: left");
+    harness_load_golden(&harness, "join_interval_v1");
+    struct harness_row row = {
+        .offset = 5,
+        .event_time_ms = 1000,
+        .cells = {{"k", mr_value_string(mr_slice_text("a"))}, {"id", mr_value_double(5)}},
+    };
+    assert_int_equal(harness_try_feed(&harness, 1, &row, 1, &error), MR_VERSION);
+    harness_close(&harness);
+}
+
 static void a_row_too_large_is_reported(void **state)
 {
     MR_UNUSED(state);
@@ -409,6 +426,7 @@ int main(void)
         cmocka_unit_test(a_full_key_can_stop_the_topology),
         cmocka_unit_test(whole_pairs_hold_both_records),
         cmocka_unit_test(stored_rows_stay_as_they_are),
+        cmocka_unit_test(rows_of_other_options_are_refused),
         cmocka_unit_test(a_row_too_large_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,8 +238,9 @@ static void other_cells_and_layouts_are_refused(void **state)
     struct mr_slice bytes = write_row(&shape, batch, 0);
     shape.fingerprint = 2;
     assert_int_equal(mr_row_read(&shape, bytes, batch, 1, &error), MR_VERSION);
-    assert_string_equal(error.message, "a stored record holds other fields than the topology reads "
-                                       "now: undo the change of the topology, or reset it");
+    assert_string_equal(error.message,
+                        "a stored record was written for other fields or options than the topology "
+                        "has now: undo the change of the topology, or reset it");
     shape.fingerprint = 1;
     uint8_t *changed = mr_arena_take(&arena, bytes.size);
     memcpy(changed, bytes.data, bytes.size);
