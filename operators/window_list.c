@@ -8,6 +8,9 @@
 
 enum { LIST_BYTES = sizeof(struct mr_window_list), ENTRY_BYTES = sizeof(struct mr_window_entry) };
 
+_Static_assert(LIST_BYTES + MR_WINDOW_PARTS_MAX * ENTRY_BYTES <= MR_GROUP_OBJECT_BYTES_MAX,
+               "a window of records that validate lets through fits a group");
+
 static bool is_inline(const struct mr_windowing *windowing)
 {
     return windowing->ring_inline;
@@ -26,12 +29,7 @@ enum mr_status mr_window_list_open(struct mr_windowing *windowing,
     if (LIST_BYTES + (uint64_t)entries_min * stride(windowing) > MR_GROUP_OBJECT_BYTES_MAX)
         windowing->ring_inline = false;
     uint64_t bytes = LIST_BYTES + (uint64_t)entries_min * stride(windowing);
-    if (bytes > MR_GROUP_OBJECT_BYTES_MAX)
-        return MR_FAIL(error, MR_LIMIT, MR_RECOVERY_FAIL_TOPOLOGY,
-                       "the window needs %u parts per key, at most %zu are kept: let `every` be a "
-                       "larger share of the window",
-                       entries_min,
-                       (size_t)(MR_GROUP_OBJECT_BYTES_MAX - LIST_BYTES) / stride(windowing));
+    MR_ASSERT(bytes <= MR_GROUP_OBJECT_BYTES_MAX); /* MR_WINDOW_PARTS_MAX */
     uint64_t wanted = LIST_BYTES + (uint64_t)entries_wanted * stride(windowing);
     if (wanted > bytes)
         bytes = wanted < MR_GROUP_OBJECT_BYTES_MAX ? wanted : MR_GROUP_OBJECT_BYTES_MAX;

@@ -26,8 +26,8 @@ struct mr_window_entry {
     uint8_t cell[];
 };
 
-/* Room for entries_min entries and, where that is cheap, for entries_wanted. MR_LIMIT: the first do
- * not fit. */
+/* Room for entries_min entries, at most MR_WINDOW_PARTS_MAX, and, where that is cheap, for
+ * entries_wanted. */
 enum mr_status mr_window_list_open(struct mr_windowing *windowing,
                                    const struct mr_operator_open *open, uint32_t entries_min,
                                    uint32_t entries_wanted, struct mr_error *error) MR_NODISCARD;

@@ -120,6 +120,13 @@ static enum mr_status check_every(const struct mr_options *options, enum mr_wind
         return REFUSE("'window.every' must be at least 1%s and at most the window's length: with a "
                       "longer step some records would be in no window",
                       every->boolean ? "" : "ms");
+    int64_t count = mr_options_integer(options, name);
+    if (every->boolean &&
+        count / greatest_common_divisor(count, every->integer) > MR_WINDOW_PARTS_MAX)
+        return REFUSE("%" PRId64 " records every %" PRId64 " are made of %" PRId64
+                      " parts, at most %d are kept: choose a larger `every` that divides the count",
+                      count, every->integer, count / greatest_common_divisor(count, every->integer),
+                      (int)MR_WINDOW_PARTS_MAX);
     return MR_OK;
 }
 

@@ -16,7 +16,8 @@ enum mr_window_kind {
 };
 
 enum {
-    MR_WINDOW_PANES_MAX = 8192 /* greatest common divisors of length and step in a window */
+    MR_WINDOW_PANES_MAX = 8192, /* greatest common divisors of length and step in a window */
+    MR_WINDOW_PARTS_MAX = 160   /* the same of a window of records */
 };
 
 struct mr_window {

@@ -78,6 +78,7 @@ static void what_does_not_fit_is_refused(void **state)
         {"{count: 10, every: 1s}", "a number of records"},
         {"{count: 10, every: 11}", "at most the window's length"},
         {"{count: 10, every: 0}", "at least 1"},
+        {"{count: 1000, every: 7}", "are made of 1000 parts"},
         {"{session: 10s, offset: 1s}", "'window.offset' has no meaning"},
         {"{sliding: 10s, zone: UTC}", "'window.zone' has no meaning"},
         {"{tumbling: 10s, offset: 10s}", "less than the window's length"},
