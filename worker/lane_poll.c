@@ -172,6 +172,7 @@ static void heed_pauses(struct mr_lane *lane)
         if (wanted == input->paused || (input->kind == MR_INPUT_LOG && !input->assigned))
             continue;
         input->paused = wanted;
+        mr_task_input_turned(lane->slots[slot].task, input);
         if (input->kind == MR_INPUT_LOG &&
             lane->log->ops->consumer_pause(lane->consumer, input->topic, input->partition, wanted,
                                            &error) != MR_OK) {

@@ -14,6 +14,7 @@ struct mr_task *mr_task_create(struct mr_lane *lane, uint32_t subtopology, int32
     task->partition = partition;
     task->partitions_count = lane->deployment->subtopologies[subtopology].tasks_count;
     task->watermark_ms = INT64_MIN;
+    task->rows_watermark_ms = INT64_MIN;
     mr_arena_init(&task->arena, 4096);
     (void)pthread_mutex_init(&task->shared.mutex, NULL);
     atomic_store(&task->shared.lag, -1);

@@ -126,6 +126,7 @@ struct mr_task {
     struct mr_arena arena; /* what lives as long as one preparation */
     uint64_t sequence;
     int64_t watermark_ms;
+    int64_t rows_watermark_ms; /* the highest that a row was given; not below watermark_ms */
     uint64_t held_looked_ms;   /* monotonic: when it was last looked at what holds the watermark */
     int64_t held_watermark_ms; /* and what it was then */
     int64_t lag;               /* being summed up */
@@ -204,6 +205,8 @@ bool mr_task_holds(const struct mr_task *task, const struct mr_task_input *input
 
 /* A record of the input has come: it is not silent. */
 void mr_task_input_spoke(struct mr_task *task, struct mr_task_input *input);
+/* It was paused, or is not any more: it is not silent meanwhile, and then has its time to speak. */
+void mr_task_input_turned(struct mr_task *task, struct mr_task_input *input);
 /* Take what a run says of event time, and give its rows their watermarks where the plan asks for
  * them. */
 void mr_task_take_times(struct mr_task *task, struct mr_task_input *input, struct mr_view view,

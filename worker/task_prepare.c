@@ -431,6 +431,7 @@ static enum mr_status prepare(struct mr_task *task, struct mr_error *error)
         return status;
     task->sequence = search.found ? search.progress.sequence : 0;
     task->watermark_ms = search.found ? search.progress.watermark_ms : INT64_MIN;
+    task->rows_watermark_ms = task->watermark_ms;
     atomic_store(&task->shared.watermark_ms, task->watermark_ms);
     mr_failpoint("before_restore");
     status = restore(task, &search, error);

@@ -24,6 +24,13 @@ void mr_task_input_spoke(struct mr_task *task, struct mr_task_input *input)
         input->idle = false;
 }
 
+void mr_task_input_turned(struct mr_task *task, struct mr_task_input *input)
+{
+    input->spoke_ms = task->lane->watched_ms;
+    if (!input->repartition)
+        input->idle = false;
+}
+
 /* Has a source partition been silent for so long that it holds nobody up? */
 static bool is_silent(const struct mr_task *task, struct mr_task_input *input)
 {
@@ -68,12 +75,32 @@ static int64_t input_watermark(const struct mr_task *task, struct mr_task_input 
     return mr_watermark_held(input->highest_event_ms, source_of(task, input)->max_delay_ms);
 }
 
+/* All inputs are silent or have ended: where event time stands when nothing more comes. except: an
+ * input that is left out, NULL: none. */
+static int64_t last_watermark(const struct mr_task *task, const struct mr_task_input *except)
+{
+    int64_t last_ms = INT64_MIN;
+    for (uint32_t index = 0; index < task->inputs_count; index++) {
+        const struct mr_task_input *input = &task->inputs[index];
+        if (input == except || mr_task_input_is_table(task, input))
+            continue;
+        int64_t input_ms = input->repartition ? input->upstreams.highest_ms
+                           : input->highest_event_ms == INT64_MIN
+                               ? INT64_MIN
+                               : input->highest_event_ms + 1 + input->open_ms;
+        last_ms = input_ms > last_ms ? input_ms : last_ms;
+    }
+    return last_ms;
+}
+
 void mr_task_take_times(struct mr_task *task, struct mr_task_input *input, struct mr_view view,
                         const struct mr_ingest_run *ingested)
 {
     const struct mr_plan *plan = task->lane->deployment->plan;
     bool wanted = plan->subtopologies[task->subtopology].row_watermarks;
-    struct mr_watermark_run run = {.task_ms = task->watermark_ms, .others_ms = INT64_MAX};
+    struct mr_watermark_run run = {.task_ms = task->rows_watermark_ms,
+                                   .others_ms = INT64_MAX,
+                                   .last_ms = last_watermark(task, input)};
     for (uint32_t index = 0; index < task->inputs_count && wanted; index++) {
         if (&task->inputs[index] == input)
             continue;
@@ -94,25 +121,10 @@ void mr_task_take_times(struct mr_task *task, struct mr_task_input *input, struc
         }
         mr_watermark_rows(&run, view);
     }
+    if (wanted && view.batch->rows_count > 0)
+        task->rows_watermark_ms = view.batch->watermarks_ms[view.batch->rows_count - 1];
     input->highest_event_ms = ingested->highest_event_ms;
     input->carried_ms = ingested->carried_ms;
-}
-
-/* All inputs are silent or have ended: where event time stands when nothing more comes. */
-static int64_t last_watermark(const struct mr_task *task)
-{
-    int64_t last_ms = INT64_MIN;
-    for (uint32_t index = 0; index < task->inputs_count; index++) {
-        const struct mr_task_input *input = &task->inputs[index];
-        if (mr_task_input_is_table(task, input))
-            continue;
-        int64_t input_ms = input->repartition ? input->upstreams.highest_ms
-                           : input->highest_event_ms == INT64_MIN
-                               ? INT64_MIN
-                               : input->highest_event_ms + 1 + input->open_ms;
-        last_ms = input_ms > last_ms ? input_ms : last_ms;
-    }
-    return last_ms;
 }
 
 static int64_t find_watermark(struct mr_task *task)
@@ -124,7 +136,7 @@ static int64_t find_watermark(struct mr_task *task)
         if (allowed_ms != INT64_MAX && allowed_ms != INT64_MIN)
             mr_metric_set(task->inputs[index].series.watermark, (double)allowed_ms);
     }
-    return lowest_ms == INT64_MAX ? last_watermark(task) : lowest_ms;
+    return lowest_ms == INT64_MAX ? last_watermark(task, NULL) : lowest_ms;
 }
 
 bool mr_task_idle(const struct mr_task *task)
@@ -210,8 +222,13 @@ enum mr_status mr_task_advance(struct mr_task *task, struct mr_error *error)
     int64_t watermark_ms = find_watermark(task);
     enum mr_status status = MR_OK;
     bool called = false;
+    /* What rows have seen counts, also when an input that was idle then holds the others now: by it
+     * operators have closed what progress must not open again. */
+    if (task->rows_watermark_ms > watermark_ms)
+        watermark_ms = task->rows_watermark_ms;
     if (watermark_ms > task->watermark_ms) {
         task->watermark_ms = watermark_ms;
+        task->rows_watermark_ms = watermark_ms;
         mr_task_touch(task);
         status = mr_pipeline_watermark(task->pipeline, watermark_ms, arena, error);
     }

@@ -1,9 +1,12 @@
 /* worker/watermark.c — see watermark.h. */
 #include "worker/watermark.h"
 
-/* The task's watermark where its input allows this. */
-static int64_t task_watermark(const struct mr_watermark_run *run, int64_t allowed_ms)
+/* The task's watermark where its input allows this; last_ms: how far it goes when nothing holds. */
+static int64_t task_watermark(const struct mr_watermark_run *run, int64_t allowed_ms,
+                              int64_t last_ms)
 {
+    if (allowed_ms == INT64_MAX && run->others_ms == INT64_MAX)
+        allowed_ms = last_ms > run->last_ms ? last_ms : run->last_ms;
     if (allowed_ms > run->others_ms)
         allowed_ms = run->others_ms;
     return allowed_ms > run->task_ms ? allowed_ms : run->task_ms;
@@ -11,7 +14,7 @@ static int64_t task_watermark(const struct mr_watermark_run *run, int64_t allowe
 
 static int64_t row_watermark(const struct mr_watermark_run *run, int64_t highest_ms)
 {
-    return task_watermark(run, mr_watermark_held(highest_ms, run->max_delay_ms));
+    return task_watermark(run, mr_watermark_held(highest_ms, run->max_delay_ms), INT64_MIN);
 }
 
 void mr_watermark_rows(const struct mr_watermark_run *run, struct mr_view view)
@@ -84,11 +87,10 @@ void mr_upstreams_take_run(struct mr_upstreams *upstreams, const struct mr_carri
         mr_upstreams_take(upstreams, &carried[index]);
         if (watermarks_ms == NULL)
             continue;
-        /* All idle: what that leads to is known behind the run. */
-        if (upstreams->lowest_ms != INT64_MAX) {
-            int64_t now_ms = task_watermark(run, upstreams->lowest_ms);
-            watermark_ms = now_ms > watermark_ms ? now_ms : watermark_ms;
-        }
+        /* It does not fall when one that was idle goes on behind the others, and where all are idle
+         * it rises here and not behind the run: a row knows what it would if it came alone. */
+        int64_t now_ms = task_watermark(run, upstreams->lowest_ms, upstreams->highest_ms);
+        watermark_ms = now_ms > watermark_ms ? now_ms : watermark_ms;
         watermarks_ms[index] = watermark_ms;
     }
 }

@@ -22,6 +22,7 @@ static inline int64_t mr_watermark_held(int64_t watermark_ms, int64_t held_ms)
 struct mr_watermark_run {
     int64_t task_ms;   /* the task's watermark before the run */
     int64_t others_ms; /* the least that its other inputs allow; INT64_MAX: none holds it */
+    int64_t last_ms;   /* with none of them: how far they let it rise when this one holds no more */
     /* Of source partitions: */
     const int64_t *times_ms; /* by row: event times, or the watermarks that records carry */
     int64_t highest_ms;      /* of these, before the run */

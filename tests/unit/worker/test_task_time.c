@@ -3,6 +3,7 @@
 #include "tests/unit/worker/lane_fixture.h"
 
 #include "base/clock.h"
+#include "base/endian.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +24,17 @@ enum { PARTITIONS = 2, IDLE_MS = 150, WAIT_MS_MAX = 20000 };
     "    - {name: keyed, type: key_by, from: a, key: [k]}\n"                                       \
     "    - {name: once, type: deduplicate, from: keyed, key: [k], within: 1h}\n"                   \
     "  sinks:\n    - {name: results, type: kafka, from: once, topic: out, key: [k]}\n"
+
+#define TOPOLOGY_WINDOW                                                                            \
+    "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n"               \
+    "  commit_interval: 20ms\n"                                                                    \
+    "  sources:\n    - {name: a, type: kafka, topic: in, format: json, timestamp: ts, watermark: " \
+    "{idle_timeout: 400ms}}\n"                                                                     \
+    "  operators:\n"                                                                               \
+    "    - {name: keyed, type: key_by, from: a, key: [k]}\n"                                       \
+    "    - {name: counts, type: window.aggregate, from: keyed, key: [k],\n"                        \
+    "       window: {tumbling: 2s}, aggregates: {rows: count()}}\n"                                \
+    "  sinks:\n    - {name: results, type: kafka, from: counts, topic: out, key: [k]}\n"
 
 static const struct mr_lane_topic topics[] = {{"in", PARTITIONS}, {"out", 1}};
 
@@ -194,6 +206,79 @@ static void test_time_without_a_look_is_not_silence(void **state)
     mr_lane_fixture_close(&fixture);
 }
 
+/* A source that is paused is not silent, and one that goes on has its time to speak. */
+static void test_a_pause_is_not_silence(void **state)
+{
+    struct mr_lane_fixture fixture;
+    (void)state;
+    open_running(&fixture, TOPOLOGY("max_delay: 1s, idle_timeout: 300ms"));
+    struct mr_task *task = task_of(&fixture, false, 0);
+    write_time(&fixture, 0, 50000);
+    wait_for_readers(&fixture, 50001);
+    write_time(&fixture, 0, 70000);
+    while (task->inputs[0].idle || !task->inputs[0].at_end)
+        (void)mr_lane_step(fixture.lane, 1);
+    mr_worker_pause_source(fixture.running, task->inputs[0].node, true);
+    uint64_t until_ms = mr_clock_monotonic_ms() + 600;
+    while (mr_clock_monotonic_ms() < until_ms) {
+        (void)mr_lane_step(fixture.lane, 1);
+        assert_false(task->inputs[0].idle);
+    }
+    mr_worker_pause_source(fixture.running, task->inputs[0].node, false);
+    for (int step = 0; step < 3; step++)
+        (void)mr_lane_step(fixture.lane, 1);
+    assert_false(task->inputs[0].idle);
+    assert_int_equal(task->watermark_ms, 69000);
+    wait_for_readers(&fixture, 70001);
+    /* One that was silent when it was paused holds the others from then on. */
+    mr_worker_pause_source(fixture.running, task->inputs[0].node, true);
+    (void)mr_lane_step(fixture.lane, 1);
+    assert_false(mr_task_idle(task));
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
+static struct mr_log_message carry(struct mr_arena *arena, int64_t offset, uint32_t upstream,
+                                   int64_t watermark_ms)
+{
+    static const char json[] = "{\"k\":\"k0\"}";
+    uint8_t *bytes = mr_arena_take(arena, MR_EXCHANGE_HEADER_BYTES + sizeof(json) - 1);
+    bytes[0] = MR_EXCHANGE_RECORD;
+    mr_put_u64le(bytes + 1, (uint64_t)watermark_ms);
+    mr_put_u32le(bytes + 9, upstream);
+    mr_put_u64le(bytes + 13, (uint64_t)watermark_ms);
+    memcpy(bytes + MR_EXCHANGE_HEADER_BYTES, json, sizeof(json) - 1);
+    return (struct mr_log_message){
+        .offset = offset,
+        .key = mr_slice_text("k0"),
+        .value = mr_slice_from(bytes, MR_EXCHANGE_HEADER_BYTES + sizeof(json) - 1)};
+}
+
+/* A row was let through at the watermark of those that are not idle; then one that was idle speaks,
+ * far behind, in the same run. Windows that the row has closed must not be opened again. */
+static void test_what_a_row_has_seen_is_progress(void **state)
+{
+    struct mr_lane_fixture fixture;
+    struct mr_error error;
+    (void)state;
+    open_running(&fixture, TOPOLOGY_WINDOW);
+    write_time(&fixture, 0, 7000);
+    write_time(&fixture, 1, 7000);
+    wait_for_readers(&fixture, 9001);
+    struct mr_task *reader = task_of(&fixture, true, 0);
+    struct mr_task_input *input = &reader->inputs[0];
+    assert_true(input->upstreams.items[1].idle);
+    const struct mr_log_message messages[] = {
+        carry(&fixture.arena, input->next_offset, 0, 49000),
+        carry(&fixture.arena, input->next_offset + 1, 1, 9800),
+    };
+    assert_int_equal(mr_task_feed(reader, input, messages, 2, &error), MR_OK);
+    assert_int_equal(input->upstreams.lowest_ms, 9800);
+    assert_int_equal(reader->watermark_ms, 49000);
+    mr_lane_fixture_crash(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +286,8 @@ int main(void)
         cmocka_unit_test(test_silence_lets_time_go_on),
         cmocka_unit_test(test_a_crash_keeps_what_is_known),
         cmocka_unit_test(test_records_carry_the_watermark),
+        cmocka_unit_test(test_a_pause_is_not_silence),
+        cmocka_unit_test(test_what_a_row_has_seen_is_progress),
         cmocka_unit_test(test_time_without_a_look_is_not_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -141,10 +141,35 @@ static void test_records_of_repartitions_see_what_stood_before_them(void **state
                                          mark_of(0, 900, true), mark_of(1, 900, true)};
     const struct mr_watermark_run run = {.task_ms = 60, .others_ms = 200};
     mr_upstreams_take_run(&upstreams, carried, 5, &run, watermarks_ms);
-    static const int64_t expected[] = {60, 60, 100, 120, 120};
+    static const int64_t expected[] = {60, 60, 100, 120, 200};
     for (uint32_t row = 0; row < 5; row++)
         assert_int_equal(watermarks_ms[row], expected[row]);
     assert_true(upstreams.lowest_ms == INT64_MAX);
+}
+
+/* All are idle for a moment within a run: the rows behind it know, as they would if they came
+ * alone; then the one that is far behind speaks, and nothing falls. */
+static void test_a_moment_of_silence_within_a_run_counts(void **state)
+{
+    struct mr_upstream items[2];
+    struct mr_upstreams upstreams;
+    int64_t watermarks_ms[5];
+    (void)state;
+    const struct mr_carried carried[] = {record_of(0, 100), record_of(1, 50), mark_of(0, 900, true),
+                                         mark_of(1, 60, true), record_of(1, 70)};
+    static const int64_t alone[] = {INT64_MIN, 50, 50, 900, 900};
+    static const int64_t with_another[] = {INT64_MIN, 50, 50, 950, 950};
+    for (int64_t last_ms = INT64_MIN;; last_ms = 950) {
+        const struct mr_watermark_run run = {
+            .task_ms = INT64_MIN, .others_ms = INT64_MAX, .last_ms = last_ms};
+        mr_upstreams_init(&upstreams, items, 2);
+        mr_upstreams_take_run(&upstreams, carried, 5, &run, watermarks_ms);
+        for (uint32_t row = 0; row < 5; row++)
+            assert_true(watermarks_ms[row] == (last_ms == INT64_MIN ? alone : with_another)[row]);
+        if (last_ms == 950)
+            break;
+    }
+    assert_int_equal(upstreams.lowest_ms, 70);
 }
 
 /* Cut anywhere, the run gives the same watermarks: the state between is all there is. */
@@ -162,7 +187,8 @@ static void test_cuts_do_not_change_what_rows_see(void **state)
         carried[index] = index % 11 == 10 ? mark_of(upstream, 10 * index, index % 3 == 0)
                                           : record_of(upstream, 10 * index - index * 13 % 90);
     }
-    struct mr_watermark_run run = {.task_ms = INT64_MIN, .others_ms = INT64_MAX};
+    struct mr_watermark_run run = {
+        .task_ms = INT64_MIN, .others_ms = INT64_MAX, .last_ms = INT64_MIN};
     mr_upstreams_init(&upstreams, items, UPSTREAMS);
     mr_upstreams_take_run(&upstreams, carried, COUNT, &run, whole);
     mr_upstreams_init(&upstreams, items, UPSTREAMS);
@@ -187,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_the_slowest_upstream_holds_the_watermark),
         cmocka_unit_test(test_an_idle_upstream_holds_nobody_until_it_speaks),
         cmocka_unit_test(test_records_of_repartitions_see_what_stood_before_them),
+        cmocka_unit_test(test_a_moment_of_silence_within_a_run_counts),
         cmocka_unit_test(test_cuts_do_not_change_what_rows_see),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
