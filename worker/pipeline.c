@@ -18,6 +18,8 @@ struct pipeline_node {
     uint32_t anomaly_slot;  /* of is_anomaly, where the type adds it */
     int64_t input_held_ms;  /* how far its watermark is behind the task's */
     int64_t output_held_ms; /* and that of its outputs */
+    bool behind_holding;    /* an operator in front of it, or it itself, holds rows */
+    bool gathers;           /* some of its inputs' rows were held, others perhaps not */
     void *texts[2];         /* encoders of the inputs' records, where the operator keeps them */
 };
 
@@ -79,6 +81,32 @@ static void report_fault(void *argument, uint32_t node_index, const struct mr_ba
     keep_failure(pipeline, status, &error);
 }
 
+/* What rows know for the watermark at a node that gathers. Theirs are ahead of the results that an
+ * operator beside them makes of the same run later, which would come late: they know what the node
+ * was told last. */
+static int64_t *told_watermarks(const struct mr_pipeline *pipeline,
+                                const struct pipeline_node *target, const struct mr_batch *batch)
+{
+    int64_t told_ms = mr_watermark_held(pipeline->watermark_ms, target->input_held_ms);
+    int64_t *watermarks_ms =
+        mr_arena_take(pipeline->arena, batch->rows_count * sizeof(*watermarks_ms));
+    for (uint32_t row = 0; row < batch->rows_count; row++)
+        watermarks_ms[row] = told_ms;
+    return watermarks_ms;
+}
+
+static enum mr_status process(struct mr_pipeline *pipeline, struct pipeline_node *target,
+                              uint32_t port, struct mr_view view, struct mr_error *error)
+{
+    int64_t *own_ms = view.batch->watermarks_ms;
+    if (target->gathers && own_ms != NULL)
+        view.batch->watermarks_ms = told_watermarks(pipeline, target, view.batch);
+    enum mr_status status =
+        mr_operator_process(target->instance, &target->context, port, view, error);
+    view.batch->watermarks_ms = own_ms;
+    return status;
+}
+
 static void push(struct mr_pipeline *pipeline, const struct mr_plan_edge *edge, struct mr_view view)
 {
     struct pipeline_node *target = &pipeline->nodes[edge->consumer];
@@ -93,7 +121,7 @@ static void push(struct mr_pipeline *pipeline, const struct mr_plan_edge *edge, 
                                   memory_order_relaxed);
     } else {
         uint64_t start_ns = mr_clock_monotonic_ns();
-        status = mr_operator_process(target->instance, &target->context, edge->port, view, &error);
+        status = process(pipeline, target, edge->port, view, &error);
         mr_metric_observe(target->series->duration, (mr_clock_monotonic_ns() - start_ns) / 1000);
     }
     if (status != MR_OK)
@@ -241,10 +269,15 @@ static void find_held(struct mr_pipeline *pipeline, const struct mr_plan_node *n
     struct pipeline_node *target = &pipeline->nodes[node->index];
     for (uint32_t index = 0; index < node->inputs_count; index++) {
         const struct mr_plan_input *input = &node->inputs[index];
-        if (!input->repartition &&
-            pipeline->nodes[input->producer].output_held_ms > target->input_held_ms)
-            target->input_held_ms = pipeline->nodes[input->producer].output_held_ms;
+        if (input->repartition)
+            continue;
+        const struct pipeline_node *producer = &pipeline->nodes[input->producer];
+        if (producer->output_held_ms > target->input_held_ms)
+            target->input_held_ms = producer->output_held_ms;
+        target->behind_holding = target->behind_holding || producer->behind_holding;
     }
+    target->gathers = target->behind_holding && node->inputs_count > 1;
+    target->behind_holding = target->behind_holding || type->reach != NULL;
     target->output_held_ms = target->input_held_ms;
     if (type->reach != NULL)
         target->output_held_ms += type->reach(node).held_ms;

@@ -1,5 +1,6 @@
 /* tests/unit/worker/test_pipeline.c — fused operators of a running lane: one output with several
- * consumers, rows that fail in one branch only, and a repartition between two subtopologies. */
+ * consumers, rows that fail in one branch only, a repartition between two subtopologies, and
+ * results that meet the records that they are made of. */
 #include "worker/pipeline.h"
 
 #include "tests/unit/worker/lane_fixture.h"
@@ -106,11 +107,51 @@ static void test_a_repartition_brings_keys_together(void **state)
     mr_lane_fixture_close(&fixture);
 }
 
+/* Records go side by side with results of a window over them, and are pushed first: the results are
+ * not late for that. */
+static void test_results_are_not_late_beside_their_records(void **state)
+{
+    static const struct mr_lane_topic topics[] = {{"in", 1}, {"out", 1}, {"late", 1}};
+    static const char topology[] =
+        "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n"
+        "  sources:\n    - {name: a, type: kafka, topic: in, format: json, timestamp: ts}\n"
+        "  operators:\n"
+        "    - {name: keyed, type: key_by, from: a, key: [k]}\n"
+        "    - {name: passed, type: filter, from: keyed, where: 'v > 0'}\n"
+        "    - {name: small, type: window.aggregate, from: keyed, key: [k],\n"
+        "       window: {tumbling: 10s}, aggregates: {v: sum(v)}}\n"
+        "    - {name: both, type: merge, inputs: [passed, small]}\n"
+        "    - {name: big, type: window.aggregate, from: both, key: [k],\n"
+        "       window: {tumbling: 20s}, aggregates: {rows: count(), v: sum(v)}}\n"
+        "  sinks:\n"
+        "    - {name: results, type: kafka, from: big, topic: out}\n"
+        "    - {name: rest, type: kafka, from: big.late, topic: late}\n";
+    struct mr_lane_fixture fixture;
+    uint32_t count;
+    (void)state;
+    mr_lane_fixture_open(&fixture, topology, topics, 3);
+    for (int second = 0; second <= 100; second++) {
+        char value[64];
+        (void)snprintf(value, sizeof(value), "{\"k\":\"k\",\"v\":1,\"ts\":%d}", second * 1000);
+        mr_lane_fixture_write(&fixture, "in", 0, NULL, value);
+    }
+    process(&fixture);
+    (void)mr_lane_fixture_read(&fixture, "late", 0, &count);
+    assert_int_equal(count, 0);
+    struct mr_lane_record *records = mr_lane_fixture_read(&fixture, "out", 0, &count);
+    assert_int_equal(count, 5);
+    for (uint32_t index = 0; index < count; index++)
+        if (strstr(records[index].value, "\"rows\":22") == NULL)
+            fail_msg("%s", records[index].value);
+    mr_lane_fixture_close(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_branches_do_not_touch_each_other),
         cmocka_unit_test(test_a_repartition_brings_keys_together),
+        cmocka_unit_test(test_results_are_not_late_beside_their_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
