@@ -42,18 +42,37 @@ static void print_parts(struct mr_server *server, const json_t *list)
     }
 }
 
+/* What becomes of stored state that would mean something else: `submit` asks for a permit. */
+static const char *text_of_meaning(struct mr_server *server, const json_t *state)
+{
+    const char *option = mr_json_text(state, "changed_option");
+    const char *field = mr_json_text(state, "changed_field");
+    if (option == NULL && field == NULL)
+        return is_change(state, "added")     ? "new, empty"
+               : is_change(state, "dropped") ? "DROPPED"
+                                             : mr_cluster_text(server, state, "change");
+    const char *what = mr_json_boolean(state, "starts_over") ? "STARTS OVER"
+                                                             : "CANNOT BE READ, needs another name";
+    return option != NULL
+               ? mr_arena_format(&server->arena, "%s: %s changes", what,
+                                 mr_cluster_text(server, state, "changed_option"))
+               : mr_arena_format(&server->arena, "%s: other fields of rows are stored (%s)", what,
+                                 mr_cluster_text(server, state, "changed_field"));
+}
+
 static void print_states(struct mr_server *server, const json_t *list)
 {
     for (size_t index = 0; index < json_array_size(list); index++) {
         const json_t *state = json_array_get(list, index);
         printf("%s state    %s (%s): %s", sign_of(state),
                mr_cluster_text(server, state, "operator"), mr_cluster_text(server, state, "type"),
-               is_change(state, "added")     ? "new, empty"
-               : is_change(state, "dropped") ? "DROPPED"
-                                             : mr_cluster_text(server, state, "change"));
+               text_of_meaning(server, state));
         if (is_change(state, "moved"))
             printf(" from %s to %s", mr_cluster_text(server, state, "subtopology_before"),
                    mr_cluster_text(server, state, "subtopology"));
+        if (mr_json_text(state, "changed_harmlessly") != NULL)
+            printf("; harmless to it: %s changes",
+                   mr_cluster_text(server, state, "changed_harmlessly"));
         puts("");
     }
 }

@@ -245,10 +245,15 @@ static json_t *view_states(const struct mr_difference *difference)
     json_t *list = json_array();
     for (uint32_t index = 0; index < difference->states_count; index++) {
         const struct mr_difference_state *state = &difference->states[index];
-        (void)json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:s, s:o}", "operator", state->name, "type",
-                            state->type, "change", mr_change_name(state->change), "subtopology",
-                            state->part, "subtopology_before", mr_view_text(state->part_before)));
+        json_t *view =
+            json_pack("{s:s, s:s, s:s, s:s, s:o, s:b}", "operator", state->name, "type",
+                      state->type, "change", mr_change_name(state->change), "subtopology",
+                      state->part, "subtopology_before", mr_view_text(state->part_before),
+                      "starts_over", state->starts_over);
+        put(view, "changed_option", mr_view_text(state->option));
+        put(view, "changed_field", mr_view_text(state->field));
+        put(view, "changed_harmlessly", mr_view_text(state->tuned));
+        (void)json_array_append_new(list, view);
     }
     return list;
 }

@@ -122,19 +122,165 @@ static bool same_options(const struct mr_options *left, const struct mr_options 
     return true;
 }
 
-/* The first option that stored groups depend on and that differs; NULL: none. */
+static bool same_key(const struct mr_plan_key *left, const struct mr_plan_key *right)
+{
+    return left->slots_count == right->slots_count &&
+           same_texts(left->texts, right->texts, left->slots_count);
+}
+
+/* Changing the option changes what stored groups, rows and records mean. */
+static bool is_bound(const struct mr_type_spec *type, const struct mr_option_spec *spec)
+{
+    if ((type->flags & (MR_TYPE_GROUPS | MR_TYPE_PAIRS | MR_TYPE_TABLE_JOIN | MR_TYPE_DERIVED_ROWS |
+                        MR_TYPE_KEEPS_RECORDS)) == 0)
+        return false;
+    bool bound = (spec->flags & MR_OPTION_STATE_BOUND) != 0;
+    for (const struct mr_option_spec *field = spec->fields; field != NULL && field->name != NULL;
+         field++)
+        bound = bound || (field->flags & MR_OPTION_STATE_BOUND) != 0;
+    return bound;
+}
+
+/* The first option that what is stored depends on and that differs; NULL: none. */
 static const char *changed_option(const struct mr_plan_node *old, const struct mr_plan_node *node)
 {
-    if ((node->type->flags & MR_TYPE_GROUPS) == 0)
-        return NULL;
-    if (old->key.slots_count != node->key.slots_count ||
-        !same_texts(old->key.texts, node->key.texts, node->key.slots_count))
+    if (!same_key(&old->key, &node->key))
         return "key";
+    if (node->join != NULL && !same_key(&old->join->sides[1].key, &node->join->sides[1].key))
+        return (node->type->flags & MR_TYPE_TABLE_JOIN) != 0 ? "key of the table" : "right_key";
     for (uint32_t index = 0; index < node->options.count; index++)
-        if ((node->options.specs[index].flags & MR_OPTION_STATE_BOUND) != 0 &&
+        if (is_bound(node->type, &node->options.specs[index]) &&
             !same_value(&old->options.values[index], &node->options.values[index]))
             return node->options.specs[index].name;
     return NULL;
+}
+
+/* The names of the other options that differ. */
+static const char *tuned_options(const struct mr_plan_node *old, const struct mr_plan_node *node,
+                                 struct mr_arena *arena)
+{
+    const char *names = NULL;
+    for (uint32_t index = 0; index < node->options.count; index++) {
+        const struct mr_option_spec *spec = &node->options.specs[index];
+        if (!is_bound(node->type, spec) &&
+            !same_value(&old->options.values[index], &node->options.values[index]))
+            names =
+                names == NULL ? spec->name : mr_arena_format(arena, "%s, %s", names, spec->name);
+    }
+    return names;
+}
+
+/* What is kept of a row: the cells, by name, and the members whose places are kept, in the order of
+ * the plan, as the fingerprints of record/row.h have them. */
+struct kept_rows {
+    const char **cells;
+    uint32_t cells_count;
+    const char *const *members;
+    uint32_t members_count;
+    bool whole;
+    bool message;
+};
+
+static struct kept_rows kept_by_join(const struct mr_plan *plan, const struct mr_plan_node *node,
+                                     uint32_t port, struct mr_arena *arena)
+{
+    const struct mr_plan_join_side *side = &node->join->sides[port];
+    struct kept_rows kept = {.cells = mr_arena_new(arena, side->slots_count + 1u, sizeof(char *)),
+                             .cells_count = side->slots_count,
+                             .whole = side->whole,
+                             .message = side->only.slot_map != NULL};
+    for (uint32_t index = 0; index < side->slots_count; index++)
+        kept.cells[index] = side->names[index];
+    if (side->spans_count > 0) { /* of rows without a partner: outputs 1 and 2 */
+        kept.members = plan->domains[node->outputs[1 + port].domain].tracked_names;
+        kept.members_count = side->spans_count;
+    }
+    return kept;
+}
+
+static struct kept_rows kept_for_output(const struct mr_plan *plan, const struct mr_plan_node *node,
+                                        struct mr_arena *arena)
+{
+    const struct mr_plan_domain *domain = &plan->domains[node->outputs[0].domain];
+    struct kept_rows kept = {
+        .cells = mr_arena_new(arena, domain->shape.slots_count + 1u, sizeof(char *)),
+        .members = domain->tracked_names,
+        .members_count = domain->shape.spans_count};
+    for (uint32_t slot = 0; slot < domain->shape.slots_count; slot++)
+        if (domain->slot_names[slot] != NULL && node->inputs[0].slot_map[slot] != MR_SLOT_NONE)
+            kept.cells[kept.cells_count++] = domain->slot_names[slot];
+    return kept;
+}
+
+/* As people call it: a field that is edited later, or one of rows without a partner. */
+static const char *field_of(const char *cell)
+{
+    static const char *const prefixes[] = {"only.", "edit "};
+    for (size_t index = 0; index < MR_ARRAY_COUNT(prefixes); index++)
+        if (strncmp(cell, prefixes[index], strlen(prefixes[index])) == 0)
+            cell += strlen(prefixes[index]);
+    return strncmp(cell, "meta", 4) == 0 ? "the message's metadata" : cell;
+}
+
+static const char *only_in(const struct kept_rows *left, const struct kept_rows *right)
+{
+    for (uint32_t index = 0; index < left->cells_count; index++)
+        if (!contains((const char *const *)right->cells, right->cells_count, left->cells[index]))
+            return field_of(left->cells[index]);
+    return NULL;
+}
+
+/* A field that only one of them has; NULL: their rows are the same. */
+static const char *different_field(const struct kept_rows *old, const struct kept_rows *kept)
+{
+    const char *field = only_in(kept, old);
+    if (field == NULL)
+        field = only_in(old, kept);
+    if (field != NULL)
+        return field;
+    if (old->whole != kept->whole || old->message != kept->message)
+        return "the whole record";
+    uint32_t least =
+        old->members_count < kept->members_count ? old->members_count : kept->members_count;
+    for (uint32_t index = 0; index < least; index++)
+        if (strcmp(old->members[index], kept->members[index]) != 0)
+            return kept->members[index];
+    if (old->members_count == kept->members_count)
+        return NULL;
+    return old->members_count > least ? old->members[least] : kept->members[least];
+}
+
+static const char *changed_field(const struct comparing *comparing, const struct mr_plan_node *old,
+                                 const struct mr_plan_node *node)
+{
+    struct mr_arena *arena = comparing->arena;
+    const char *field = NULL;
+    if ((node->type->flags & MR_TYPE_DERIVED_ROWS) != 0) {
+        struct kept_rows before = kept_for_output(comparing->before, old, arena);
+        struct kept_rows after = kept_for_output(comparing->after, node, arena);
+        return different_field(&before, &after);
+    }
+    bool is_table = (node->type->flags & MR_TYPE_TABLE_JOIN) != 0;
+    for (uint32_t port = is_table; node->join != NULL && port < 2 && field == NULL; port++) {
+        struct kept_rows before = kept_by_join(comparing->before, old, port, arena);
+        struct kept_rows after = kept_by_join(comparing->after, node, port, arena);
+        field = different_field(&before, &after);
+        if (field != NULL)
+            field = mr_arena_format(arena, "%s of %s", field, node->join->sides[port].name);
+    }
+    return field;
+}
+
+static void compare_meaning(const struct comparing *comparing, const struct mr_plan_node *old,
+                            const struct mr_plan_node *node, struct mr_difference_state *state)
+{
+    state->option = changed_option(old, node);
+    state->field = state->option == NULL ? changed_field(comparing, old, node) : NULL;
+    state->tuned = tuned_options(old, node, comparing->arena);
+    /* Only groups tell what was stored under another key. */
+    state->starts_over =
+        (node->type->flags & MR_TYPE_STARTS_OVER) != 0 &&
+        ((node->type->flags & MR_TYPE_GROUPS) != 0 || same_key(&old->key, &node->key));
 }
 
 static struct mr_difference_state compare_state(const struct comparing *comparing,
@@ -154,7 +300,7 @@ static struct mr_difference_state compare_state(const struct comparing *comparin
         state.type_before = old->type->name;
     }
     if (state.change == MR_CHANGE_KEPT)
-        state.option = changed_option(old, node);
+        compare_meaning(comparing, old, node, &state);
     return state;
 }
 
@@ -308,6 +454,27 @@ static enum mr_status check_part(const struct mr_difference_part *part,
     return MR_OK;
 }
 
+/* What is stored would mean something else. */
+static enum mr_status check_meaning(const struct mr_difference_state *state, bool permitted,
+                                    struct mr_error *error)
+{
+    if ((state->option == NULL && state->field == NULL) || (permitted && state->starts_over))
+        return MR_OK;
+    const char *way = state->starts_over ? "let the operator start over: --drop-state "
+                                         : "give it another name, under which it starts over";
+    const char *end = state->starts_over ? state->name : "";
+    if (state->option != NULL)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "Operator \"%s\" keeps state that depends on '%s', which the new version "
+                       "changes: what is stored would mean something else. Leave it as it was, or "
+                       "%s%s.",
+                       state->name, state->option, way, end);
+    return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                   "Operator \"%s\" keeps rows, of which the two versions store different fields "
+                   "(%s): what waits could not be read. Read the same fields behind it, or %s%s.",
+                   state->name, state->field, way, end);
+}
+
 static enum mr_status check_state(const struct mr_difference_state *state,
                                   const struct mr_difference_permit *permit, struct mr_error *error)
 {
@@ -316,20 +483,16 @@ static enum mr_status check_state(const struct mr_difference_state *state,
                        "Operator \"%s\" was a %s and keeps state; the new version makes it a %s, "
                        "which cannot read that. Give it another name.",
                        state->name, state->type_before, state->type);
-    if (contains(permit->drop, permit->drop_count, state->name))
-        return MR_OK;
+    bool permitted = contains(permit->drop, permit->drop_count, state->name);
+    enum mr_status status = check_meaning(state, permitted, error);
+    if (status != MR_OK || permitted)
+        return status;
     if (state->change == MR_CHANGE_DROPPED &&
         !contains(permit->drop, permit->drop_count, state->part))
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                        "The new version has no operator \"%s\", which keeps state. Keep it, or say "
                        "that its state may be dropped: --drop-state %s.",
                        state->name, state->name);
-    if (state->option != NULL)
-        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
-                       "Operator \"%s\" keeps groups that depend on '%s', which the new version "
-                       "changes: what is stored would mean something else. Leave it as it was, or "
-                       "let the operator start over: --drop-state %s.",
-                       state->name, state->option, state->name);
     if (state->change == MR_CHANGE_MOVED)
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                        "Operator \"%s\" moves from the tasks of \"%s\" to those of \"%s\", and its "
@@ -365,7 +528,7 @@ static bool is_dropped(const struct mr_difference *difference, const char *name)
     for (uint32_t index = 0; index < difference->states_count; index++)
         if ((difference->states[index].change == MR_CHANGE_DROPPED ||
              difference->states[index].change == MR_CHANGE_MOVED ||
-             difference->states[index].option != NULL) &&
+             difference->states[index].option != NULL || difference->states[index].field != NULL) &&
             strcmp(difference->states[index].name, name) == 0)
             return true;
     for (uint32_t index = 0; index < difference->sources_count; index++)

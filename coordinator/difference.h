@@ -27,9 +27,15 @@ struct mr_difference_state {
     const char *part;        /* subtopology; of DROPPED: the one that it was in */
     const char *part_before; /* of MOVED */
     const char *type_before; /* of DROPPED for its type: another type has its name; else NULL */
-    /* Of KEPT sums per group: an option that stored groups depend on and that has changed; "key" is
-     * one of them. NULL: none. With a permit the operator drops what was stored by the old one. */
-    const char *option;
+    /* Of KEPT: why what is stored would mean something else. NULL: it would not. */
+    const char *option; /* on which it depends and that has changed; "key" is one of them */
+    const char *field;  /* of the rows that are kept: stored by one of the versions only */
+    /* With a permit the operator drops what was stored by the old version. Others can start over
+     * under another name only. */
+    bool starts_over;
+    /* Of KEPT: further options that have changed, "a, b": they count from the new version on, for
+     * what is stored as well. NULL: none. */
+    const char *tuned;
 };
 
 struct mr_difference_source {

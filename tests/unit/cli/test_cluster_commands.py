@@ -70,9 +70,17 @@ DIFFERENCE = {
          "tasks_after": 1}],
     "state": [
         {"operator": "score", "type": "detect.zscore", "change": "kept", "subtopology": "score",
-         "subtopology_before": None},
+         "subtopology_before": None, "starts_over": False, "changed_option": None,
+         "changed_field": None, "changed_harmlessly": "threshold"},
+        {"operator": "sums", "type": "window.aggregate", "change": "kept", "subtopology": "score",
+         "subtopology_before": None, "starts_over": True, "changed_option": "window",
+         "changed_field": None, "changed_harmlessly": None},
+        {"operator": "pairs", "type": "join.interval", "change": "kept", "subtopology": "score",
+         "subtopology_before": None, "starts_over": False, "changed_option": None,
+         "changed_field": "price of left", "changed_harmlessly": None},
         {"operator": "old", "type": "detect.ewma", "change": "dropped", "subtopology": "score",
-         "subtopology_before": None}],
+         "subtopology_before": None, "starts_over": False, "changed_option": None,
+         "changed_field": None, "changed_harmlessly": None}],
     "sources": [{"name": "readings", "change": "kept", "starts": None},
                 {"name": "more", "change": "added", "starts": "earliest"}],
     "topics": [{"suffix": "extra.changelog", "change": "added"}]}
@@ -416,7 +424,11 @@ class SubmitTest(ClusterTest):
         self.assertEqual(output.splitlines(), [
             "scores: version 4", "  tasks    score: 4 tasks, with state",
             "+ tasks    extra: 1 task", "  source   readings: goes on where it is",
-            "+ source   more: starts at earliest", "  state    score (detect.zscore): kept",
+            "+ source   more: starts at earliest",
+            "  state    score (detect.zscore): kept; harmless to it: threshold changes",
+            "  state    sums (window.aggregate): STARTS OVER: window changes",
+            "  state    pairs (join.interval): CANNOT BE READ, needs another name: other fields of "
+            "rows are stored (price of left)",
             "- state    old (detect.ewma): DROPPED",
             "+ topic    <cluster>.<topology>.<generation>.extra.changelog",
             "  Version 4 of topology scores is active."])

@@ -21,6 +21,9 @@
 static const char first[] = HEAD SOURCES SCORE("score", "key: [k]") SINK("score");
 static const char tuned[] = HEAD SOURCES SCORE("score", "key: [k], threshold: 9.0") SINK("score");
 static const char renamed[] = HEAD SOURCES SCORE("other", "key: [k]") SINK("other");
+static const char unkeyed[] = HEAD
+    "  sources:\n    - {name: a, type: kafka, format: json, topic: in}\n" SCORE("score", "key: [k]")
+        SINK("score");
 static const char rekeyed[] = HEAD SOURCES SCORE("score", "key: [site]") SINK("score");
 static const char wider[] = HEAD TWO SCORE("score", "key: [k]")
     SINK("score") "    - {name: copies, type: kafka, from: b, topic: out}\n";
@@ -117,7 +120,7 @@ static void test_a_source_that_moves_is_refused(void **state)
 {
     struct compared compared;
     (void)state;
-    compare(&compared, first, rekeyed);
+    compare(&compared, first, unkeyed);
     assert_int_equal(compared.difference.sources[0].change, MR_CHANGE_MOVED);
     refused(&compared, NULL, "Source \"a\" would be read by other tasks than those of \"score\"");
     assert_int_equal(check(&compared, "a", NULL), MR_OK);
@@ -175,6 +178,140 @@ static void test_groups_that_would_mean_something_else_are_refused(void **state)
     }
 }
 
+#define OPERATORS(lines) HEAD TWO_KEYED "  operators:\n" lines
+#define TWO_KEYED SOURCES "    - {name: b, type: kafka, format: json, topic: more, key: [k]}\n"
+#define PAIRS(interval, more)                                                                      \
+    "    - {name: pairs, type: join.interval, left: a, right: b, key: [k], interval: {" interval   \
+    "}" more "}\n"
+#define JOINED(interval, more)                                                                     \
+    OPERATORS(PAIRS(interval, more ", set: {id: left.id, price: right.price}") SINK("pairs"))
+
+static const char pairs[] = JOINED("after: 10s", "");
+
+#define BEST(key, options, set)                                                                    \
+    HEAD SOURCES "  operators:\n    - {name: best, type: rank, from: a, key: [" key "], " options  \
+                 "}\n    - {name: shown, type: map, from: best, set: {x: " set                     \
+                 "}}\n" SINK("shown")
+
+static const char best[] = BEST("k", "order: [{by: price}]", "price");
+
+#define SORTED(options, set)                                                                       \
+    HEAD SOURCES "  operators:\n    - {name: order, type: sort, from: a, key: [k]" options         \
+                 "}\n    - {name: shown, type: map, from: order, set: {" set "}}\n" SINK("shown")
+
+static const char sorted[] = SORTED("", "x: price + 1");
+
+#define LAST(options)                                                                              \
+    HEAD SOURCES "  operators:\n    - {name: last, type: buffer, from: a, key: [" options          \
+                 "}\n" SINK("last")
+
+#define KNOWN(options, table, set)                                                                 \
+    HEAD SOURCES                                                                                   \
+        "    - {name: users, type: kafka, format: json, topic: users, table: true, " table         \
+        "}\n  operators:\n    - {name: known, type: join.table, from: a, table: users, "           \
+        "key: [k]" options "}\n    - {name: shown, type: map, from: known, set: {x: " set          \
+        "}}\n" SINK("shown")
+
+static const char known[] = KNOWN("", "key: [id]", "users.name");
+
+/* What is said of each change of joins, `rank`, `sort` and `buffer`; "" of a harmless one. */
+static void test_rows_that_would_mean_something_else_are_refused(void **state)
+{
+    static const struct {
+        const char *before;
+        const char *after;
+        const char *said;
+        const char *tuned;
+    } cases[] = {
+        {pairs, pairs, "", NULL},
+        {pairs, JOINED("after: 20s", ""), "\"pairs\" keeps state that depends on 'interval'", NULL},
+        {pairs, JOINED("before: 1s, after: 10s", ""), "depends on 'interval'", NULL},
+        {pairs, JOINED("after: 10s", ", kind: left"), "depends on 'kind'", NULL},
+        {pairs, JOINED("after: 10s", ", lateness: 1s"), "depends on 'lateness'", NULL},
+        {pairs, JOINED("after: 10s", ", right_key: [other]"), "depends on 'right_key'", NULL},
+        {pairs, JOINED("after: 10s", ", max_rows: 7, where: left.x > right.x"),
+         "\"pairs\" keeps rows, of which the two versions store different fields (x of left)",
+         "where, max_rows"},
+        {pairs, JOINED("after: 10s", ", max_rows: 7"), "", "max_rows"},
+        {best, BEST("k", "order: [{by: price, descending: true}]", "price"),
+         "\"best\" keeps state that depends on 'order'", NULL},
+        {best, BEST("k", "order: [{by: cost}]", "price"), "depends on 'order'", NULL},
+        {best, BEST("k", "order: [{by: price}], until: due", "price"), "depends on 'until'", NULL},
+        {best, BEST("k", "order: [{by: price}], count: 2", "price"), "depends on 'count'", NULL},
+        {best, BEST("k", "order: [{by: price}]", "cost"), "store different fields (cost)", NULL},
+        {sorted, SORTED(", max_records: 9", "x: price + 1"), "", "max_records"},
+        {sorted, SORTED("", "x: price + cost"), "store different fields (cost)", NULL},
+        {sorted, SORTED("", "w: price + 1"), "store different fields (w)", NULL},
+        {LAST("k]"), LAST("k], max_records: 5"), "", "max_records"},
+        {LAST("k]"), LAST("k], max_bytes: 4KiB"), "depends on 'max_bytes'", NULL},
+        {known, KNOWN(", kind: left", "key: [id]", "users.name"), "", "kind"},
+        {known, KNOWN("", "key: [name]", "users.name"), "depends on 'key of the table'", NULL},
+        {known, KNOWN("", "key: [id]", "users.age"), "different fields (age of", NULL},
+        {unkeyed, rekeyed, "\"score\" keeps state that depends on 'key'", NULL},
+    };
+    (void)state;
+    for (size_t index = 0; index < sizeof(cases) / sizeof(cases[0]); index++) {
+        struct compared compared;
+        compare(&compared, cases[index].before, cases[index].after);
+        const struct mr_difference_state *kept = &compared.difference.states[0];
+        if (cases[index].said[0] == '\0')
+            assert_int_equal(check(&compared, NULL, NULL), MR_OK);
+        else
+            refused(&compared, NULL, cases[index].said);
+        if (cases[index].tuned == NULL)
+            assert_null(kept->tuned);
+        else
+            assert_string_equal(kept->tuned, cases[index].tuned);
+        mr_arena_deinit(&compared.arena);
+    }
+}
+
+/* The sentences, whole, with both ways out. */
+static void test_what_may_start_over_in_place(void **state)
+{
+    static const char *const sentences[] = {
+        "Operator \"w\" keeps state that depends on 'window', which the new version changes: what "
+        "is "
+        "stored would mean something else. Leave it as it was, or let the operator start over: "
+        "--drop-state w.",
+        "Operator \"pairs\" keeps state that depends on 'kind', which the new version changes: "
+        "what "
+        "is stored would mean something else. Leave it as it was, or give it another name, under "
+        "which it starts over.",
+        "Operator \"order\" keeps rows, of which the two versions store different fields (cost): "
+        "what waits could not be read. Read the same fields behind it, or give it another name, "
+        "under which it starts over.",
+        "Operator \"last\" keeps state that depends on 'max_bytes', which the new version changes: "
+        "what is stored would mean something else. Leave it as it was, or let the operator start "
+        "over: --drop-state last.",
+        "Operator \"last\" keeps state that depends on 'key', which the new version changes: what "
+        "is stored would mean something else. Leave it as it was, or give it another name, under "
+        "which it starts over."};
+    static const struct {
+        const char *before;
+        const char *after;
+        const char *name;
+        bool in_place;
+    } cases[] = {
+        {SUM("k", "tumbling: 10s", "size: count()", ""),
+         SUM("k", "tumbling: 20s", "size: count()", ""), "w", true},
+        {pairs, JOINED("after: 10s", ", kind: left"), "pairs", false},
+        {sorted, SORTED("", "x: price + cost"), "order", false},
+        {LAST("k]"), LAST("k], max_bytes: 4KiB"), "last", true},
+        {LAST("k]"), LAST("site]"), "last", false},
+    };
+    (void)state;
+    for (size_t index = 0; index < sizeof(cases) / sizeof(cases[0]); index++) {
+        struct compared compared;
+        compare(&compared, cases[index].before, cases[index].after);
+        assert_int_equal(check(&compared, NULL, NULL), MR_INVALID);
+        assert_string_equal(compared.error.message, sentences[index]);
+        assert_int_equal(check(&compared, cases[index].name, NULL),
+                         cases[index].in_place ? MR_OK : MR_INVALID);
+        mr_arena_deinit(&compared.arena);
+    }
+}
+
 static void test_names_alone(void **state)
 {
     struct mr_arena arena;
@@ -200,6 +337,8 @@ int main(void)
         cmocka_unit_test(test_a_source_that_moves_is_refused),
         cmocka_unit_test(test_another_type_under_the_same_name_is_refused),
         cmocka_unit_test(test_groups_that_would_mean_something_else_are_refused),
+        cmocka_unit_test(test_rows_that_would_mean_something_else_are_refused),
+        cmocka_unit_test(test_what_may_start_over_in_place),
         cmocka_unit_test(test_names_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
