@@ -89,6 +89,8 @@ static void plan_definition(const struct mr_catalogue *catalogue,
     if (report->errors_count > 0)
         return;
     mr_planner_finish(&planner);
+    if (report->errors_count > 0)
+        return;
     plan->hash = mr_topology_hash(plan->name, definition->spec_node);
     *result = plan;
 }

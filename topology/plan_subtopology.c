@@ -130,6 +130,46 @@ static void mark_row_watermarks(struct mr_plan *plan, struct mr_plan_subtopology
     }
 }
 
+/* Do records of one part come to the other over repartitions? reached: by part, all false. */
+static bool reaches(const struct mr_plan *plan, uint32_t from, uint32_t to, bool *reached)
+{
+    reached[from] = true;
+    for (uint32_t i = 0; i < plan->repartitions_count; i++) {
+        const struct mr_plan_repartition *repartition = &plan->repartitions[i];
+        uint32_t next = repartition->to_subtopology;
+        if (repartition->from_subtopology != from)
+            continue;
+        if (next == to || (!reached[next] && reaches(plan, next, to, reached)))
+            return true;
+    }
+    return false;
+}
+
+/* The watermark of a task is the least over its inputs. One whose records come back to it over
+ * repartitions waits for itself: nothing that waits for event time in it or behind it would ever
+ * end. */
+static void check_circles(struct mr_planner *planner)
+{
+    const struct mr_plan *plan = planner->plan;
+    for (uint32_t i = 0; i < plan->repartitions_count; i++) {
+        const struct mr_plan_repartition *repartition = &plan->repartitions[i];
+        uint32_t from = repartition->from_subtopology;
+        uint32_t to = repartition->to_subtopology;
+        bool *reached = mr_arena_new(planner->arena, plan->subtopologies_count, sizeof(*reached));
+        if (!plan->subtopologies[from].row_watermarks ||
+            (from != to && !reaches(plan, to, from, reached)))
+            continue;
+        const struct mr_plan_node *consumer = &plan->nodes[repartition->consumer];
+        mr_report_add(
+            planner->report, MR_SEVERITY_ERROR, consumer->location,
+            "'%s' groups records of '%s' anew, and what comes of them meets records again "
+            "that were not: the task would wait for its own event time; put a key_by with "
+            "the same key in front of '%s' and of the others that it meets",
+            consumer->name, plan->nodes[repartition->producer].name, consumer->name);
+        return; /* the first says what is wrong */
+    }
+}
+
 static void check_replayable(struct mr_planner *planner)
 {
     struct mr_plan *plan = planner->plan;
@@ -178,5 +218,6 @@ void mr_planner_subtopologies(struct mr_planner *planner)
         repartition->to_subtopology = plan->nodes[repartition->consumer].subtopology;
     }
     mark_row_watermarks(plan, plan->subtopologies);
+    check_circles(planner);
     check_replayable(planner);
 }
