@@ -233,8 +233,9 @@ static void advance_tasks(struct mr_lane *lane)
 }
 
 /* Count the time in which silence is the sources' own. A process that was stopped, or a thread that
- * was held up, finds records waiting: that time does not count. Clocks that are driven move without
- * time that passes. */
+ * was held up, finds records waiting: that time does not count, and a turn of
+ * work counts as one look and not for as long as it took, since records may have come behind it.
+ * Clocks that are driven move without time that passes. */
 static void watch(struct mr_lane *lane)
 {
     uint64_t now_ms = mr_clock_monotonic_ms();
@@ -242,12 +243,11 @@ static void watch(struct mr_lane *lane)
     uint64_t cpu_ns = mr_clock_thread_cpu_ns();
     uint64_t passed_ms = now_ms - lane->looked_ms;
     uint64_t stood_ns = steady_ns - lane->looked_steady_ns;
-    bool stood = passed_ms > GAP_MS && stood_ns / 1000000 + CLOCKS_APART_MS > passed_ms &&
-                 cpu_ns - lane->looked_cpu_ns < stood_ns / 2;
-    if (lane->looked_ms == 0 || stood)
+    bool away = passed_ms > GAP_MS && stood_ns / 1000000 + CLOCKS_APART_MS > passed_ms;
+    if (lane->looked_ms == 0 || (away && cpu_ns - lane->looked_cpu_ns < stood_ns / 2))
         lane->interrupted_ms = lane->watched_ms;
     else
-        lane->watched_ms += passed_ms;
+        lane->watched_ms += away ? GAP_MS : passed_ms;
     lane->looked_ms = now_ms;
     lane->looked_steady_ns = steady_ns;
     lane->looked_cpu_ns = cpu_ns;

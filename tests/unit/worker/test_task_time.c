@@ -238,6 +238,26 @@ static void test_a_pause_is_not_silence(void **state)
     mr_lane_fixture_close(&fixture);
 }
 
+/* A turn of work that takes longer than idle_timeout is no silence either. */
+static void test_a_long_turn_of_work_is_not_silence(void **state)
+{
+    struct mr_lane_fixture fixture;
+    (void)state;
+    open_running(&fixture, TOPOLOGY("idle_timeout: 1s"));
+    write_time(&fixture, 0, 50000);
+    mr_lane_fixture_settle(&fixture);
+    while (!task_of(&fixture, false, 0)->inputs[0].at_end)
+        (void)mr_lane_step(fixture.lane, 1);
+    fixture.lane->looked_ms -= 1100; /* the last look was before 1.1 s of work */
+    fixture.lane->looked_steady_ns -= UINT64_C(1100000000);
+    fixture.lane->looked_cpu_ns -= UINT64_C(1100000000);
+    (void)mr_lane_step(fixture.lane, 1);
+    assert_false(task_of(&fixture, false, 0)->inputs[0].idle);
+    wait_for_readers(&fixture, 50001);
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
 static struct mr_log_message carry(struct mr_arena *arena, int64_t offset, uint32_t upstream,
                                    int64_t watermark_ms)
 {
@@ -287,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_a_crash_keeps_what_is_known),
         cmocka_unit_test(test_records_carry_the_watermark),
         cmocka_unit_test(test_a_pause_is_not_silence),
+        cmocka_unit_test(test_a_long_turn_of_work_is_not_silence),
         cmocka_unit_test(test_what_a_row_has_seen_is_progress),
         cmocka_unit_test(test_time_without_a_look_is_not_silence),
     };
