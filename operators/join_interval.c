@@ -66,7 +66,8 @@ static uint32_t options_fingerprint(const struct mr_options *options, uint32_t f
     return (uint32_t)mr_hash64_seeded(mr_slice_from(bytes, sizeof(bytes)), fingerprint);
 }
 
-static void init_shapes(const struct mr_options *options, struct side *side)
+static void init_shapes(const struct mr_options *options, const struct mr_plan_domain *domains,
+                        const struct mr_plan_output *only, struct side *side)
 {
     const struct mr_plan_join_side *plan = side->plan;
     bool message = plan->only.slot_map != NULL;
@@ -79,6 +80,9 @@ static void init_shapes(const struct mr_options *options, struct side *side)
         .message = message,
         .fingerprint = mr_row_fingerprint(plan->names, plan->slots_count, plan->whole, message),
     };
+    if (plan->spans_count > 0) /* then somebody reads that output: it has a domain */
+        shape.fingerprint = mr_row_fingerprint_spans(
+            shape.fingerprint, domains[only->domain].tracked_names, plan->spans_count);
     shape.fingerprint = options_fingerprint(options, shape.fingerprint);
     side->input = shape;
     side->main = shape;
@@ -129,7 +133,8 @@ static enum mr_status join_open(void *self, const struct mr_operator_open *open,
         side->in_main = kind == KIND_OUTER || (kind == KIND_LEFT && index == LEFT);
         side->in_only = side->plan->only.slot_map != NULL;
         side->late_is_read = side->plan->late.slot_map != NULL;
-        init_shapes(options, side);
+        init_shapes(options, open->plan->domains, &open->node->outputs[OUTPUT_LEFT_ONLY + index],
+                    side);
     }
     return mr_join_rows_open(&join->rows, open->state, open->node->name, 0, error);
 }

@@ -22,7 +22,7 @@ static uint32_t sorted_slots(const struct mr_plan_domain *domain, const uint32_t
     return count;
 }
 
-void mr_kept_row_open(struct mr_kept_row *kept, const struct mr_operator_open *open)
+void mr_kept_row_open(struct mr_kept_row *kept, const struct mr_operator_open *open, bool message)
 {
     const struct mr_plan_input *input = &open->node->inputs[0];
     const struct mr_plan_domain *domain = &open->plan->domains[open->node->outputs[0].domain];
@@ -50,8 +50,11 @@ void mr_kept_row_open(struct mr_kept_row *kept, const struct mr_operator_open *o
         .spans = output_spans,
         .spans_count = spans_count,
         .whole = true,
-        .fingerprint = mr_row_fingerprint(names, slots_count, true, false),
+        .message = message,
+        .fingerprint = mr_row_fingerprint(names, slots_count, true, message),
     };
+    kept->output.fingerprint =
+        mr_row_fingerprint_spans(kept->output.fingerprint, domain->tracked_names, spans_count);
     kept->input = kept->output;
     kept->input.slots = input_slots;
     kept->input.spans = input_spans;
@@ -86,10 +89,12 @@ enum mr_status mr_kept_row_append(const struct mr_kept_row *kept, struct mr_slic
         mr_error_context(error, "rows that '%s' keeps", kept->node->name);
         return status;
     }
-    output->offsets[row] = -1;
-    output->timestamps_ms[row] = output->event_times_ms[row];
-    output->message_keys[row] = (struct mr_slice){0};
-    output->key_nulls[row] = true;
+    if (!kept->output.message) {
+        output->offsets[row] = -1;
+        output->timestamps_ms[row] = output->event_times_ms[row];
+        output->message_keys[row] = (struct mr_slice){0};
+        output->key_nulls[row] = true;
+    }
     output->rows_count++;
     return MR_OK;
 }

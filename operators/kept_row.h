@@ -3,7 +3,8 @@
  * Why: the plan says which columns of the output are read behind it (MR_TYPE_DERIVED_ROWS); those
  * and the payload are all that is kept. What is stored does not depend
  * on the order in which the plan numbers columns: they are written by name.
- * Rows that come back have no message key, offset or headers; the message's time is the event time.
+ * Rows that come back have no headers and, unless the operator asks for them, no message key and
+ * offset; the message's time is then the event time.
  * Threads: those of the operator. */
 #ifndef MR_OPERATORS_KEPT_ROW_H
 #define MR_OPERATORS_KEPT_ROW_H
@@ -18,8 +19,9 @@ struct mr_kept_row {
     uint32_t *memory; /* of both shapes' lists */
 };
 
-/* Of the node's input 0 and its main output. */
-void mr_kept_row_open(struct mr_kept_row *kept, const struct mr_operator_open *open);
+/* Of the node's input 0 and its main output. message: the message's key, offset and time are kept
+ * too, for operators whose records pass on as they came. */
+void mr_kept_row_open(struct mr_kept_row *kept, const struct mr_operator_open *open, bool message);
 void mr_kept_row_close(struct mr_kept_row *kept); /* also of a zeroed one */
 
 /* The row's bytes, in arena. MR_LIMIT: it is too large to be kept; error is a sentence for it. */

@@ -97,7 +97,7 @@ static enum mr_status rank_open(void *self, const struct mr_operator_open *open,
         rank->programs[index] = mr_options_program(&orders->objects[index], "by");
         rank->order.descending[index] = mr_options_boolean(&orders->objects[index], "descending");
     }
-    mr_kept_row_open(&rank->kept, open);
+    mr_kept_row_open(&rank->kept, open, false);
     return open_table(rank, open, error);
 }
 

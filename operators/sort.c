@@ -1,8 +1,8 @@
 /* operators/sort.c — sort: records in the order of their event times.
  * Design: a record waits in a timed table, due at its event time, until the watermark has passed
  * it; then all that are due leave, the earliest first, of one time in the order in which they came.
- * That is the order of all records of the task and so of each key's. Rows are kept as record/row.h
- * writes them, so that they leave in a row space of their own. When more than `max_records` wait
+ * That is the order of all records of the task and so of each key's. Rows are kept as kept_row.h
+ * says, so that they leave in a row space of their own. When more than `max_records` wait
  * the earliest leaves before its time. What comes behind it with an earlier time is late, as is
  * what comes behind the watermark: the output is in order in any case. Whether a record pushes
  * another one out does not depend on how records are cut into batches: those whose time has come by
@@ -22,10 +22,9 @@
 #include "base/assert.h"
 #include "base/endian.h"
 #include "base/hash.h"
-#include "base/memory.h"
 #include "operators/estimate.h"
+#include "operators/kept_row.h"
 #include "operators/registry.h"
-#include "record/row.h"
 
 enum {
     SORT_VERSION = 1,
@@ -63,10 +62,7 @@ struct sort {
     struct mr_table *keys;
     struct mr_table *task;
     int64_t records_max;
-    struct mr_row_shape written; /* the input's cells */
-    struct mr_row_shape read;    /* the same in the main output's domain */
-    uint32_t *slots;             /* of both shapes */
-    const char **names;
+    struct mr_kept_row kept;
 };
 
 /* ---- Stored objects ---- */
@@ -186,63 +182,20 @@ static enum mr_status open_tables(struct sort *sort, const struct mr_operator_op
     return status != MR_OK ? status : mr_table_open(open->state, &task, &sort->task, error);
 }
 
-/* All cells of the main output's rows that come from the input, by name: what is stored does not
- * depend on the order in which the plan numbers them. */
-static void open_shapes(struct sort *sort, const struct mr_plan *plan)
-{
-    const struct mr_plan_input *input = &sort->node->inputs[0];
-    const struct mr_plan_domain *domain = &plan->domains[sort->node->outputs[0].domain];
-    uint32_t slots_count = domain->shape.slots_count;
-    uint32_t spans_count = domain->shape.spans_count;
-    uint32_t *written = mr_memory_new(2 * (size_t)slots_count + spans_count + 1, sizeof(*written));
-    uint32_t *read = written + slots_count;
-    uint32_t *spans = read + slots_count;
-    uint32_t count = 0;
-    sort->slots = written;
-    sort->names = mr_memory_new(slots_count + 1, sizeof(*sort->names));
-    for (uint32_t slot = 0; slot < slots_count; slot++) {
-        const char *name = domain->slot_names[slot];
-        if (name == NULL || input->slot_map[slot] == MR_SLOT_NONE)
-            continue;
-        uint32_t at = count++;
-        for (; at > 0 && strcmp(sort->names[at - 1], name) > 0; at--) {
-            sort->names[at] = sort->names[at - 1];
-            written[at] = written[at - 1];
-            read[at] = read[at - 1];
-        }
-        sort->names[at] = name;
-        written[at] = input->slot_map[slot];
-        read[at] = slot;
-    }
-    for (uint32_t span = 0; span < spans_count; span++)
-        spans[span] = span;
-    sort->written = (struct mr_row_shape){.slots = written,
-                                          .slots_count = count,
-                                          .spans = input->span_map,
-                                          .spans_count = spans_count,
-                                          .whole = true,
-                                          .message = true};
-    sort->written.fingerprint = mr_row_fingerprint(sort->names, count, true, true);
-    sort->read = sort->written;
-    sort->read.slots = read;
-    sort->read.spans = spans;
-}
-
 static enum mr_status sort_open(void *self, const struct mr_operator_open *open,
                                 struct mr_error *error)
 {
     struct sort *sort = self;
     sort->node = open->node;
     sort->records_max = mr_options_integer(&open->node->options, "max_records");
-    open_shapes(sort, open->plan);
+    mr_kept_row_open(&sort->kept, open, true);
     return open_tables(sort, open, error);
 }
 
 static void sort_close(void *self)
 {
     struct sort *sort = self;
-    mr_memory_free(sort->slots);
-    mr_memory_free(sort->names);
+    mr_kept_row_close(&sort->kept);
 }
 
 /* ---- Rows out ---- */
@@ -330,12 +283,12 @@ static enum mr_status leave(struct sort *sort, struct leaving *leaving, int64_t 
         leaving->batch =
             mr_operator_batch_new(leaving->context, 0, leaving->cause, MR_LIMIT_BATCH_ROWS);
     struct mr_batch *batch = leaving->batch;
-    status = mr_row_read(&sort->read, row, batch, batch->rows_count, error);
+    status = mr_kept_row_append(&sort->kept, row, batch, error);
     if (status != MR_OK)
         return status;
-    *time_ms = batch->event_times_ms[batch->rows_count];
+    *time_ms = batch->event_times_ms[batch->rows_count - 1];
     status = count_left(sort, group, error);
-    if (++batch->rows_count == batch->rows_capacity)
+    if (batch->rows_count == batch->rows_capacity)
         leaving_emit(leaving);
     return status;
 }
@@ -403,7 +356,7 @@ static enum mr_status keep(struct sort *sort, struct mr_operator_context *contex
     mr_put_u32le(bytes, (uint32_t)key.size);
     if (key.size > 0)
         memcpy(bytes + KEY_HEAD_BYTES, key.data, key.size);
-    mr_row_write(&sort->written, batch, row, bytes + KEY_HEAD_BYTES + key.size);
+    mr_row_write(&sort->kept.input, batch, row, bytes + KEY_HEAD_BYTES + key.size);
     uint8_t place[SEQUENCE_BYTES];
     mr_put_u64be(place, sequence);
     struct mr_slice place_key = mr_slice_from(place, sizeof(place));
@@ -431,7 +384,7 @@ static enum mr_status take_row(struct sort *sort, struct leaving *leaving, struc
     *late = event_time_ms < watermark_ms || event_time_ms < task->released_ms;
     if (*late)
         return MR_OK;
-    enum mr_status status = mr_row_size(&sort->written, batch, row, &size, error);
+    enum mr_status status = mr_row_size(&sort->kept.input, batch, row, &size, error);
     if (status == MR_LIMIT) {
         mr_operator_row_error(leaving->context, batch, row, "%s", error->message);
         return MR_OK;

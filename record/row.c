@@ -25,6 +25,14 @@ uint32_t mr_row_fingerprint(const char *const *names, uint32_t names_count, bool
     return (uint32_t)(hash ^ hash >> 32);
 }
 
+uint32_t mr_row_fingerprint_spans(uint32_t fingerprint, const char *const *names,
+                                  uint32_t names_count)
+{
+    for (uint32_t index = 0; index < names_count; index++)
+        fingerprint = (uint32_t)mr_hash64_seeded(mr_slice_text(names[index]), fingerprint);
+    return fingerprint;
+}
+
 /* ---- Integers ---- */
 
 static size_t varint_size(uint64_t value)

@@ -3,9 +3,9 @@
  * read later, so only those are kept, by position; names are not stored.
  * Model: a shape lists what is kept. Writer and reader may number the same cells differently (the
  * input's domain, the output's domain): each has its own shape, with the same counts, `whole`,
- * `message` and fingerprint. The fingerprint is a hash of the cells' names: bytes that another set
- * of cells was written with are refused, never read as something else.
- * Layout, integers little-endian, sizes and spans LEB128, signed ones zigzag:
+ * `message` and fingerprint. The fingerprint is a hash of the names of cells and spans: bytes that
+ * another set of them was written with are refused, never read as something else. Layout, integers
+ * little-endian, sizes and spans LEB128, signed ones zigzag:
  *
  *   0       0x10 + flags: 1 the payload is null, 2 there is no message key
  *   1..4    fingerprint
@@ -45,6 +45,9 @@ struct mr_row_shape {
 /* The fingerprint of a shape whose slots have these names. */
 uint32_t mr_row_fingerprint(const char *const *names, uint32_t names_count, bool whole,
                             bool message);
+/* The same with the members whose spans are kept, in the order of `spans`; count 0: unchanged. */
+uint32_t mr_row_fingerprint_spans(uint32_t fingerprint, const char *const *names,
+                                  uint32_t names_count);
 
 /* Bytes that mr_row_write writes of this row. Errors: MR_LIMIT, recovery NONE: the row is too large
  * or nested too deep; error is then a sentence for the row, with what to do about it. */

@@ -69,7 +69,7 @@ def test_a_reset_with_an_owner_that_sleeps_through_it(halves):
 
 
 REPARTITIONED = """  operators:
-    - name: score
+    - name: placed
       type: detect.zscore
       from: readings
       key: [site]
@@ -77,8 +77,9 @@ REPARTITIONED = """  operators:
 
 
 def test_an_upgrade_that_inserts_a_repartition_with_a_sleeping_owner(halves):
-    """The state's key changes: refused until the state is named to be dropped; then the old plan
-    ends for good before the new one begins, whoever wakes up."""
+    """An operator with another key and name takes the place of one with state: refused until that
+    state is named to be dropped; then the old plan ends for good before the new one begins, whoever
+    wakes up."""
     scene = halves
     sleeper = scene.cluster.workers["w0"]
     sleeper.pause()
@@ -89,7 +90,7 @@ def test_an_upgrade_that_inserts_a_repartition_with_a_sleeping_owner(halves):
       type: detect.zscore
       from: readings
       key: [sensor]
-""", REPARTITIONED)
+""", REPARTITIONED).replace("from: score", "from: placed")
     path.write_text(text)
     with pytest.raises(Refused) as refused:
         scene.cluster.submit(path)

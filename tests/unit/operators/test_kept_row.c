@@ -16,6 +16,7 @@ enum { SLOTS = 3, SPANS = 1 };
 static const uint32_t slot_map[SLOTS] = {2, MR_SLOT_NONE, 0};
 static const uint32_t span_map[SPANS] = {1};
 static const char *const slot_names[SLOTS] = {"z", NULL, "a"};
+static const char *const tracked_names[SPANS] = {"m"};
 static const struct mr_plan_input input = {.slot_map = slot_map, .span_map = span_map};
 static const struct mr_plan_output output = {.domain = 0};
 static const struct mr_plan_node node = {
@@ -23,7 +24,8 @@ static const struct mr_plan_node node = {
 
 static struct mr_arena arena;
 static struct mr_plan_domain domain = {.shape = {.slots_count = SLOTS, .spans_count = SPANS},
-                                       .slot_names = slot_names};
+                                       .slot_names = slot_names,
+                                       .tracked_names = tracked_names};
 static struct mr_plan plan = {.domains = &domain, .domains_count = 1};
 
 static struct mr_batch given;
@@ -43,14 +45,14 @@ static void make_given(void)
     mr_batch_span(&given, 1)[0] = (struct mr_span){1, 5, 1};
 }
 
-static struct mr_batch come_back(struct mr_kept_row *kept)
+static struct mr_batch come_back(struct mr_kept_row *kept, bool message)
 {
     struct mr_operator_open open = {.plan = &plan, .node = &node};
     struct mr_error error;
     struct mr_slice bytes;
     struct mr_batch back;
     *kept = (struct mr_kept_row){0};
-    mr_kept_row_open(kept, &open);
+    mr_kept_row_open(kept, &open, message);
     assert_int_equal(mr_kept_row_write(kept, &given, 0, &arena, &bytes, &error), MR_OK);
     mr_batch_init(&back, &arena, domain.shape, 2);
     assert_int_equal(mr_kept_row_append(kept, bytes, &back, &error), MR_OK);
@@ -62,7 +64,7 @@ static void cells_and_payload_come_back(void **state)
     MR_UNUSED(state);
     struct mr_kept_row kept;
     make_given();
-    struct mr_batch back = come_back(&kept);
+    struct mr_batch back = come_back(&kept, false);
     assert_int_equal(back.rows_count, 1);
     assert_int_equal(mr_batch_column(&back, 0)[0].integer, -5);
     assert_int_equal(mr_batch_column(&back, 1)[0].kind, MR_KIND_ABSENT);
@@ -81,7 +83,7 @@ static void other_cells_are_refused(void **state)
     MR_UNUSED(state);
     struct mr_kept_row kept;
     make_given();
-    come_back(&kept);
+    come_back(&kept, false);
     struct mr_error error;
     struct mr_slice bytes;
     assert_int_equal(mr_kept_row_write(&kept, &given, 0, &arena, &bytes, &error), MR_OK);
@@ -91,6 +93,36 @@ static void other_cells_are_refused(void **state)
     assert_int_equal(mr_kept_row_append(&kept, bytes, &back, &error), MR_VERSION);
     assert_non_null(strstr(error.message, "'op'"));
     assert_int_equal(back.rows_count, 0);
+    mr_kept_row_close(&kept);
+}
+
+static void the_message_comes_back_when_it_is_asked_for(void **state)
+{
+    MR_UNUSED(state);
+    struct mr_kept_row kept;
+    make_given();
+    struct mr_batch back = come_back(&kept, true);
+    assert_int_equal(back.offsets[0], 7);
+    assert_int_equal(back.timestamps_ms[0], 99);
+    assert_memory_equal(back.message_keys[0].data, "key", 3);
+    assert_false(back.key_nulls[0]);
+    mr_kept_row_close(&kept);
+}
+
+/* A span counts for the member that it was kept of. */
+static void other_members_have_another_fingerprint(void **state)
+{
+    static const char *const others[SPANS] = {"other"};
+    MR_UNUSED(state);
+    struct mr_kept_row kept;
+    make_given();
+    come_back(&kept, false);
+    uint32_t fingerprint = kept.output.fingerprint;
+    mr_kept_row_close(&kept);
+    domain.tracked_names = others;
+    come_back(&kept, false);
+    domain.tracked_names = tracked_names;
+    assert_int_not_equal(kept.output.fingerprint, fingerprint);
     mr_kept_row_close(&kept);
 }
 
@@ -113,6 +145,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cells_and_payload_come_back),
         cmocka_unit_test(other_cells_are_refused),
+        cmocka_unit_test(the_message_comes_back_when_it_is_asked_for),
+        cmocka_unit_test(other_members_have_another_fingerprint),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -337,6 +337,10 @@ static void fingerprints_tell_shapes_apart(void **state)
     assert_int_not_equal(first, mr_row_fingerprint(names + 1, 2, false, false));
     assert_int_not_equal(first, mr_row_fingerprint(names, 2, true, false));
     assert_int_not_equal(first, mr_row_fingerprint(names, 2, false, true));
+    assert_int_equal(first, mr_row_fingerprint_spans(first, NULL, 0));
+    assert_int_not_equal(first, mr_row_fingerprint_spans(first, names, 1));
+    assert_int_not_equal(mr_row_fingerprint_spans(first, names + 1, 1),
+                         mr_row_fingerprint_spans(first, names, 1));
 }
 
 int main(void)
