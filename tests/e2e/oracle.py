@@ -104,7 +104,7 @@ def check_partition(kafka, source, sink, partition):
 def read_progress(value):
     """epoch, incarnation, sequence, {(topic, partition): next offset} of worker/progress.h."""
     version, epoch, incarnation, sequence, _ = struct.unpack("<BQQQq", value[:33])
-    assert version == 1
+    assert version == 2
     count, = struct.unpack("<H", value[33:35])
     at, offsets = 35, {}
     for _ in range(count):
@@ -114,7 +114,10 @@ def read_progress(value):
         partition, size = struct.unpack("<iH", value[at:at + 6])
         at += 6 + size
         offsets[topic, partition], = struct.unpack("<q", value[at:at + 8])
-        at += 17
+        size, = struct.unpack("<H", value[at + 25:at + 27])  # of the name of who writes it
+        at += 27 + size
+        upstreams, = struct.unpack("<I", value[at:at + 4])
+        at += 4 + 9 * upstreams
     return epoch, incarnation, sequence, offsets
 
 
