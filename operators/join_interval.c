@@ -111,6 +111,22 @@ static struct mr_operator_reach join_reach(const struct mr_plan_node *node)
     };
 }
 
+/* Rows of a side that nobody is told of leave by whole pages. A page's times are a part of the time
+ * that its rows are kept, so that they do not stay much longer. */
+static enum mr_status open_rows(struct join *join, const struct mr_operator_open *open,
+                                struct mr_error *error)
+{
+    enum { PAGES_OF_A_STAY = 8, WIDTH_MIN_MS = 1000 };
+    struct mr_join_rows_spec spec = {0};
+    for (uint32_t index = 0; index < MR_JOIN_SIDES; index++) {
+        const struct side *side = &join->sides[index];
+        int64_t width_ms = (side->after_ms + join->lateness_ms) / PAGES_OF_A_STAY;
+        spec.width_ms[index] = width_ms < WIDTH_MIN_MS ? WIDTH_MIN_MS : width_ms;
+        spec.quiet[index] = !side->in_main && !side->in_only;
+    }
+    return mr_join_rows_open(&join->rows, open->state, open->node->name, &spec, error);
+}
+
 static enum mr_status join_open(void *self, const struct mr_operator_open *open,
                                 struct mr_error *error)
 {
@@ -136,7 +152,7 @@ static enum mr_status join_open(void *self, const struct mr_operator_open *open,
         init_shapes(options, open->plan->domains, &open->node->outputs[OUTPUT_LEFT_ONLY + index],
                     side);
     }
-    return mr_join_rows_open(&join->rows, open->state, open->node->name, 0, error);
+    return open_rows(join, open, error);
 }
 
 /* ---- Times ---- */
@@ -604,10 +620,11 @@ static enum mr_status join_describe(const struct mr_state_object *object, struct
 
 static void join_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
 {
-    enum { ROW_KEY_BYTES = MR_JOIN_FRAME_BYTES, REMOVED_BYTES = 128 };
+    enum { REMOVED_BYTES = 128 };
     struct mr_state_estimate row = {0};
     MR_UNUSED(options);
-    mr_estimate_object(MR_JOIN_ROWS_BYTES_MAX + 16, MR_JOIN_ROWS_BYTES_MAX + ROW_KEY_BYTES, &row);
+    mr_estimate_object(MR_JOIN_PAGE_LARGE + 8,
+                       MR_JOIN_PAGE_FRAME + MR_JOIN_PAGE_LARGE + MR_JOIN_FRAME_BYTES, &row);
     mr_estimate_object(sizeof(uint64_t) * 2 * MR_JOIN_SIDES * (MR_JOIN_LISTED_MAX + 1),
                        MR_JOIN_KEYS_BYTES_MAX, estimate);
     estimate->object_bytes += row.object_bytes;

@@ -46,7 +46,10 @@ static enum mr_status table_open(void *self, const struct mr_operator_open *open
     int64_t keys_max = mr_option_specs_find(open->node->options.specs, "max_keys") < 0
                            ? 0
                            : mr_options_integer(&open->node->options, "max_keys");
-    return mr_join_rows_open(&join->rows, open->state, open->node->name, keys_max, error);
+    enum { WIDTH_MS = 3600 * 1000 }; /* versions of a key come seldom */
+    struct mr_join_rows_spec spec = {
+        .keys_max = keys_max, .small_pages = true, .width_ms = {WIDTH_MS, WIDTH_MS}};
+    return mr_join_rows_open(&join->rows, open->state, open->node->name, &spec, error);
 }
 
 /* ---- The table's rows ---- */
@@ -263,8 +266,8 @@ static void table_estimate(const struct mr_options *options, struct mr_state_est
     enum { REMOVED_BYTES = 128 };
     struct mr_state_estimate row = {0};
     MR_UNUSED(options);
-    mr_estimate_object(MR_JOIN_ROWS_BYTES_MAX + 16, MR_JOIN_ROWS_BYTES_MAX + MR_JOIN_FRAME_BYTES,
-                       &row);
+    mr_estimate_object(MR_JOIN_PAGE_SMALL + 8,
+                       MR_JOIN_PAGE_FRAME + MR_JOIN_PAGE_SMALL + MR_JOIN_FRAME_BYTES, &row);
     mr_estimate_object(sizeof(uint64_t) * 2 * MR_JOIN_SIDES * (MR_JOIN_LISTED_MAX + 1),
                        MR_JOIN_KEYS_BYTES_MAX, estimate);
     estimate->object_bytes += row.object_bytes;

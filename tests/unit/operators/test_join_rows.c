@@ -185,7 +185,9 @@ static void rows_are_those_of_a_list(void **state)
         mr_random_init(&random, seed, 0);
         rows = (struct mr_join_rows){0};
         model_count = 0;
-        must(mr_join_rows_open(&rows, fixture.state, "join", 0, &error), &error);
+        struct mr_join_rows_spec spec = {.small_pages = seed % 3 == 0,
+                                         .width_ms = {1 + (int64_t)seed * 4, 7}};
+        must(mr_join_rows_open(&rows, fixture.state, "join", &spec, &error), &error);
         assert_int_equal(fixture_restore(&fixture), 0);
         for (uint32_t step = 0; step < STEPS; step++) {
             uint64_t what = mr_random_below(&random, 100);
@@ -209,22 +211,89 @@ static void rows_are_those_of_a_list(void **state)
     }
 }
 
+static void add_at(uint32_t side, int64_t time_ms)
+{
+    struct mr_error error;
+    struct mr_join_row row = {.side = side,
+                              .key = key_of(1),
+                              .time_ms = time_ms,
+                              .bytes = mr_slice_from(bytes, sizeof(bytes))};
+    must(mr_join_rows_add(&rows, &row, mr_hash64(row.key), time_ms + 5, &error), &error);
+}
+
+static uint32_t count_of(uint32_t side)
+{
+    struct mr_error error;
+    uint32_t count = 0;
+    must(mr_join_rows_count(&rows, key_of(1), mr_hash64(key_of(1)), side, &count, &error), &error);
+    return count;
+}
+
+/* Of a quiet side whole pages leave, when their last row is due; and pages are looked for where
+ * their width says, so that rows of another width are refused. */
+static void quiet_sides_are_not_told(void **state)
+{
+    MR_UNUSED(state);
+    struct state_fixture fixture;
+    struct mr_arena arena;
+    struct mr_error error;
+    struct mr_join_rows_spec spec = {.width_ms = {10, 10}, .quiet = {true, false}};
+    struct mr_join_row row;
+    bool any;
+    fixture_init(&fixture, &mr_store_memory, 1 << 20);
+    fixture_open(&fixture);
+    mr_arena_init(&arena, 1 << 16);
+    rows = (struct mr_join_rows){0};
+    must(mr_join_rows_open(&rows, fixture.state, "join", &spec, &error), &error);
+    assert_int_equal(fixture_restore(&fixture), 0);
+    for (int64_t time_ms = 0; time_ms < 30; time_ms++)
+        add_at(0, time_ms);
+    add_at(1, 29);
+    must(mr_join_rows_due(&rows, 33, &arena, &row, &any, &error), &error);
+    assert_false(any);
+    assert_true(count_of(0) > 0 && count_of(0) <= 10);
+    must(mr_join_rows_due(&rows, 34, &arena, &row, &any, &error), &error);
+    assert_true(any && row.side == 1 && row.time_ms == 29);
+    assert_int_equal(row.bytes.size, sizeof(bytes));
+    assert_int_equal(count_of(0), 0);
+    assert_int_equal(count_of(1), 1);
+    must(mr_join_rows_settle(&rows, &error), &error);
+    fixture_commit(&fixture);
+    fixture_close(&fixture);
+    fixture_open(&fixture);
+    spec.width_ms[1] = 11;
+    rows = (struct mr_join_rows){0};
+    must(mr_join_rows_open(&rows, fixture.state, "join", &spec, &error), &error);
+    fixture_restore(&fixture);
+    assert_int_equal(mr_join_rows_due(&rows, 34, &arena, &row, &any, &error), MR_VERSION);
+    assert_non_null(strstr(error.message, "kept for other options"));
+    mr_arena_deinit(&arena);
+    fixture_close(&fixture);
+    fixture_deinit(&fixture);
+}
+
 static void odd_bytes_are_refused(void **state)
 {
     MR_UNUSED(state);
     uint32_t counts[MR_JOIN_SIDES];
-    static const uint8_t stored[8 + 16] = {1};
-    assert_true(mr_join_rows_counts(1, mr_slice_from(stored, 24), counts));
-    assert_int_equal(counts[0], 1);
-    assert_false(mr_join_rows_counts(1, mr_slice_from(stored, 23), counts));
-    assert_false(mr_join_rows_counts(1, mr_slice_from(stored, 8), counts));
-    assert_false(mr_join_rows_counts(2, mr_slice_from(stored, 24), counts));
+    static const uint8_t stored[18 + 16] = {3, 0, 0, 0, 1, 0, 0, 0, 1};
+    static const uint8_t more_listed[18 + 32] = {3, 0, 0, 0, 1, 0, 0, 0, 2};
+    static const uint8_t more_pages[18 + 16] = {3, 0, 0, 0, 4, 0, 0, 0, 1};
+    assert_true(mr_join_rows_counts(1, mr_slice_from(stored, 34), counts));
+    assert_int_equal(counts[0], 3);
+    assert_int_equal(counts[1], 0);
+    assert_false(mr_join_rows_counts(1, mr_slice_from(stored, 33), counts));
+    assert_false(mr_join_rows_counts(1, mr_slice_from(stored, 18), counts));
+    assert_false(mr_join_rows_counts(2, mr_slice_from(stored, 34), counts));
+    assert_false(mr_join_rows_counts(1, mr_slice_from(more_listed, 50), counts));
+    assert_false(mr_join_rows_counts(1, mr_slice_from(more_pages, 34), counts));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_those_of_a_list),
+        cmocka_unit_test(quiet_sides_are_not_told),
         cmocka_unit_test(odd_bytes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
