@@ -13,20 +13,31 @@ enum { BATCH = 4096, ROUNDS = 300, KEY_BYTES = 24 };
 struct measured {
     const char *options;
     uint32_t keys_count;
+    int64_t warm_rounds; /* more than ROUNDS: until the longest window is full */
 };
 
+/* One record per ms and key 1: windows are dense. */
+#define AGGREGATES "aggregates: {rows: count(), total: sum(value), low: min(value)}"
+
 static const struct measured measured[] = {
-    {"type: filter, from: in, where: 'value > 25.0'", 1},
-    {"type: map, from: in, set: {twice: 'value * 2.0'}", 1},
-    {"type: deduplicate, from: in, key: [k], within: 10ms", 10000},
-    {"type: detect.threshold, from: in, field: value, above: 99.9", 1},
-    {"type: detect.zscore, from: in, key: [k], field: value", 100},
-    {"type: detect.zscore, from: in, key: [k], field: value", 10000},
-    {"type: detect.zscore, from: in, key: [k], field: value, decay: 0.01", 10000},
-    {"type: detect.zscore, from: in, key: [k], field: value, window: {count: 100}", 1000},
-    {"type: detect.ewma, from: in, key: [k], field: value", 10000},
-    {"type: detect.robust_z, from: in, key: [k], field: value, window: {count: 100}", 1000},
-    {"type: detect.robust_z, from: in, key: [k], field: value", 1000},
+    {"type: filter, from: in, where: 'value > 25.0'", 1, ROUNDS},
+    {"type: map, from: in, set: {twice: 'value * 2.0'}", 1, ROUNDS},
+    {"type: deduplicate, from: in, key: [k], within: 10ms", 10000, ROUNDS},
+    {"type: detect.threshold, from: in, field: value, above: 99.9", 1, ROUNDS},
+    {"type: detect.zscore, from: in, key: [k], field: value", 100, ROUNDS},
+    {"type: detect.zscore, from: in, key: [k], field: value", 10000, ROUNDS},
+    {"type: detect.zscore, from: in, key: [k], field: value, decay: 0.01", 10000, ROUNDS},
+    {"type: detect.zscore, from: in, key: [k], field: value, window: {count: 100}", 1000, ROUNDS},
+    {"type: detect.ewma, from: in, key: [k], field: value", 10000, ROUNDS},
+    {"type: detect.robust_z, from: in, key: [k], field: value, window: {count: 100}", 1000, ROUNDS},
+    {"type: detect.robust_z, from: in, key: [k], field: value", 1000, ROUNDS},
+    {"type: window.aggregate, from: in, key: [k], window: {tumbling: 1h}, " AGGREGATES, 1, 1200},
+    {"type: window.aggregate, from: in, key: [k], window: {hopping: 10s, every: 2s}, " AGGREGATES,
+     1, 1200},
+    {"type: window.aggregate, from: in, key: [k], window: {hopping: 1m, every: 1s}, " AGGREGATES, 1,
+     1200},
+    {"type: window.aggregate, from: in, key: [k], window: {hopping: 1h, every: 1s}, " AGGREGATES, 1,
+     1200},
 };
 
 static int compare(const void *left, const void *right)
@@ -48,20 +59,23 @@ static void measure(const struct measured *given)
                  "    - {name: out2, type: memory, from: in2}\n",
                  "op");
     harness.quiet = true;
+    harness.row_watermarks = true;
     char(*keys)[KEY_BYTES] = mr_memory_new(given->keys_count, KEY_BYTES);
     for (uint32_t key = 0; key < given->keys_count; key++)
         snprintf(keys[key], KEY_BYTES, "sensor-%05u", key);
     struct mr_random random;
     mr_random_init(&random, 1, 0);
-    for (int64_t round = 0; round < 2 * ROUNDS; round++) {
+    for (int64_t round = 0; round < given->warm_rounds + ROUNDS; round++) {
         for (int64_t row = 0; row < BATCH; row++)
             rows[row] =
                 harness_row(round * BATCH + row, keys[mr_random_below(&random, given->keys_count)],
                             mr_value_double(100 * mr_random_double(&random)));
+        for (int64_t row = 0; row < BATCH; row++)
+            rows[row].watermark_ms = rows[row].event_time_ms - 1;
         uint64_t before_ns = harness.process_cpu_ns;
         harness_feed(&harness, 0, rows, BATCH);
-        if (round >= ROUNDS)
-            times_ns[round - ROUNDS] = harness.process_cpu_ns - before_ns;
+        if (round >= given->warm_rounds)
+            times_ns[round - given->warm_rounds] = harness.process_cpu_ns - before_ns;
         if (round % 12 == 11)
             harness_commit(&harness);
     }

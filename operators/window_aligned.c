@@ -5,7 +5,7 @@
  * order of (due time, key), so that results leave in the order of (window end, key). A row never
  * changes a window that is closed: rows are judged by the time up to which groups were closed, and
  * that is moved on before a row whose watermark is further. */
-#include "operators/window_ring.h"
+#include "operators/window_totals.h"
 
 #include <string.h>
 
@@ -31,33 +31,46 @@ static enum mr_status emit_pane(struct mr_windowing *windowing, struct mr_operat
                                 struct mr_slice key, int64_t number,
                                 const struct mr_aggregate_span *span, struct mr_error *error)
 {
-    struct mr_window_pane_key pane_key = mr_window_pane_key(&windowing->scratch, key, number);
-    void *object = NULL;
-    enum mr_status status =
-        mr_table_find(windowing->panes, pane_key.full, pane_key.hash, &object, error);
-    if (status != MR_OK)
-        return status == MR_NOT_FOUND ? MR_OK : status; /* forgotten: state.max_keys */
-    struct mr_window_pane *pane = object;
+    struct mr_window_pane *pane;
+    enum mr_status status = mr_window_pane_find(windowing, key, number, &pane, error);
+    if (status != MR_OK || pane == NULL)
+        return status;
     struct mr_aggregate_place place = mr_window_pane_place(windowing, pane);
     return mr_windowing_result(windowing, context, key, span, pane->cell, &place, error);
 }
 
 /* The cell of one pane, merged into windowing->merged. */
-static enum mr_status merge_pane(struct mr_windowing *windowing, struct mr_arena *arena,
-                                 struct mr_slice key, int64_t number, const uint8_t *cell,
-                                 struct mr_error *error)
+static enum mr_status merge_pane(struct mr_windowing *windowing, struct mr_slice key,
+                                 int64_t number, const uint8_t *cell, struct mr_error *error)
 {
     if (cell != NULL)
         return mr_aggregate_set_merge(&windowing->set, windowing->merged, cell, NULL, error);
-    struct mr_window_pane_key pane_key = mr_window_pane_key(arena, key, number);
-    void *object = NULL;
-    enum mr_status status =
-        mr_table_find(windowing->panes, pane_key.full, pane_key.hash, &object, error);
-    if (status != MR_OK)
-        return status == MR_NOT_FOUND ? MR_OK : status; /* forgotten: state.max_keys */
-    struct mr_window_pane *pane = object;
+    struct mr_window_pane *pane;
+    enum mr_status status = mr_window_pane_find(windowing, key, number, &pane, error);
+    if (status != MR_OK || pane == NULL)
+        return status;
     struct mr_aggregate_place place = mr_window_pane_place(windowing, pane);
     return mr_aggregate_set_merge(&windowing->set, windowing->merged, pane->cell, &place, error);
+}
+
+/* The panes from `pane` up to before `end`, merged into windowing->merged. Objects of panes take
+ * the ring's place: it is a copy, unless cells lie in it. */
+static enum mr_status merge_panes(struct mr_windowing *windowing, struct mr_window_ring *ring,
+                                  struct mr_slice key, int64_t pane, int64_t end,
+                                  struct mr_error *error)
+{
+    mr_aggregate_set_begin(&windowing->set, &windowing->scratch, windowing->merged);
+    if (windowing->totals != NULL)
+        return mr_window_totals_merge(windowing, ring, key, pane, end, error);
+    int64_t found;
+    uint8_t *cell;
+    enum mr_status status = MR_OK;
+    while (status == MR_OK && mr_window_ring_next(windowing, ring, pane, &found, &cell) &&
+           found < end) {
+        status = merge_pane(windowing, key, found, cell, error);
+        pane = found + 1;
+    }
+    return status;
 }
 
 /* Emit a window of the ring, if it has a live pane. The ring is not valid any more. */
@@ -78,19 +91,12 @@ static enum mr_status emit_window(struct mr_windowing *windowing,
         return mr_windowing_result(windowing, context, key, &span, cell, NULL, error);
     if (grid->panes == 1)
         return emit_pane(windowing, context, key, found, &span, error);
-    /* Objects of panes take the ring's place: a copy of it says which there are. */
     struct mr_window_ring *copy = ring;
     if (cell == NULL)
         copy = mr_arena_take(&windowing->scratch, ring->head.size);
     if (copy != ring)
         memcpy(copy, ring, ring->head.size);
-    mr_aggregate_set_begin(&windowing->set, &windowing->scratch, windowing->merged);
-    enum mr_status status = MR_OK;
-    while (status == MR_OK && mr_window_ring_next(windowing, copy, pane, &found, &cell) &&
-           found < end) {
-        status = merge_pane(windowing, &windowing->scratch, key, found, cell, error);
-        pane = found + 1;
-    }
+    enum mr_status status = merge_panes(windowing, copy, key, pane, end, error);
     if (mr_windowing_is_refused(status)) {
         mr_windowing_failed(windowing, context, key, &span, error->message);
         return MR_OK;
@@ -116,14 +122,15 @@ static void settle(struct mr_windowing *windowing, struct mr_window_ring *ring)
 }
 
 /* A pane of the ring has changed. */
-static void touch(struct mr_windowing *windowing, struct mr_window_ring *ring, int64_t pane,
-                  int64_t time_ms)
+static void touch(struct mr_windowing *windowing, struct mr_window_ring *ring,
+                  const struct mr_windowing_row *row, int64_t pane)
 {
+    mr_window_totals_changed(windowing, row->key, row->hash, pane);
     int64_t window = first_open(windowing, pane);
     if (window < ring->window)
         ring->window = window;
     if (windowing->emit == MR_EMIT_PERIODIC && ring->tick_ms == INT64_MAX) {
-        int64_t from_ms = windowing->now_ms == INT64_MIN ? time_ms : windowing->now_ms;
+        int64_t from_ms = windowing->now_ms == INT64_MIN ? row->time_ms : windowing->now_ms;
         ring->tick_ms = (mr_window_divide(mr_window_clamp(from_ms), windowing->emit_every_ms) + 1) *
                         windowing->emit_every_ms;
     }
@@ -162,7 +169,7 @@ static enum mr_status add_inline(struct mr_windowing *windowing, struct mr_windo
     if (failed && made)
         mr_window_ring_undo(windowing, ring, pane);
     if (status == MR_OK && !failed)
-        touch(windowing, ring, pane, row->time_ms);
+        touch(windowing, ring, row, pane);
     return status;
 }
 
@@ -183,7 +190,7 @@ static enum mr_status add_held(struct mr_windowing *windowing, struct mr_arena *
         return status;
     enum mr_window_room room = mr_window_ring_room(windowing, ring, pane, &cell);
     MR_ASSERT(room == MR_ROOM_FOUND || room == MR_ROOM_MADE);
-    touch(windowing, ring, pane, row->time_ms);
+    touch(windowing, ring, row, pane);
     return MR_OK;
 }
 
@@ -198,9 +205,12 @@ static enum mr_status make_room(struct mr_windowing *windowing, struct mr_operat
         mr_window_ring_get(windowing, row->key, row->hash, ring, &created, error);
     if (status != MR_OK)
         return status;
+    if (created)
+        mr_window_totals_forget(windowing, row->key, row->hash);
     *room = mr_window_ring_room(windowing, *ring, pane, cell);
     if (*room != MR_ROOM_FULL)
         return MR_OK;
+    mr_window_totals_forget(windowing, row->key, row->hash);
     status = mr_window_ring_spill(windowing, context, *ring, row->key, error);
     if (status == MR_OK)
         status = mr_window_ring_get(windowing, row->key, row->hash, ring, &created, error);
@@ -261,7 +271,8 @@ static enum mr_status take_pane(struct mr_windowing *windowing, struct mr_operat
         status = mr_table_remove(windowing->panes, key.full, key.hash, error);
     if (status != MR_OK || !spilled)
         return status;
-    struct mr_windowing_row row = {.key = key.key, .hash = mr_hash64(key.key)};
+    struct mr_windowing_row row = {
+        .key = key.key, .hash = mr_hash64(key.key), .time_ms = windowing->now_ms};
     struct mr_window_ring *ring;
     enum mr_window_room room;
     uint8_t *cell;
@@ -276,7 +287,7 @@ static enum mr_status take_pane(struct mr_windowing *windowing, struct mr_operat
     }
     if (cell != NULL)
         memcpy(cell, taken, windowing->set.cell_bytes);
-    touch(windowing, ring, key.pane, windowing->now_ms);
+    touch(windowing, ring, &row, key.pane);
     return MR_OK;
 }
 
@@ -427,7 +438,10 @@ static enum mr_status aligned_open(struct mr_windowing *windowing,
 {
     mr_window_grid_init(&windowing->grid, &windowing->window);
     windowing->first_open = mr_window_first_open(&windowing->grid, -MR_WINDOW_TIME_MAX);
-    return mr_window_ring_open(windowing, open, error);
+    enum mr_status status = mr_window_ring_open(windowing, open, error);
+    if (status == MR_OK)
+        mr_window_totals_open(windowing);
+    return status;
 }
 
 const struct mr_windowing_kind mr_windowing_aligned = {

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/endian.h"
 #include "base/hash.h"
+#include "operators/window_totals.h"
 
 enum { PANE_BYTES = sizeof(struct mr_window_pane), NUMBER_BYTES = 8 };
 
@@ -49,16 +50,31 @@ struct mr_window_pane_key mr_window_pane_key_read(struct mr_slice full, uint64_t
     };
 }
 
+enum mr_status mr_window_pane_find(struct mr_windowing *windowing, struct mr_slice key,
+                                   int64_t number, struct mr_window_pane **pane,
+                                   struct mr_error *error)
+{
+    struct mr_window_pane_key pane_key = mr_window_pane_key(&windowing->scratch, key, number);
+    void *object = NULL;
+    enum mr_status status =
+        mr_table_find(windowing->panes, pane_key.full, pane_key.hash, &object, error);
+    *pane = status == MR_OK ? object : NULL;
+    return status == MR_NOT_FOUND ? MR_OK : status;
+}
+
 enum mr_status mr_window_pane_get(struct mr_windowing *windowing,
                                   const struct mr_window_pane_key *key,
                                   struct mr_window_pane **pane, bool *created,
                                   struct mr_error *error)
 {
     void *object = NULL;
+    int64_t before = mr_table_keys(windowing->panes);
     enum mr_status status =
         mr_group_object_get(windowing->panes, key->full, key->hash, windowing->fingerprint,
                             PANE_BYTES + windowing->set.cell_bytes, &object, created, error);
     *pane = object;
+    if (mr_table_keys(windowing->panes) < before) /* a new one is counted when it is dirty */
+        mr_window_totals_forget_all(windowing);   /* others were dropped: the table is full */
     return status;
 }
 

@@ -38,6 +38,11 @@ struct mr_window_pane_key mr_window_pane_key(struct mr_arena *arena, struct mr_s
 /* Out of the bytes of an object's key, which must outlive the result. */
 struct mr_window_pane_key mr_window_pane_key_read(struct mr_slice full, uint64_t hash);
 
+/* The pane's object; *pane is NULL when it was forgotten (state.max_keys). The key that is looked
+ * up lives in windowing->scratch. */
+enum mr_status mr_window_pane_find(struct mr_windowing *windowing, struct mr_slice key,
+                                   int64_t number, struct mr_window_pane **pane,
+                                   struct mr_error *error) MR_NODISCARD;
 /* The pane's object; a new one is neither held nor spilled yet (mr_window_pane_settle). */
 enum mr_status mr_window_pane_get(struct mr_windowing *windowing,
                                   const struct mr_window_pane_key *key,

@@ -140,6 +140,7 @@ void mr_windowing_close(void *self)
 {
     struct mr_windowing *windowing = self;
     mr_memory_free(windowing->merged);
+    mr_memory_free(windowing->totals);
     mr_arena_deinit(&windowing->scratch);
     mr_arena_deinit(&windowing->keys);
 }

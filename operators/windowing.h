@@ -14,6 +14,7 @@
 enum mr_windowing_emit { MR_EMIT_CLOSE, MR_EMIT_UPDATE, MR_EMIT_PERIODIC };
 
 struct mr_windowing;
+struct mr_window_totals;
 
 /* One row to be grouped. */
 struct mr_windowing_row {
@@ -74,9 +75,10 @@ struct mr_windowing {
     int64_t next_ms; /* nothing is due before; no later than the next object's due time */
     /* TUMBLING, HOPPING (window_ring.c). */
     struct mr_table *panes;
-    uint32_t capacity;  /* entries of a group's list */
-    bool ring_inline;   /* cells lie in the list */
-    int64_t first_open; /* window */
+    uint32_t capacity;               /* entries of a group's list */
+    bool ring_inline;                /* cells lie in the list */
+    int64_t first_open;              /* window */
+    struct mr_window_totals *totals; /* window_totals.h; NULL: none */
 };
 
 /* The bounds of `state:` and the names, for tables of the node. */

@@ -409,6 +409,7 @@ static void random_rows_give_what_a_plain_computation_gives(void **state)
         {10000, 2000, 60000, "{hopping: 10s, every: 2s}", 0, false, ""},
         {5000, 3000, 90000, "{hopping: 5s, every: 3s}", 0, false, ""},
         {6000, 100, 400000, "{hopping: 6s, every: 100ms}", 0, false, ""},
+        {20100, 1000, 400000, "{hopping: 20100ms, every: 1s}", 0, false, ""},
         {700, 700, 9000, "{tumbling: 700ms}", 0, false, ", zz: count_distinct(value)"},
         {5000, 3000, 90000, "{hopping: 5s, every: 3s}", 0, false, ", zz: count_distinct(value)"},
         {6000, 500, 400000, "{hopping: 6s, every: 500ms}", 0, false,
