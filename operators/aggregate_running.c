@@ -96,6 +96,7 @@ const struct mr_operator_type mr_operator_aggregate = {
             .state_version = MR_GROUP_OBJECT_VERSION,
             .estimate = running_estimate,
             .check = running_check,
+            .check_bound = mr_aggregate_set_check,
         },
     .instance_size = sizeof(struct mr_windowing),
     .open = mr_windowing_open,

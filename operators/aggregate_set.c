@@ -42,6 +42,17 @@ enum mr_status mr_aggregate_set_init(struct mr_aggregate_set *set,
     return MR_OK;
 }
 
+enum mr_status mr_aggregate_set_check(const struct mr_options *options, const char **option,
+                                      struct mr_error *error)
+{
+    const struct mr_option_value *aggregates = mr_options_get(options, "aggregates");
+    struct mr_aggregate_set set;
+    *option = "aggregates";
+    if (aggregates->calls == NULL)
+        return MR_OK;
+    return mr_aggregate_set_init(&set, aggregates, error);
+}
+
 /* ---- Arguments ---- */
 
 void mr_aggregate_set_evaluate(const struct mr_aggregate_set *set,

@@ -45,6 +45,10 @@ enum mr_status mr_aggregate_set_init(struct mr_aggregate_set *set,
                                      const struct mr_option_value *aggregates,
                                      struct mr_error *error) MR_NODISCARD;
 
+/* Member check_bound of types with the option `aggregates`: what init would refuse. */
+enum mr_status mr_aggregate_set_check(const struct mr_options *options, const char **option,
+                                      struct mr_error *error) MR_NODISCARD;
+
 /* Evaluate all arguments; rows whose evaluation fails are reported and left out of *fine, whose
  * rows are from the context's arena. */
 void mr_aggregate_set_evaluate(const struct mr_aggregate_set *set,

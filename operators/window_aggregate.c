@@ -184,6 +184,7 @@ const struct mr_operator_type mr_operator_window_aggregate = {
             .state_version = MR_GROUP_OBJECT_VERSION,
             .estimate = window_estimate,
             .check = window_check,
+            .check_bound = mr_aggregate_set_check,
             .reads_wall_clock = reads_wall_clock,
         },
     .instance_size = sizeof(struct mr_windowing),

@@ -282,6 +282,21 @@ static void bind_set(const struct binding *binding, const struct mr_options *opt
     }
 }
 
+/* What can be told only of compiled options. */
+static void check_bound(const struct mr_planner *planner, const struct mr_definition_entry *entry)
+{
+    const char *option = NULL;
+    struct mr_error error = {0};
+    if (entry->type->check_bound == NULL ||
+        entry->type->check_bound(&entry->options, &option, &error) == MR_OK)
+        return;
+    const struct mr_option_value *value =
+        option == NULL ? NULL : mr_definition_value(entry, option);
+    mr_report_add(planner->report, MR_SEVERITY_ERROR,
+                  value != NULL && value->given ? value->location : entry->location,
+                  "'%s' (%s): %s", entry->name, entry->type->name, error.message);
+}
+
 void mr_planner_bind(struct mr_planner *planner, struct mr_node_draft *node,
                      const struct mr_record_view *view)
 {
@@ -289,6 +304,8 @@ void mr_planner_bind(struct mr_planner *planner, struct mr_node_draft *node,
         .planner = planner, .node = node, .view = view, .yaml = node->entry->node};
     bind_set(&binding, &node->entry->options);
     bind_set(&binding, &node->entry->common);
+    if (planner->report->errors_count == 0) /* else something may not be compiled */
+        check_bound(planner, node->entry);
 }
 
 void mr_planner_bind_outputs(struct mr_planner *planner, struct mr_node_draft *node)

@@ -104,6 +104,10 @@ struct mr_type_spec {
      */
     enum mr_status (*check)(const struct mr_options *options, const char **option,
                             struct mr_error *error);
+    /* The same for what can be told only when expressions and aggregates are compiled; called while
+     * nothing was found wrong. May be NULL. */
+    enum mr_status (*check_bound)(const struct mr_options *options, const char **option,
+                                  struct mr_error *error);
     /* Whether these options make the output depend on the clock, where not all do. May be NULL. */
     bool (*reads_wall_clock)(const struct mr_options *options);
 };

@@ -53,6 +53,28 @@ static void options_that_exclude_each_other_are_refused(void **state)
     mr_arena_deinit(&arena);
 }
 
+static void cells_that_are_too_large_are_refused(void **state)
+{
+    MR_UNUSED(state);
+    static const char *const types[] = {"window.aggregate, window: {tumbling: 1s}", "aggregate"};
+    struct mr_arena arena;
+    mr_arena_init(&arena, 1 << 14);
+    for (size_t i = 0; i < MR_ARRAY_COUNT(types); i++) {
+        const char *findings = harness_findings(
+            &arena, sources,
+            mr_arena_format(&arena,
+                            "    - {name: op, type: %s, from: in, key: [k], aggregates: {"
+                            "a: 'max(k, 480)', b: 'max(k, 480)', c: 'max(k, 480)', "
+                            "d: 'max(k, 480)', e: 'max(k, 480)'}}\n",
+                            types[i]),
+            "    - {name: out, type: memory, from: op}\n");
+        if (strstr(findings, "2440 bytes per group besides their bodies, at most 2048") == NULL ||
+            strstr(findings, "divide them among several operators") == NULL)
+            fail_msg("%s: %s", types[i], findings);
+    }
+    mr_arena_deinit(&arena);
+}
+
 static void feed(struct harness *harness, int64_t offset, const char *key, int64_t time_ms)
 {
     struct harness_row row = harness_row(offset, key, mr_value_double(1));
@@ -197,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_that_exclude_each_other_are_refused),
+        cmocka_unit_test(cells_that_are_too_large_are_refused),
         cmocka_unit_test(a_window_without_a_key_is_one_for_all),
         cmocka_unit_test(late_rows_leave_unchanged),
         cmocka_unit_test(processing_time_is_the_clock),
