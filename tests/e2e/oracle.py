@@ -232,10 +232,12 @@ def check_closed(kafka, topics, timeout=30):
 
 
 def changelog_of(kafka, cluster):
+    """The one with records: a submit that lost its lead leaves empty topics of its generation."""
     found = [name for name in kafka.topics()
              if name.startswith(cluster + ".") and name.endswith(".changelog")]
-    assert len(found) == 1, found
-    return found[0]
+    written = [name for name in found if sum(kafka.ends(name).values()) > 0]
+    assert len(written) == 1, found
+    return written[0]
 
 
 def check(scene, state=True):
