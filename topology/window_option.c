@@ -25,7 +25,9 @@ const struct mr_option_spec mr_window_options[] = {
      .flags = MR_OPTION_STATE_BOUND,
      .minimum = 1,
      .maximum = 366.0 * 86400e3,
-     .help = "For each record the window of this length that ends with it."},
+     .help =
+         "For each record the window of this length that ends with it. Not in this version: it is "
+         "refused; use hopping."},
     {.name = "session",
      .type = MR_OPTION_DURATION,
      .flags = MR_OPTION_STATE_BOUND,
@@ -51,8 +53,8 @@ const struct mr_option_spec mr_window_options[] = {
     {.name = "zone",
      .type = MR_OPTION_STRING,
      .flags = MR_OPTION_STATE_BOUND,
-     .help = "Of windows of whole days: the time zone of their midnight, as in Europe/Berlin; "
-             "default UTC."},
+     .help = "Of windows of whole days: the time zone of their midnight. This version knows UTC "
+             "only, the default; shift windows by `offset`."},
     {.name = NULL},
 };
 
@@ -170,7 +172,7 @@ enum mr_status mr_window_check(const struct mr_options *options, struct mr_error
         found = kind;
     }
     if (found < 0)
-        return REFUSE("'window' needs one of tumbling, hopping, sliding, session and count, as in "
+        return REFUSE("'window' needs one of tumbling, hopping, session and count, as in "
                       "window: {tumbling: 10s}");
     enum mr_status status = check_every(options, (enum mr_window_kind)found, error);
     return status == MR_OK ? check_place(options, (enum mr_window_kind)found, error) : status;
