@@ -30,6 +30,7 @@ struct fixture_field {
     size_t limit;
     size_t count_offset;
     const struct fixture_shape *shape;
+    uint32_t added; /* 0: from the first; else the number of the addition that it came with */
 };
 
 struct fixture_shape {
@@ -50,10 +51,13 @@ struct fixture_message {
 enum { FIXTURE_MESSAGES_COUNT = 9, FIXTURE_VALUE_SIZE = 1024 };
 extern const struct fixture_message fixture_messages[FIXTURE_MESSAGES_COUNT];
 
-/* A value of the shape in arena: random, or, when random is NULL, values that follow from the
- * fields' names, the same for ever. */
+/* A random value of the shape in arena. */
 void *fixture_fill(const struct fixture_message *message, struct mr_random *random,
                    struct mr_arena *arena);
+/* A value that follows from the fields' names, the same for ever; fields of later additions are
+ * zero, which is not sent. */
+void *fixture_fill_golden(const struct fixture_message *message, uint32_t addition,
+                          struct mr_arena *arena);
 /* Fails the test with the field's name where they differ. */
 void fixture_assert_same(const struct fixture_message *message, const void *wanted,
                          const void *found);
