@@ -121,7 +121,9 @@ static void bytes_are_read_back_and_checked(void **state)
     assert_int_equal(size, MR_RANK_HEAD_BYTES + MR_RANK_FEW * 15);
     static uint64_t other[OBJECT_BYTES / 8];
     assert_true(mr_rank_decoder(MR_RANK_FEW)(other, 1, mr_slice_from(bytes, size)));
-    assert_memory_equal(other, memory, mr_rank_object_size(MR_RANK_FEW));
+    static uint8_t again[4096]; /* bytes are compared: structs have gaps, which mean nothing */
+    assert_int_equal(mr_rank_encode(other, again), size);
+    assert_memory_equal(again, bytes, size);
     assert_false(mr_rank_decoder(1)(other, 1, mr_slice_from(bytes, size)));
     assert_false(mr_rank_decoder(MR_RANK_FEW)(other, 2, mr_slice_from(bytes, size)));
     assert_false(mr_rank_decoder(MR_RANK_FEW)(other, 1, mr_slice_from(bytes, size - 1)));
