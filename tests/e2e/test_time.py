@@ -215,7 +215,7 @@ SORTED = """- {{name: results, type: kafka, from: by-j, topic: {sink}, key: [j]}
 
 
 def shuffled(count, within, seed=5):
-    """Records 10 ms apart, out of order by fewer than `within` of them."""
+    """Records 10 ms apart, out of order by fewer than `within` of them, in all partitions."""
     chance, places = random.Random(seed), list(range(count))
     for first in range(0, count, within):
         block = places[first:first + within]
@@ -223,7 +223,7 @@ def shuffled(count, within, seed=5):
         places[first:first + within] = block
     for place in places:
         body = {"id": place, "ts": 1767225600000 + 10 * place, "k": place % 17, "j": place % 5}
-        yield None, json.dumps(body).encode()
+        yield b"%d" % place, json.dumps(body).encode()
 
 
 def test_disorder_and_a_crash_make_nothing_late(stage, kafka):
