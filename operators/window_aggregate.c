@@ -105,8 +105,8 @@ static const struct mr_option_spec window_aggregate_options[] = {
      .type = MR_OPTION_OBJECT,
      .flags = MR_OPTION_REQUIRED | MR_OPTION_STATE_BOUND,
      .fields = mr_window_options,
-     .help = "Which records belong together: exactly one of tumbling, hopping, sliding, session "
-             "and count."},
+     .help = "Which records belong together: exactly one of tumbling, hopping, session and "
+             "count."},
     {.name = "time",
      .type = MR_OPTION_CHOICE,
      .flags = MR_OPTION_STATE_BOUND,

@@ -236,6 +236,13 @@ static int compare_pairs(const void *left, const void *right)
     return strcmp(a->key, b->key);
 }
 
+/* A call with a comma that is not quoted falls apart into members of the braces around it. */
+static bool is_torn_call(const struct mr_option_spec *spec, const struct mr_yaml_pair *pair)
+{
+    return spec->type == MR_OPTION_AGGREGATES && pair->value->kind == MR_YAML_SCALAR &&
+           pair->value->scalar == MR_YAML_NULL && strchr(pair->key, ')') != NULL;
+}
+
 static bool parse_map(const struct mr_options_parser *parser, const struct mr_option_spec *spec,
                       const struct mr_yaml_node *node, struct mr_option_value *value)
 {
@@ -254,6 +261,13 @@ static bool parse_map(const struct mr_options_parser *parser, const struct mr_op
     bool fine = true;
     for (uint32_t i = 0; i < node->count; i++) {
         names[i] = pairs[i].key;
+        if (is_torn_call(spec, &pairs[i])) {
+            mr_report_add(parser->report, MR_SEVERITY_ERROR, pairs[i].location,
+                          "'%s%s' has the member '%s' without a value: a call with a comma must be "
+                          "quoted, as in {p99: 'quantile(value, 0.99)'}",
+                          parser->prefix, spec->name, pairs[i].key);
+            return false;
+        }
         texts[i] = text_of(parser, spec, pairs[i].value);
         locations[i] = pairs[i].value->location;
         fine = fine && texts[i] != NULL;

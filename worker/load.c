@@ -30,9 +30,9 @@ void mr_task_load_begin(struct mr_task *task)
 void mr_task_load(struct mr_task *task)
 {
     bool loading = false;
-    uint64_t now_ms = mr_clock_monotonic_ms();
     if (!task->loading)
         return;
+    uint64_t now_ms = mr_clock_monotonic_ms();
     if (task->loading_since_ms == 0)
         task->loading_since_ms = now_ms;
     for (uint32_t index = 0; index < task->inputs_count; index++) {

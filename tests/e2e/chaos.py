@@ -32,10 +32,20 @@ class Feed(threading.Thread):
             "queue.buffering.max.messages": 1000000, "log_level": 0})
         self.count, self.failures, self.halt = 0, [], threading.Event()
         self.begun = None
+        self.delivered, self.pauses = None, []  # the last delivery; (end, seconds) of long waits
 
     def _delivered(self, error, _message):
         if error is not None:
             self.failures.append(str(error))
+        now = time.monotonic()
+        if self.delivered is not None and now - self.delivered > 0.2:
+            self.pauses.append((now, now - self.delivered))
+        self.delivered = now
+
+    def longest_pause(self, since):
+        """The longest time without a delivery since then: the broker or this machine stood still,
+        and nobody's outputs can have come meanwhile."""
+        return max((pause for end, pause in list(self.pauses) if end >= since), default=0.0)
 
     def run(self):
         begun = self.begun = time.monotonic()

@@ -108,6 +108,7 @@ class Cluster:
         self.brokers, self.name, self.folder = brokers, name, Path(folder)
         self.build = Path(build)
         self.coordinators, self.workers = [], {}
+        self.repeated_submits = 0
 
     def coordinator(self, *more, start=True, brokers=None):
         """Add a coordinator. Workers that start later know it."""
@@ -169,6 +170,7 @@ class Cluster:
             except Refused as refused:
                 if refused.code != 503 or time.time() > deadline:
                     raise
+            self.repeated_submits += 1
             time.sleep(0.5)
 
     def tasks(self):

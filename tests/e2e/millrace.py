@@ -16,7 +16,7 @@ import uuid
 from collections import Counter
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,19 +85,15 @@ class Kafka:
         for future in (
             self.admin().create_topics([NewTopic(name, partitions, config=settings)]).values()
         ):
-            try:
-                future.result(30)
-            except KafkaException as failure:  # a loaded broker is asked twice
-                if failure.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise
+            future.result(30)
         deadline = time.time() + 20
         while time.time() < deadline:
             found = self.admin().list_topics(name, timeout=10).topics[name]
             if found.error is None and len(found.partitions) == partitions and all(
                     one.leader >= 0 for one in found.partitions.values()):
-                break
+                return name
             time.sleep(0.1)
-        return name
+        raise AssertionError(f"topic {name} has no leaders after 20 s")
 
     def delete(self, name):
         for future in self.admin().delete_topics([name]).values():

@@ -31,7 +31,7 @@ def test_silence_hands_tasks_over_at_once(scene):
     mark = scene.killed(scene.cluster.workers[victim])
     seconds = [scene.reader.first_after(partition, mark) for partition in mine]
     print("first output elsewhere after", [round(one, 2) for one in seconds])
-    assert max(seconds) < 20
+    assert max(seconds) < 6 + scene.feed.longest_pause(mark[0])
     after = scene.owners()
     assert all(after[p] != victim for p in mine)
     assert all(after[p] == before[p] for p in before if p not in mine)
@@ -51,8 +51,8 @@ def test_a_restart_within_its_grace_moves_no_task(scene):
     scene.flows()
     assert scene.owners() == before
     others = [p for p in before if before[p] != "w1"]
-    # Their owners are the same; how long a loaded machine takes for a commit is not asked here.
-    assert max(scene.reader.gaps(begun, time.monotonic(), others).values()) < 10
+    gap = max(scene.reader.gaps(begun, time.monotonic(), others).values())
+    assert gap < 2.5 + scene.feed.longest_pause(begun)
     restored = [line for line in worker.text().splitlines() if "task restored" in line]
     assert all("replayed_records=0" in line for line in restored), restored
     check(scene)
@@ -107,6 +107,7 @@ def roll(scene):
         scene.cluster.wait_running(scene.partitions)
         scene.flows()
         gap = max(scene.reader.gaps(begun, time.monotonic(), mine).values(), default=0)
+        gap -= scene.feed.longest_pause(begun)
         print(f"{name}: restarted in {took:.2f} s, longest gap of its tasks {gap:.2f} s")
         found.append((took, gap))
     return found
@@ -117,7 +118,7 @@ def test_a_rolling_restart_moves_no_task(scene):
     scene.cast().play()
     before = scene.owners()
     for took, gap in roll(scene):
-        assert gap < took + 10
+        assert gap < took + 2
     assert scene.owners() == before
     check(scene)
 
@@ -126,5 +127,5 @@ def test_a_rolling_restart_with_warm_standbys(scene):
     """Tasks go on on their standbys meanwhile."""
     scene.cast().play(standbys=1)
     for _, gap in roll(scene):
-        assert gap < 10
+        assert gap < 3
     check(scene)

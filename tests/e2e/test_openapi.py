@@ -1,6 +1,7 @@
 """docs/openapi.yaml against the coordinator: every route is described, everything described is
 answered, and every answer has the shape that the document gives it."""
 
+import itertools
 import json
 import re
 import shutil
@@ -16,6 +17,7 @@ import millrace
 from cluster import Cluster, ask, wait_until
 
 DOCUMENT = yaml.safe_load((millrace.ROOT / "docs" / "openapi.yaml").read_text())
+numbers = itertools.count()
 METHODS = ("get", "post", "put", "delete", "patch")
 OPERATIONS = [
     (path, method) for path, item in DOCUMENT["paths"].items() for method in METHODS
@@ -101,17 +103,19 @@ def test_references_lead_somewhere():
 def served(kafka, tmp_path_factory):
     """A coordinator with one worker and one topology of two versions."""
     folder = tmp_path_factory.mktemp("openapi")
-    cluster = Cluster(kafka.brokers, "openapi", folder)
+    name = f"openapi{next(numbers)}"  # set up again when tests of other modules came in between
+    source, sink = name + "-in", name + "-out"
+    cluster = Cluster(kafka.brokers, name, folder)
     try:
-        for name in ("openapi-in", "openapi-out"):
-            kafka.create(name, 2)
-        kafka.produce("openapi-in", list(millrace.readings(500, 20)))
+        for topic in (source, sink):
+            kafka.create(topic, 2)
+        kafka.produce(source, list(millrace.readings(500, 20)))
         coordinator = cluster.coordinator()
         server = f"http://{coordinator.http}"
         wait_until(lambda: ask(server + "/v1/leader")["leads"])
         cluster.worker("w0")
         path = millrace.zscore_topology(
-            folder / "t.yaml", "openapi-in", "openapi-out", name="scores")
+            folder / "t.yaml", source, sink, name="scores")
         cluster.submit(path)
         path.write_text(path.read_text().replace("threshold: 4.0", "threshold: 5.0"))
         cluster.submit(path)
@@ -179,7 +183,7 @@ def test_metrics_are_what_prometheus_expects(served):
 
     def led():  # a broker that answers late costs a leader its lead for a moment
         text = ask(server + "/metrics")
-        return text if 'millrace_coordinator_leader{cluster="openapi"} 1' in text else None
+        return text if f'millrace_coordinator_leader{{cluster="{served.name}"}} 1' in text else None
     text = wait_until(led, 30, what="the coordinator leads")
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed: script/bootstrap installs it")

@@ -166,6 +166,11 @@ def timeline(kafka, unique, tmp_path):
             now_ms = self.feed.last_ms
             wait_until(lambda: self.oracle.lowest() >= now_ms, seconds, 0.05, "the watermark")
 
+        def nobody_was_idle(self):
+            if self.oracle.idle and self.feed.was_silent():
+                pytest.skip("the feed stood still for about as long as a source may")
+            assert not self.oracle.idle, self.oracle.idle[:3]
+
     line = Timeline()
     yield line
     line.oracle.stopped.set()
@@ -183,9 +188,9 @@ def test_a_stopped_process_is_not_silence(timeline, kafka, unique, runs, tmp_pat
         time.sleep(3)
         run.resume()
     timeline.follows()
-    assert not timeline.oracle.idle or timeline.feed.was_silent(), timeline.oracle.idle[:3]
     timeline.feed.stop()
     timeline.oracle.check()
+    timeline.nobody_was_idle()
 
 
 def test_the_last_record_passes_when_all_are_silent(timeline, kafka, unique, runs, tmp_path):
@@ -352,8 +357,8 @@ def test_a_killed_writer_holds_the_watermark(timeline, kafka, unique, scenes):
             victim.resume()
         timeline.follows()
         look()
-    assert not timeline.oracle.idle or timeline.feed.was_silent(), timeline.oracle.idle[:3]
     timeline.feed.stop()
     eventually(lambda: timeline.oracle.lowest() > timeline.feed.last_ms, 30)
     look()
     timeline.oracle.check()
+    timeline.nobody_was_idle()
