@@ -16,6 +16,7 @@ struct mr_alert {
     const char *topology;
     const char *operator_name;
     const char *detector;
+    const char *state;   /* open, update or resolved */
     struct mr_value key; /* a string, or null */
     struct mr_value severity;
     struct mr_value message;

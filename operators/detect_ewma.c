@@ -11,7 +11,7 @@
  *   n     = n + 1,  a = max(1 / n, baseline_decay),  d = x - mean
  *   mean' = mean + a d,  variance' = (1 - a) (variance + a d^2)
  *
- * Stored object, version 1 (little-endian):
+ * Stored model, version 1 (little-endian), behind the stage (operators/detector_stage.h):
  *   0  uint64 n   8  double mean   16  double variance   24  double z */
 #include "operators/detector.h"
 
@@ -19,7 +19,6 @@
 
 #include "base/assert.h"
 #include "base/endian.h"
-#include "operators/estimate.h"
 #include "operators/registry.h"
 
 enum { EWMA_VERSION = 1, EWMA_BYTES = 32 };
@@ -43,6 +42,8 @@ struct ewma {
     double sd_floor;
 };
 
+/* ---- The model ---- */
+
 static size_t object_encode(const void *object, uint8_t *output)
 {
     const struct ewma_object *entry = object;
@@ -65,21 +66,83 @@ static bool object_decode(void *object, uint32_t version, struct mr_slice stored
     return true;
 }
 
-static enum mr_status ewma_describe_state(const struct mr_state_object *object,
-                                          struct mr_arena *arena,
-                                          struct mr_state_description *description,
-                                          struct mr_error *error)
+static bool ewma_ready(const void *self, const void *object)
 {
-    MR_UNUSED(arena);
-    struct ewma_object entry;
-    if (!object_decode(&entry, object->version, object->encoded))
-        return mr_operator_not_described(error);
-    mr_describe_member(description, "count", mr_value_uint(entry.count));
-    mr_describe_member(description, "level", mr_value_double(entry.level));
-    mr_describe_member(description, "mean", mr_value_double(entry.mean));
-    mr_describe_member(description, "sd", mr_value_double(sqrt(entry.variance)));
+    const struct ewma *ewma = self;
+    const struct ewma_object *entry = object;
+    return entry->count >= ewma->warmup;
+}
+
+static enum mr_status ewma_score(void *self, struct mr_model_row *row, struct mr_error *error)
+{
+    const struct ewma *ewma = self;
+    const struct ewma_object *object = row->object;
+    MR_UNUSED(error);
+    double value = row->values[0];
+    double sd = sqrt(object->variance);
+    double level =
+        object->count == 0 ? value : ewma->lambda * value + (1 - ewma->lambda) * object->level;
+    row->score = fabs(level - object->mean) /
+                 ((sd < ewma->sd_floor ? ewma->sd_floor : sd) * ewma->level_scale);
+    row->own[EWMA_LEVEL] = level;
+    row->own[EWMA_MEAN] = object->mean;
+    row->own[EWMA_SD] = sd;
+    row->own[EWMA_COUNT] = (double)object->count;
     return MR_OK;
 }
+
+static enum mr_status ewma_learn(void *self, struct mr_model_row *row, struct mr_error *error)
+{
+    const struct ewma *ewma = self;
+    struct ewma_object *object = row->object;
+    MR_UNUSED(error);
+    object->level = row->own[EWMA_LEVEL];
+    object->count++;
+    double weight = 1 / (double)object->count;
+    if (weight < ewma->baseline_decay)
+        weight = ewma->baseline_decay;
+    double deviation = row->values[0] - object->mean;
+    object->mean += weight * deviation;
+    object->variance = (1 - weight) * (object->variance + weight * deviation * deviation);
+    return MR_OK;
+}
+
+static const struct mr_model_type ewma_model = {
+    .table = ewma_table,
+    .version = EWMA_VERSION,
+    .object_size = sizeof(struct ewma_object),
+    .encoded_size_max = EWMA_BYTES,
+    .encode = object_encode,
+    .decode = object_decode,
+    .ready = ewma_ready,
+    .score = ewma_score,
+    .learn = ewma_learn,
+};
+
+/* ---- The detector ---- */
+
+static void ewma_describe(const void *self, const struct mr_model_row *row,
+                          struct mr_detector_finding *finding)
+{
+    const struct ewma *ewma = self;
+    double level = row->own[EWMA_LEVEL];
+    double mean = row->own[EWMA_MEAN];
+    mr_detector_reason(finding,
+                       "%s is %.6g; its moving average %.6g is %.4g sigma %s the baseline %.6g (sd "
+                       "%.6g); the limit is %.6g",
+                       ewma->detector.field_text, row->values[0], level, row->score,
+                       level > mean ? "above" : "below", mean, row->own[EWMA_SD],
+                       finding->threshold);
+}
+
+MR_DETECTOR_CODEC(ewma, ewma_model)
+
+static const struct mr_detector_type ewma_detector = {
+    .model = &ewma_model,
+    .encode = ewma_encode,
+    .decode = ewma_decode,
+    .describe = ewma_describe,
+};
 
 static enum mr_status ewma_open(void *self, const struct mr_operator_open *open,
                                 struct mr_error *error)
@@ -91,112 +154,35 @@ static enum mr_status ewma_open(void *self, const struct mr_operator_open *open,
     ewma->level_scale = sqrt(ewma->lambda / (2 - ewma->lambda));
     ewma->baseline_decay = mr_options_number(options, "baseline_decay");
     ewma->sd_floor = mr_options_number(options, "sd_floor");
-    struct mr_table_spec spec = {
-        .name = ewma_table,
-        .version = EWMA_VERSION,
-        .object_size = sizeof(struct ewma_object),
-        .encode = object_encode,
-        .encoded_size_max = EWMA_BYTES,
-        .decode = object_decode,
-    };
-    return mr_detector_open(&ewma->detector, open, &spec, error);
+    return mr_detector_open(&ewma->detector, open, &ewma_detector, error);
 }
 
-static void ewma_learn(const struct ewma *ewma, struct ewma_object *object, double value,
-                       double level)
+static enum mr_status ewma_describe_state(const struct mr_state_object *object,
+                                          struct mr_arena *arena,
+                                          struct mr_state_description *description,
+                                          struct mr_error *error)
 {
-    object->level = level;
-    object->count++;
-    double weight = 1 / (double)object->count;
-    if (weight < ewma->baseline_decay)
-        weight = ewma->baseline_decay;
-    double deviation = value - object->mean;
-    object->mean += weight * deviation;
-    object->variance = (1 - weight) * (object->variance + weight * deviation * deviation);
-}
-
-static void ewma_describe(const void *self, const struct mr_detector_rows *rows, uint32_t row,
-                          double value, struct mr_detector_finding *finding)
-{
-    const struct ewma *ewma = self;
-    const struct mr_detector *detector = &ewma->detector;
-    double level = mr_detector_column(detector, rows, EWMA_LEVEL)[row].number;
-    double mean = mr_detector_column(detector, rows, EWMA_MEAN)[row].number;
-    double sd = mr_detector_column(detector, rows, EWMA_SD)[row].number;
-    mr_detector_reason(finding,
-                       "%s is %.6g; its moving average %.6g is %.4g sigma %s the baseline %.6g (sd "
-                       "%.6g); the limit is %.6g",
-                       detector->field_text, value, level, finding->metric_value,
-                       level > mean ? "above" : "below", mean, sd, detector->threshold);
-}
-
-static enum mr_status ewma_process(void *self, struct mr_operator_context *context, uint32_t port,
-                                   struct mr_view view, struct mr_error *error)
-{
-    struct ewma *ewma = self;
-    MR_UNUSED(port);
-    struct mr_detector_rows rows;
-    mr_detector_begin(&ewma->detector, context, view, &rows);
-    struct mr_value *levels = mr_detector_column(&ewma->detector, &rows, EWMA_LEVEL);
-    struct mr_value *means = mr_detector_column(&ewma->detector, &rows, EWMA_MEAN);
-    struct mr_value *sds = mr_detector_column(&ewma->detector, &rows, EWMA_SD);
-    struct mr_value *counts = mr_detector_column(&ewma->detector, &rows, EWMA_COUNT);
-    for (uint32_t index = 0; index < rows.view.rows_count; index++) {
-        uint32_t row = rows.view.rows[index];
-        mr_detector_prefetch(&ewma->detector, &rows, index);
-        void *found;
-        bool created;
-        enum mr_status status =
-            mr_table_get(ewma->detector.table, rows.keys[row], rows.hashes[index],
-                         view.batch->event_times_ms[row], &found, &created, error);
-        if (status != MR_OK)
-            return status;
-        struct ewma_object *object = found;
-        double value = rows.values[index];
-        double sd = sqrt(object->variance);
-        double level =
-            object->count == 0 ? value : ewma->lambda * value + (1 - ewma->lambda) * object->level;
-        double score = 0;
-        if (object->count >= ewma->warmup)
-            score = fabs(level - object->mean) /
-                    ((sd < ewma->sd_floor ? ewma->sd_floor : sd) * ewma->level_scale);
-        levels[row] = mr_value_double(level);
-        means[row] = mr_value_double(object->mean);
-        sds[row] = mr_value_double(sd);
-        counts[row] = mr_value_int((int64_t)object->count);
-        mr_detector_score(&ewma->detector, &rows, row, score);
-        if (fabs(value) > MR_DETECTOR_LEARNED_MAX)
-            continue;
-        ewma_learn(ewma, object, value, level);
-        mr_table_dirty(ewma->detector.table, object);
-    }
-    mr_detector_finish(&ewma->detector, context, &rows, ewma, ewma_describe);
+    MR_UNUSED(arena);
+    struct ewma_object entry = {0};
+    if (!mr_stage_describe(&ewma_model, object, &entry, description))
+        return mr_operator_not_described(error);
+    mr_describe_member(description, "count", mr_value_uint(entry.count));
+    mr_describe_member(description, "level", mr_value_double(entry.level));
+    mr_describe_member(description, "mean", mr_value_double(entry.mean));
+    mr_describe_member(description, "sd", mr_value_double(sqrt(entry.variance)));
     return MR_OK;
-}
-
-static enum mr_status ewma_watermark(void *self, struct mr_operator_context *context,
-                                     struct mr_error *error)
-{
-    struct ewma *ewma = self;
-    return mr_detector_expire(&ewma->detector, context, error);
-}
-
-static void ewma_close(void *self)
-{
-    MR_UNUSED(self); /* the table belongs to the state */
 }
 
 static void ewma_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
 {
-    MR_UNUSED(options);
-    mr_estimate_object(sizeof(struct ewma_object), EWMA_BYTES, estimate);
+    mr_detector_estimate(&ewma_model, options, estimate);
 }
 
 static enum mr_status ewma_check(const struct mr_options *options, const char **option,
                                  struct mr_error *error)
 {
     if (mr_options_number(options, "baseline_decay") < mr_options_number(options, "lambda"))
-        return MR_OK;
+        return mr_detector_check(options, option, error);
     *option = "baseline_decay";
     return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                    "`baseline_decay` (%g) must be below `lambda` (%g): the baseline has to follow "
@@ -206,29 +192,12 @@ static enum mr_status ewma_check(const struct mr_options *options, const char **
 }
 
 static const struct mr_option_spec ewma_options[] = {
-    {.name = "field",
-     .type = MR_OPTION_PATH,
-     .flags = MR_OPTION_REQUIRED | MR_OPTION_NUMERIC,
-     .help = "The number to watch."},
-    {.name = "threshold",
-     .type = MR_OPTION_NUMBER,
-     .default_text = "3.0",
-     .minimum = 0,
-     .maximum = 1e300,
-     .help =
-         "The control limit L in sigma of the moving average: above it a record is an anomaly."},
-    {.name = "critical_ratio",
-     .type = MR_OPTION_NUMBER,
-     .default_text = "2.0",
-     .minimum = 1,
-     .maximum = 1e6,
-     .help = "An anomaly is critical, not warning, from this many times the threshold on."},
-    {.name = "warmup",
-     .type = MR_OPTION_INTEGER,
-     .default_text = "30",
-     .minimum = 2,
-     .maximum = 1e6,
-     .help = "Records of a key that are only learned: their score is 0."},
+    MR_DETECTOR_OPTION_FIELD,
+    MR_DETECTOR_OPTION_THRESHOLD(
+        "3.0",
+        "The control limit L in sigma of the moving average: above it a record is an anomaly."),
+    MR_DETECTOR_OPTION_WARMUP("30", 2, 1e6),
+    MR_DETECTOR_OPTIONS,
     {.name = "lambda",
      .type = MR_OPTION_SHARE,
      .flags = MR_OPTION_STATE_BOUND,
@@ -257,12 +226,7 @@ static const struct mr_option_spec ewma_options[] = {
 };
 
 static const struct mr_output_field ewma_fields[] = {
-    {"score", MR_TYPE_DOUBLE, "|level - mean| in sigma of the moving average."},
-    {"threshold", MR_TYPE_DOUBLE, "The option `threshold`: the control limit."},
-    {"is_anomaly", MR_TYPE_BOOL, "True when the score is above the threshold."},
-    {"severity", MR_TYPE_STRING, "info, warning or critical."},
-    {"reason", MR_TYPE_STRING, "For anomalies a sentence with the numbers, otherwise empty."},
-    {"detector", MR_TYPE_STRING, "detect.ewma."},
+    MR_DETECTOR_MEMBERS("|level - mean| in sigma of the moving average."),
     {"level", MR_TYPE_DOUBLE, "The moving average with this record."},
     {"mean", MR_TYPE_DOUBLE, "The baseline: weighted mean of the key's earlier records."},
     {"sd", MR_TYPE_DOUBLE, "Their weighted standard deviation, before the floor."},
@@ -286,7 +250,7 @@ const struct mr_operator_type mr_operator_detect_ewma = {
                 "where a z-score sees nothing. A single spike raises it for a few records. Not for "
                 "values with a trend faster than the baseline, and not for independent spikes: use "
                 "detect.zscore.\n\n"
-                "Numbers beyond +-1e140 are scored but not learned. State: 32 bytes a key. Papers: "
+                "Numbers beyond +-1e140 are scored but not learned. State: 41 bytes a key. Papers: "
                 "Roberts, Technometrics 1 (1959); MacGregor and Harris, Journal of Quality "
                 "Technology 25 (1993).",
             .options = ewma_options,
@@ -295,15 +259,15 @@ const struct mr_operator_type mr_operator_detect_ewma = {
             .as_default = "anomaly",
             .added_fields = ewma_fields,
             .added_fields_count = MR_ARRAY_COUNT(ewma_fields),
-            .state_version = EWMA_VERSION,
+            .state_version = MR_DETECTOR_STATE_VERSION(EWMA_VERSION),
             .estimate = ewma_estimate,
             .check = ewma_check,
         },
     .instance_size = sizeof(struct ewma),
     .open = ewma_open,
-    .process = ewma_process,
-    .on_watermark = ewma_watermark,
-    .close = ewma_close,
+    .process = mr_detector_process,
+    .on_watermark = mr_detector_watermark,
+    .close = mr_detector_close,
     .state_table = ewma_table,
     .describe_state = ewma_describe_state,
 };

@@ -10,6 +10,7 @@
 #include "operators/registry.h"
 
 enum threshold_own { THRESHOLD_LIMIT, THRESHOLD_SIDE };
+enum threshold_side { SIDE_WITHIN, SIDE_ABOVE, SIDE_BELOW };
 
 struct threshold {
     struct mr_detector detector;
@@ -20,30 +21,7 @@ struct threshold {
 
 static const char *const severities[] = {"info", "warning", "critical", NULL};
 
-static enum mr_status threshold_open(void *self, const struct mr_operator_open *open,
-                                     struct mr_error *error)
-{
-    struct threshold *threshold = self;
-    const struct mr_options *options = &open->node->options;
-    threshold->above =
-        mr_options_present(options, "above") ? mr_options_number(options, "above") : INFINITY;
-    threshold->below =
-        mr_options_present(options, "below") ? mr_options_number(options, "below") : -INFINITY;
-    threshold->severity = severities[mr_options_integer(options, "severity")];
-    return mr_detector_open(&threshold->detector, open, NULL, error);
-}
-
-static void threshold_describe(const void *self, const struct mr_detector_rows *rows, uint32_t row,
-                               double value, struct mr_detector_finding *finding)
-{
-    const struct threshold *threshold = self;
-    double limit = mr_detector_column(&threshold->detector, rows, THRESHOLD_LIMIT)[row].number;
-    mr_detector_reason(finding, "%s is %.6g, %s the limit %.6g", threshold->detector.field_text,
-                       value, value > limit ? "above" : "below", limit);
-    finding->severity = threshold->severity;
-    finding->metric_value = value;
-    finding->threshold = limit;
-}
+static const char *const sides[] = {"", "above", "below"};
 
 /* The limit that value passed, else the nearer one. */
 static double nearest_limit(const struct threshold *threshold, double value)
@@ -56,39 +34,56 @@ static double nearest_limit(const struct threshold *threshold, double value)
                                                                 : threshold->below;
 }
 
-static enum mr_status threshold_process(void *self, struct mr_operator_context *context,
-                                        uint32_t port, struct mr_view view, struct mr_error *error)
+static enum mr_status threshold_score(void *self, struct mr_model_row *row, struct mr_error *error)
 {
-    struct threshold *threshold = self;
-    MR_UNUSED(port);
+    const struct threshold *threshold = self;
     MR_UNUSED(error);
-    struct mr_detector_rows rows;
-    mr_detector_begin(&threshold->detector, context, view, &rows);
-    struct mr_value *limits = mr_detector_column(&threshold->detector, &rows, THRESHOLD_LIMIT);
-    struct mr_value *sides = mr_detector_column(&threshold->detector, &rows, THRESHOLD_SIDE);
-    for (uint32_t index = 0; index < rows.view.rows_count; index++) {
-        uint32_t row = rows.view.rows[index];
-        double value = rows.values[index];
-        double excess = 0;
-        const char *side = "";
-        if (value > threshold->above) {
-            excess = value - threshold->above;
-            side = "above";
-        } else if (value < threshold->below) {
-            excess = threshold->below - value;
-            side = "below";
-        }
-        limits[row] = mr_value_double(nearest_limit(threshold, value));
-        sides[row] = mr_value_string(mr_slice_text(side));
-        mr_detector_score(&threshold->detector, &rows, row, excess);
+    double value = row->values[0];
+    row->score = 0;
+    row->own[THRESHOLD_LIMIT] = nearest_limit(threshold, value);
+    row->own[THRESHOLD_SIDE] = SIDE_WITHIN;
+    if (value > threshold->above) {
+        row->score = value - threshold->above;
+        row->own[THRESHOLD_SIDE] = SIDE_ABOVE;
+    } else if (value < threshold->below) {
+        row->score = threshold->below - value;
+        row->own[THRESHOLD_SIDE] = SIDE_BELOW;
     }
-    mr_detector_finish(&threshold->detector, context, &rows, threshold, threshold_describe);
     return MR_OK;
 }
 
-static void threshold_close(void *self)
+static void threshold_describe(const void *self, const struct mr_model_row *row,
+                               struct mr_detector_finding *finding)
 {
-    MR_UNUSED(self);
+    const struct threshold *threshold = self;
+    double value = row->values[0];
+    double limit = row->own[THRESHOLD_LIMIT];
+    mr_detector_reason(finding, "%s is %.6g, %s the limit %.6g", threshold->detector.field_text,
+                       value, value > limit ? "above" : "below", limit);
+    finding->severity = threshold->severity;
+    finding->metric_value = value;
+    finding->threshold = limit;
+}
+
+static const struct mr_model_type threshold_model = {.score = threshold_score};
+
+static const struct mr_detector_type threshold_detector = {
+    .model = &threshold_model,
+    .own_texts = {[THRESHOLD_SIDE] = sides},
+    .describe = threshold_describe,
+};
+
+static enum mr_status threshold_open(void *self, const struct mr_operator_open *open,
+                                     struct mr_error *error)
+{
+    struct threshold *threshold = self;
+    const struct mr_options *options = &open->node->options;
+    threshold->above =
+        mr_options_present(options, "above") ? mr_options_number(options, "above") : INFINITY;
+    threshold->below =
+        mr_options_present(options, "below") ? mr_options_number(options, "below") : -INFINITY;
+    threshold->severity = severities[mr_options_integer(options, "severity")];
+    return mr_detector_open(&threshold->detector, open, &threshold_detector, error);
 }
 
 static enum mr_status threshold_check(const struct mr_options *options, const char **option,
@@ -109,10 +104,7 @@ static enum mr_status threshold_check(const struct mr_options *options, const ch
 }
 
 static const struct mr_option_spec threshold_options[] = {
-    {.name = "field",
-     .type = MR_OPTION_PATH,
-     .flags = MR_OPTION_REQUIRED | MR_OPTION_NUMERIC,
-     .help = "The number to watch."},
+    MR_DETECTOR_OPTION_FIELD,
     {.name = "above",
      .type = MR_OPTION_NUMBER,
      .minimum = -1e300,
@@ -132,12 +124,7 @@ static const struct mr_option_spec threshold_options[] = {
 };
 
 static const struct mr_output_field threshold_fields[] = {
-    {"score", MR_TYPE_DOUBLE, "How far the number is beyond the limit, in its unit; 0 within."},
-    {"threshold", MR_TYPE_DOUBLE, "0: any excess is an anomaly."},
-    {"is_anomaly", MR_TYPE_BOOL, "True when the number is beyond a limit."},
-    {"severity", MR_TYPE_STRING, "The option `severity` for anomalies, otherwise info."},
-    {"reason", MR_TYPE_STRING, "For anomalies a sentence with the numbers, otherwise empty."},
-    {"detector", MR_TYPE_STRING, "detect.threshold."},
+    MR_DETECTOR_MEMBERS("How far the number is beyond the limit, in its unit; 0 within."),
     {"limit", MR_TYPE_DOUBLE, "The limit that was passed, otherwise the nearer one."},
     {"side", MR_TYPE_STRING, "above or below; empty within the limits."},
 };
@@ -166,6 +153,6 @@ const struct mr_operator_type mr_operator_detect_threshold = {
         },
     .instance_size = sizeof(struct threshold),
     .open = threshold_open,
-    .process = threshold_process,
-    .close = threshold_close,
+    .process = mr_detector_process,
+    .close = mr_detector_close,
 };

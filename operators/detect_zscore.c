@@ -6,7 +6,7 @@
  * numbers when the sum of squares has fallen below 1/1024 of its peak, and each time the ring has
  * gone round: that bounds the rounding error, and costs one pass per n records in the usual case.
  *
- * Stored object, version 1 (little-endian):
+ * Stored model, version 1 (little-endian), behind the stage (operators/detector_stage.h):
  *   0   uint8   mode: 0 all, 1 decay, 2 window
  *   1   uint64  count: numbers learned; window: numbers in it
  *   9   double  mean
@@ -19,7 +19,6 @@
 #include "base/assert.h"
 #include "base/endian.h"
 #include "base/memory.h"
-#include "operators/estimate.h"
 #include "operators/moments.h"
 #include "operators/registry.h"
 #include "operators/value_ring.h"
@@ -112,6 +111,153 @@ static enum zscore_mode options_mode(const struct mr_options *options, uint32_t 
     return ZSCORE_WINDOW;
 }
 
+static double object_sd(const struct zscore_object *object)
+{
+    if (object->mode != ZSCORE_DECAY)
+        return mr_moments_sd(&object->moments);
+    if (object->moments.count < 2)
+        return 0;
+    struct mr_decayed_moments decayed = {object->weight, object->weight_squares,
+                                         object->moments.mean, object->moments.squares};
+    return mr_decayed_moments_sd(&decayed);
+}
+
+/* Learn a number into the window: the oldest leaves when it is full. */
+static enum mr_status window_learn(struct zscore *zscore, struct mr_model_row *row,
+                                   struct mr_error *error)
+{
+    struct zscore_object *object = row->object;
+    struct mr_moments *moments = &object->moments;
+    double value = row->values[0];
+    double oldest;
+    enum mr_status status =
+        mr_value_ring_exchange(row->table, row->entry, object->position, value, &oldest, error);
+    if (status != MR_OK)
+        return status;
+    if (moments->count == object->capacity)
+        mr_moments_forget(moments, oldest);
+    mr_moments_learn(moments, value);
+    object->position = object->position + 1 == object->capacity ? 0 : object->position + 1;
+    if (moments->squares > object->squares_peak)
+        object->squares_peak = moments->squares;
+    if (object->position != 0 && moments->squares * 1024 >= object->squares_peak)
+        return MR_OK;
+    uint32_t count = (uint32_t)moments->count;
+    status = mr_value_ring_read(row->table, row->entry, count, zscore->scratch, error);
+    if (status != MR_OK)
+        return status;
+    mr_moments_compute(moments, zscore->scratch, count);
+    object->squares_peak = moments->squares;
+    return MR_OK;
+}
+
+static enum mr_status zscore_learn(void *self, struct mr_model_row *row, struct mr_error *error)
+{
+    struct zscore *zscore = self;
+    struct zscore_object *object = row->object;
+    if (zscore->mode == ZSCORE_WINDOW)
+        return window_learn(zscore, row, error);
+    if (zscore->mode == ZSCORE_ALL) {
+        mr_moments_learn(&object->moments, row->values[0]);
+        return MR_OK;
+    }
+    struct mr_decayed_moments decayed = {object->weight, object->weight_squares,
+                                         object->moments.mean, object->moments.squares};
+    mr_decayed_moments_learn(&decayed, row->values[0], zscore->keep);
+    object->weight = decayed.weight;
+    object->weight_squares = decayed.weight_squares;
+    object->moments.mean = decayed.mean;
+    object->moments.squares = decayed.squares;
+    object->moments.count++;
+    return MR_OK;
+}
+
+static void zscore_begin(const void *self, const struct mr_model_row *row, void *object)
+{
+    const struct zscore *zscore = self;
+    struct zscore_object *entry = object;
+    MR_UNUSED(row);
+    entry->mode = zscore->mode;
+    entry->capacity = zscore->capacity;
+}
+
+static bool zscore_fits(const void *self, const void *object)
+{
+    const struct zscore *zscore = self;
+    const struct zscore_object *entry = object;
+    return entry->mode == zscore->mode && entry->capacity == zscore->capacity;
+}
+
+static bool zscore_ready(const void *self, const void *object)
+{
+    const struct zscore *zscore = self;
+    const struct zscore_object *entry = object;
+    return entry->moments.count >= zscore->warmup;
+}
+
+static enum mr_status zscore_score(void *self, struct mr_model_row *row, struct mr_error *error)
+{
+    const struct zscore *zscore = self;
+    const struct zscore_object *object = row->object;
+    MR_UNUSED(error);
+    double mean = object->moments.mean;
+    double sd = object_sd(object);
+    row->score = fabs(row->values[0] - mean) / (sd < zscore->sd_floor ? zscore->sd_floor : sd);
+    row->own[ZSCORE_MEAN] = mean;
+    row->own[ZSCORE_SD] = sd;
+    row->own[ZSCORE_COUNT] = (double)object->moments.count;
+    return MR_OK;
+}
+
+static void zscore_size(const struct mr_options *options, struct mr_model_size *size)
+{
+    uint32_t capacity;
+    enum zscore_mode mode = options_mode(options, &capacity);
+    size->encoded_bytes = mode == ZSCORE_ALL ? ZSCORE_BYTES_ALL : ZSCORE_BYTES_MAX;
+    size->slot_bytes = mode == ZSCORE_WINDOW ? MR_VALUE_RING_SLOT_BYTES : 0;
+    size->slots_max = mr_value_ring_slots(capacity);
+}
+
+static const struct mr_model_type zscore_model = {
+    .table = zscore_table,
+    .version = ZSCORE_VERSION,
+    .object_size = sizeof(struct zscore_object),
+    .encoded_size_max = ZSCORE_BYTES_MAX,
+    .size = zscore_size,
+    .encode = object_encode,
+    .decode = object_decode,
+    .begin = zscore_begin,
+    .fits = zscore_fits,
+    .ready = zscore_ready,
+    .score = zscore_score,
+    .learn = zscore_learn,
+};
+
+/* ---- The detector ---- */
+
+static void zscore_describe(const void *self, const struct mr_model_row *row,
+                            struct mr_detector_finding *finding)
+{
+    const struct zscore *zscore = self;
+    double value = row->values[0];
+    double mean = row->own[ZSCORE_MEAN];
+    mr_detector_reason(finding,
+                       "%s is %.6g, %.4g standard deviations %s the mean %.6g (sd %.6g) of %.0f "
+                       "earlier records; the threshold is %.6g",
+                       zscore->detector.field_text, value, row->score,
+                       value > mean ? "above" : "below", mean, row->own[ZSCORE_SD],
+                       row->own[ZSCORE_COUNT], finding->threshold);
+}
+
+MR_DETECTOR_CODEC(zscore, zscore_model)
+
+static const struct mr_detector_type zscore_detector = {
+    .model = &zscore_model,
+    .encode = zscore_encode,
+    .decode = zscore_decode,
+    .describe = zscore_describe,
+};
+
 static enum mr_status zscore_open(void *self, const struct mr_operator_open *open,
                                   struct mr_error *error)
 {
@@ -124,28 +270,7 @@ static enum mr_status zscore_open(void *self, const struct mr_operator_open *ope
         zscore->keep = 1 - mr_options_number(options, "decay");
     if (zscore->mode == ZSCORE_WINDOW)
         zscore->scratch = mr_memory_new(zscore->capacity, sizeof(double));
-    struct mr_table_spec spec = {
-        .name = zscore_table,
-        .version = ZSCORE_VERSION,
-        .object_size = sizeof(struct zscore_object),
-        .encode = object_encode,
-        .encoded_size_max = ZSCORE_BYTES_MAX,
-        .decode = object_decode,
-        .slot_bytes = zscore->mode == ZSCORE_WINDOW ? MR_VALUE_RING_SLOT_BYTES : 0,
-        .slots_max = mr_value_ring_slots(zscore->capacity),
-    };
-    return mr_detector_open(&zscore->detector, open, &spec, error);
-}
-
-static double object_sd(const struct zscore_object *object)
-{
-    if (object->mode != ZSCORE_DECAY)
-        return mr_moments_sd(&object->moments);
-    if (object->moments.count < 2)
-        return 0;
-    struct mr_decayed_moments decayed = {object->weight, object->weight_squares,
-                                         object->moments.mean, object->moments.squares};
-    return mr_decayed_moments_sd(&decayed);
+    return mr_detector_open(&zscore->detector, open, &zscore_detector, error);
 }
 
 static enum mr_status zscore_describe_state(const struct mr_state_object *object,
@@ -155,7 +280,7 @@ static enum mr_status zscore_describe_state(const struct mr_state_object *object
 {
     MR_UNUSED(arena);
     struct zscore_object entry = {0};
-    if (!object_decode(&entry, object->version, object->encoded))
+    if (!mr_stage_describe(&zscore_model, object, &entry, description))
         return mr_operator_not_described(error);
     mr_describe_member(description, "count", mr_value_uint(entry.moments.count));
     mr_describe_member(description, "mean", mr_value_double(entry.moments.mean));
@@ -167,141 +292,6 @@ static enum mr_status zscore_describe_state(const struct mr_state_object *object
     return MR_OK;
 }
 
-/* Learn a number into the window: the oldest leaves when it is full. */
-static enum mr_status window_learn(struct zscore *zscore, struct zscore_object *object,
-                                   double value, struct mr_error *error)
-{
-    struct mr_table *table = zscore->detector.table;
-    struct mr_moments *moments = &object->moments;
-    double oldest;
-    enum mr_status status =
-        mr_value_ring_exchange(table, object, object->position, value, &oldest, error);
-    if (status != MR_OK)
-        return status;
-    if (moments->count == object->capacity)
-        mr_moments_forget(moments, oldest);
-    mr_moments_learn(moments, value);
-    object->position = object->position + 1 == object->capacity ? 0 : object->position + 1;
-    if (moments->squares > object->squares_peak)
-        object->squares_peak = moments->squares;
-    if (object->position != 0 && moments->squares * 1024 >= object->squares_peak)
-        return MR_OK;
-    uint32_t count = (uint32_t)moments->count;
-    status = mr_value_ring_read(table, object, count, zscore->scratch, error);
-    if (status != MR_OK)
-        return status;
-    mr_moments_compute(moments, zscore->scratch, count);
-    object->squares_peak = moments->squares;
-    return MR_OK;
-}
-
-static enum mr_status zscore_learn(struct zscore *zscore, struct zscore_object *object,
-                                   double value, struct mr_error *error)
-{
-    if (zscore->mode == ZSCORE_WINDOW)
-        return window_learn(zscore, object, value, error);
-    if (zscore->mode == ZSCORE_ALL) {
-        mr_moments_learn(&object->moments, value);
-        return MR_OK;
-    }
-    struct mr_decayed_moments decayed = {object->weight, object->weight_squares,
-                                         object->moments.mean, object->moments.squares};
-    mr_decayed_moments_learn(&decayed, value, zscore->keep);
-    object->weight = decayed.weight;
-    object->weight_squares = decayed.weight_squares;
-    object->moments.mean = decayed.mean;
-    object->moments.squares = decayed.squares;
-    object->moments.count++;
-    return MR_OK;
-}
-
-/* The key's object, made ready when it is new. */
-static enum mr_status zscore_object(struct zscore *zscore, const struct mr_detector_rows *rows,
-                                    uint32_t index, struct zscore_object **object,
-                                    struct mr_error *error)
-{
-    uint32_t row = rows->view.rows[index];
-    void *found;
-    bool created;
-    enum mr_status status =
-        mr_table_get(zscore->detector.table, rows->keys[row], rows->hashes[index],
-                     rows->view.batch->event_times_ms[row], &found, &created, error);
-    if (status != MR_OK)
-        return status;
-    *object = found;
-    if (created) {
-        (*object)->mode = zscore->mode;
-        (*object)->capacity = zscore->capacity;
-    } else if ((*object)->mode != zscore->mode || (*object)->capacity != zscore->capacity) {
-        return MR_FAIL(error, MR_VERSION, MR_RECOVERY_FAIL_TOPOLOGY,
-                       "the stored state was made with another `window` or `decay`; reset the "
-                       "topology or restore the old option");
-    }
-    return MR_OK;
-}
-
-static void zscore_describe(const void *self, const struct mr_detector_rows *rows, uint32_t row,
-                            double value, struct mr_detector_finding *finding)
-{
-    const struct zscore *zscore = self;
-    const struct mr_detector *detector = &zscore->detector;
-    double mean = mr_detector_column(detector, rows, ZSCORE_MEAN)[row].number;
-    double sd = mr_detector_column(detector, rows, ZSCORE_SD)[row].number;
-    int64_t count = mr_detector_column(detector, rows, ZSCORE_COUNT)[row].integer;
-    mr_detector_reason(finding,
-                       "%s is %.6g, %.4g standard deviations %s the mean %.6g (sd %.6g%s) of %lld "
-                       "earlier records; the threshold is %.6g",
-                       detector->field_text, value, finding->metric_value,
-                       value > mean ? "above" : "below", mean, sd,
-                       sd < zscore->sd_floor ? ", taken as the floor" : "", (long long)count,
-                       detector->threshold);
-}
-
-static enum mr_status zscore_process(void *self, struct mr_operator_context *context, uint32_t port,
-                                     struct mr_view view, struct mr_error *error)
-{
-    struct zscore *zscore = self;
-    MR_UNUSED(port);
-    struct mr_detector_rows rows;
-    mr_detector_begin(&zscore->detector, context, view, &rows);
-    struct mr_value *means = mr_detector_column(&zscore->detector, &rows, ZSCORE_MEAN);
-    struct mr_value *sds = mr_detector_column(&zscore->detector, &rows, ZSCORE_SD);
-    struct mr_value *counts = mr_detector_column(&zscore->detector, &rows, ZSCORE_COUNT);
-    for (uint32_t index = 0; index < rows.view.rows_count; index++) {
-        uint32_t row = rows.view.rows[index];
-        mr_detector_prefetch(&zscore->detector, &rows, index);
-        struct zscore_object *object;
-        enum mr_status status = zscore_object(zscore, &rows, index, &object, error);
-        if (status != MR_OK)
-            return status;
-        double value = rows.values[index];
-        double mean = object->moments.mean;
-        double sd = object_sd(object);
-        double score = 0;
-        if (object->moments.count >= zscore->warmup)
-            score = fabs(value - mean) / (sd < zscore->sd_floor ? zscore->sd_floor : sd);
-        means[row] = mr_value_double(mean);
-        sds[row] = mr_value_double(sd);
-        counts[row] = mr_value_int((int64_t)object->moments.count);
-        mr_detector_score(&zscore->detector, &rows, row, score);
-        if (fabs(value) > MR_DETECTOR_LEARNED_MAX)
-            continue;
-        status = zscore_learn(zscore, object, value, error);
-        if (status != MR_OK)
-            return status;
-        mr_table_dirty(zscore->detector.table, object);
-    }
-    mr_detector_finish(&zscore->detector, context, &rows, zscore, zscore_describe);
-    return MR_OK;
-}
-
-static enum mr_status zscore_watermark(void *self, struct mr_operator_context *context,
-                                       struct mr_error *error)
-{
-    struct zscore *zscore = self;
-    return mr_detector_expire(&zscore->detector, context, error);
-}
-
 static void zscore_close(void *self)
 {
     struct zscore *zscore = self;
@@ -311,11 +301,7 @@ static void zscore_close(void *self)
 
 static void zscore_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
 {
-    uint32_t capacity;
-    enum zscore_mode mode = options_mode(options, &capacity);
-    mr_estimate_slots(sizeof(struct zscore_object),
-                      mode == ZSCORE_ALL ? ZSCORE_BYTES_ALL : ZSCORE_BYTES_MAX,
-                      MR_VALUE_RING_SLOT_BYTES, mr_value_ring_slots(capacity), estimate);
+    mr_detector_estimate(&zscore_model, options, estimate);
 }
 
 static enum mr_status zscore_check(const struct mr_options *options, const char **option,
@@ -335,7 +321,7 @@ static enum mr_status zscore_check(const struct mr_options *options, const char 
                        "a warm-up of %lld records never ends in a window of %u records",
                        (long long)mr_options_integer(options, "warmup"), capacity);
     }
-    return MR_OK;
+    return mr_detector_check(options, option, error);
 }
 
 static const struct mr_option_spec zscore_window_fields[] = {
@@ -349,28 +335,11 @@ static const struct mr_option_spec zscore_window_fields[] = {
 };
 
 static const struct mr_option_spec zscore_options[] = {
-    {.name = "field",
-     .type = MR_OPTION_PATH,
-     .flags = MR_OPTION_REQUIRED | MR_OPTION_NUMERIC,
-     .help = "The number to watch."},
-    {.name = "threshold",
-     .type = MR_OPTION_NUMBER,
-     .default_text = "3.0",
-     .minimum = 0,
-     .maximum = 1e300,
-     .help = "A record is an anomaly when its score, in standard deviations, is above this."},
-    {.name = "critical_ratio",
-     .type = MR_OPTION_NUMBER,
-     .default_text = "2.0",
-     .minimum = 1,
-     .maximum = 1e6,
-     .help = "An anomaly is critical, not warning, from this many times the threshold on."},
-    {.name = "warmup",
-     .type = MR_OPTION_INTEGER,
-     .default_text = "30",
-     .minimum = 2,
-     .maximum = 1e6,
-     .help = "Records of a key that are only learned: their score is 0."},
+    MR_DETECTOR_OPTION_FIELD,
+    MR_DETECTOR_OPTION_THRESHOLD(
+        "3.0", "A record is an anomaly when its score, in standard deviations, is above this."),
+    MR_DETECTOR_OPTION_WARMUP("30", 2, 1e6),
+    MR_DETECTOR_OPTIONS,
     {.name = "sd_floor",
      .type = MR_OPTION_NUMBER,
      .default_text = "1e-9",
@@ -393,12 +362,7 @@ static const struct mr_option_spec zscore_options[] = {
 };
 
 static const struct mr_output_field zscore_fields[] = {
-    {"score", MR_TYPE_DOUBLE, "|value - mean| / sd, taken before the record is learned."},
-    {"threshold", MR_TYPE_DOUBLE, "The option `threshold`."},
-    {"is_anomaly", MR_TYPE_BOOL, "True when the score is above the threshold."},
-    {"severity", MR_TYPE_STRING, "info, warning or critical."},
-    {"reason", MR_TYPE_STRING, "For anomalies a sentence with the numbers, otherwise empty."},
-    {"detector", MR_TYPE_STRING, "detect.zscore."},
+    MR_DETECTOR_MEMBERS("|value - mean| / sd, taken before the record is learned."),
     {"mean", MR_TYPE_DOUBLE, "Mean of the key's earlier records."},
     {"sd", MR_TYPE_DOUBLE, "Their sample standard deviation, before the floor."},
     {"count", MR_TYPE_INT, "How many records these are."},
@@ -421,8 +385,8 @@ const struct mr_operator_type mr_operator_detect_zscore = {
                 "standard "
                 "deviation: use detect.robust_z there; nor for small lasting shifts: use "
                 "detect.ewma.\n\n"
-                "Numbers beyond +-1e140 are scored but not learned. State: 25 bytes a key, 41 with "
-                "`decay`, 41 + 8 n with a window. Paper: Welford, Technometrics 4 (1962); West, "
+                "Numbers beyond +-1e140 are scored but not learned. State: 34 bytes a key, 50 with "
+                "`decay`, 50 + 8 n with a window. Paper: Welford, Technometrics 4 (1962); West, "
                 "Communications of the ACM 22 (1979).",
             .options = zscore_options,
             .outputs = mr_detector_outputs,
@@ -430,14 +394,14 @@ const struct mr_operator_type mr_operator_detect_zscore = {
             .as_default = "anomaly",
             .added_fields = zscore_fields,
             .added_fields_count = MR_ARRAY_COUNT(zscore_fields),
-            .state_version = ZSCORE_VERSION,
+            .state_version = MR_DETECTOR_STATE_VERSION(ZSCORE_VERSION),
             .estimate = zscore_estimate,
             .check = zscore_check,
         },
     .instance_size = sizeof(struct zscore),
     .open = zscore_open,
-    .process = zscore_process,
-    .on_watermark = zscore_watermark,
+    .process = mr_detector_process,
+    .on_watermark = mr_detector_watermark,
     .close = zscore_close,
     .state_table = zscore_table,
     .describe_state = zscore_describe_state,

@@ -1,122 +1,322 @@
 /* operators/detector.c — see detector.h.
- * Design: a view is worked through in passes: keys, hashes and numbers, then the detector's own
- * loop over its state, then constants column by column. Each pass streams over few arrays; text,
- * maps and alert rows are made for anomalies only. An alert's id is a hash of what makes it unique
- * (topology, operator, source position, key, time, number), so that a replay makes the same id. */
+ * Design: the driver's loop gets a row's object once, asks the model for the score, decides, and
+ * lets the model learn: three indirect calls a row. Results go to the columns at once; sentences
+ * and alerts are made for anomalies only. */
 #include "operators/detector.h"
 
-#include <inttypes.h>
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/assert.h"
-#include "base/endian.h"
-#include "base/hash.h"
 #include "base/utf8.h"
-#include "operators/alert.h"
+#include "operators/detector_rows.h"
+#include "operators/estimate.h"
 
-const struct mr_output_spec mr_detector_outputs[MR_DETECTOR_OUTPUTS_COUNT] = {
-    {.name = "main", .help = "Every record, with the object `as` added."},
-    {.name = "alerts",
-     .help = "One alert record per anomaly.",
-     .fields = mr_alert_fields,
-     .fields_count = MR_ALERT_FIELDS_COUNT},
-};
+/* ---- Opening ---- */
 
-enum mr_status mr_detector_open(struct mr_detector *detector, const struct mr_operator_open *open,
-                                struct mr_table_spec *spec, struct mr_error *error)
+static void bind_fields(struct mr_detector *detector, const struct mr_options *options)
+{
+    bool several = mr_option_specs_find(options->specs, "fields") >= 0;
+    const struct mr_option_value *value = mr_options_get(options, several ? "fields" : "field");
+    detector->fields_count = several ? value->count : 1;
+    detector->field_texts = several ? value->texts : &value->text;
+    detector->field_text = detector->field_texts[0];
+    detector->field_slots = value->slots;
+    MR_ASSERT(detector->fields_count >= 1 && detector->fields_count <= MR_MODEL_FIELDS_MAX);
+}
+
+static void bind_members(struct mr_detector *detector, const struct mr_type_spec *spec)
+{
+    uint32_t count = spec->added_fields_count;
+    MR_ASSERT(count >= MR_DETECTOR_MEMBERS_COUNT);
+    detector->contributes = strcmp(spec->added_fields[count - 1].name, "contributions") == 0;
+    detector->own_count = count - MR_DETECTOR_MEMBERS_COUNT - (detector->contributes ? 1 : 0);
+    MR_ASSERT(detector->own_count <= MR_MODEL_OWN_MAX);
+}
+
+static enum mr_status open_table(struct mr_detector *detector, const struct mr_operator_open *open,
+                                 struct mr_error *error)
 {
     const struct mr_plan_node *node = open->node;
-    const struct mr_plan_input *input = &node->inputs[0];
+    const struct mr_model_type *model = detector->type->model;
+    struct mr_model_size size = mr_stage_model_size(model, &node->options);
+    MR_ASSERT(node->type->state_version == MR_DETECTOR_STATE_VERSION(model->version));
+    struct mr_table_spec spec = {
+        .operator_name = node->name,
+        .name = model->table,
+        .version = MR_DETECTOR_STATE_VERSION(model->version),
+        .object_size = sizeof(struct mr_detector_stage) + size.object_bytes,
+        .encode = detector->type->encode,
+        .encoded_size_max = MR_STAGE_BYTES_MAX + size.encoded_bytes,
+        .decode = detector->type->decode,
+        .slot_bytes = size.slot_bytes,
+        .slots_max = size.slots_max,
+        .ttl_ms = node->state_ttl_ms,
+        .keys_max = node->state_keys_max,
+        .bytes_max = node->state_bytes_max,
+        .on_full = node->state_full_fails ? MR_ON_FULL_FAIL : MR_ON_FULL_EVICT_OLDEST,
+    };
+    return mr_table_open(open->state, &spec, &detector->table, error);
+}
+
+enum mr_status mr_detector_open(struct mr_detector *detector, const struct mr_operator_open *open,
+                                const struct mr_detector_type *type, struct mr_error *error)
+{
+    const struct mr_plan_node *node = open->node;
+    const struct mr_options *options = &node->options;
     detector->plan = open->plan;
     detector->node = node;
-    detector->field_text = mr_options_text(&node->options, "field");
-    detector->field_slot = mr_options_slot(&node->options, "field");
-    detector->record_layout = input->layout;
+    detector->type = type;
+    detector->record_layout = node->inputs[0].layout;
     detector->alerts_are_read =
         mr_operator_output_is_read(open->plan, node, MR_DETECTOR_OUTPUT_ALERTS);
-    if (mr_option_specs_find(node->options.specs, "threshold") >= 0) {
-        detector->threshold = mr_options_number(&node->options, "threshold");
-        detector->critical_score =
-            detector->threshold * mr_options_number(&node->options, "critical_ratio");
-    }
-    if (spec == NULL)
+    bind_fields(detector, options);
+    bind_members(detector, node->type);
+    if (mr_option_specs_find(options->specs, "threshold") >= 0)
+        detector->threshold = mr_options_number(options, "threshold");
+    if (mr_option_specs_find(options->specs, "critical_ratio") >= 0)
+        detector->critical_ratio = mr_options_number(options, "critical_ratio");
+    return type->model->table == NULL ? MR_OK : open_table(detector, open, error);
+}
+
+void mr_detector_close(void *self)
+{
+    MR_UNUSED(self); /* the table belongs to the state */
+}
+
+void mr_detector_estimate(const struct mr_model_type *model, const struct mr_options *options,
+                          struct mr_state_estimate *estimate)
+{
+    struct mr_model_size size = mr_stage_model_size(model, options);
+    mr_estimate_slots(sizeof(struct mr_detector_stage) + size.object_bytes,
+                      MR_STAGE_BYTES_MIN + size.encoded_bytes, size.slot_bytes, size.slots_max,
+                      estimate);
+}
+
+enum mr_status mr_detector_check(const struct mr_options *options, const char **option,
+                                 struct mr_error *error)
+{
+    if (mr_option_specs_find(options->specs, "fields") < 0)
         return MR_OK;
-    spec->operator_name = node->name;
-    spec->ttl_ms = node->state_ttl_ms;
-    spec->keys_max = node->state_keys_max;
-    spec->bytes_max = node->state_bytes_max;
-    spec->on_full = node->state_full_fails ? MR_ON_FULL_FAIL : MR_ON_FULL_EVICT_OLDEST;
-    return mr_table_open(open->state, spec, &detector->table, error);
+    const struct mr_option_value *fields = mr_options_get(options, "fields");
+    for (uint32_t index = 1; index < fields->count; index++)
+        for (uint32_t before = 0; before < index; before++)
+            if (strcmp(fields->texts[index], fields->texts[before]) == 0) {
+                *option = "fields";
+                return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                               "`fields` names %s twice: leave one out", fields->texts[index]);
+            }
+    return MR_OK;
 }
 
-/* Why a cell is not a finite number. */
-static void report_cell(const struct mr_detector *detector, struct mr_operator_context *context,
-                        const struct mr_batch *batch, uint32_t row, struct mr_value cell)
+/* ---- Judging ---- */
+
+struct judging {
+    struct mr_detector *detector;
+    const struct mr_model_type *model;
+    struct mr_detector_rows *rows;
+    struct mr_model_row row;
+    struct mr_detector_stage *stage; /* NULL: stateless */
+};
+
+/* The options of the type that bind the state, for the sentence. */
+static const char *bound_options(const struct mr_detector *detector, char *text, size_t text_size)
 {
-    const char *field = detector->field_text;
-    if (cell.kind == MR_KIND_ABSENT)
-        mr_operator_row_error(context, batch, row, "field %s is missing", field);
-    else if (cell.kind == MR_KIND_ERROR)
-        mr_operator_row_error(context, batch, row, "field %s: %.*s", field, (int)cell.size,
-                              (const char *)cell.text);
-    else if (cell.kind == MR_KIND_DOUBLE)
-        mr_operator_row_error(context, batch, row, "field %s is %s, not a finite number", field,
-                              isnan(cell.number) ? "NaN" : "infinite");
+    size_t used = 0;
+    text[0] = '\0';
+    for (const struct mr_option_spec *spec = detector->node->options.specs; spec->name != NULL;
+         spec++)
+        if ((spec->flags & MR_OPTION_STATE_BOUND) != 0 && used < text_size)
+            used += (size_t)snprintf(text + used, text_size - used, "%s`%s`",
+                                     used == 0 ? "" : " or ", spec->name);
+    return text;
+}
+
+static enum mr_status refuse_object(const struct mr_detector *detector, struct mr_error *error)
+{
+    char options[256];
+    return MR_FAIL(error, MR_VERSION, MR_RECOVERY_FAIL_TOPOLOGY,
+                   "the stored state was made with another %s; reset the topology or restore the "
+                   "old option",
+                   bound_options(detector, options, sizeof(options)));
+}
+
+/* The key's object, made ready when it is new. */
+static enum mr_status find_object(struct judging *judging, uint32_t index, uint32_t row_number,
+                                  struct mr_error *error)
+{
+    struct mr_detector *detector = judging->detector;
+    const struct mr_detector_rows *rows = judging->rows;
+    struct mr_model_row *row = &judging->row;
+    const struct mr_model_type *model = judging->model;
+    bool created;
+    mr_table_prefetch(detector->table, rows->hashes, rows->view.rows_count, index);
+    enum mr_status status =
+        mr_table_get(detector->table, rows->keys[row_number], rows->hashes[index],
+                     row->event_time_ms, &row->entry, &created, error);
+    if (status != MR_OK)
+        return status;
+    struct mr_detector_stage *stage = row->entry;
+    judging->stage = stage;
+    row->object = mr_stage_model(stage);
+    row->seen = stage->seen;
+    row->seed = rows->context->seed ^ rows->hashes[index];
+    if (created) {
+        if (model->begin != NULL)
+            model->begin(detector, row, row->object);
+    } else if (stage->is_loaded) {
+        if (model->fits != NULL && !model->fits(detector, row->object))
+            return refuse_object(detector, error);
+        stage->is_loaded = false;
+    }
+    return MR_OK;
+}
+
+static struct mr_value contributions_value(const struct judging *judging)
+{
+    const struct mr_detector *detector = judging->detector;
+    uint32_t count = detector->fields_count;
+    struct mr_map_entry *entries =
+        mr_arena_take(judging->rows->view.batch->arena, count * sizeof(*entries));
+    for (uint32_t field = 0; field < count; field++) {
+        double share = judging->row.contributions[field];
+        entries[field].key = mr_value_string(mr_slice_text(detector->field_texts[field]));
+        entries[field].value = isfinite(share) ? mr_value_double(share) : mr_value_null();
+    }
+    return (struct mr_value){.kind = MR_KIND_MAP, .size = count, .entries = entries};
+}
+
+static void report_anomaly(const struct judging *judging, uint32_t index)
+{
+    const struct mr_detector *detector = judging->detector;
+    const struct mr_model_row *row = &judging->row;
+    struct mr_detector_finding finding = {.metric_value = row->score,
+                                          .threshold = detector->threshold};
+    if (detector->type->describe != NULL)
+        detector->type->describe(detector, row, &finding);
     else
-        mr_operator_row_error(context, batch, row, "field %s is %s, not a number", field,
-                              mr_kind_name((enum mr_kind)cell.kind));
+        mr_detector_reason(&finding, "the score of %s is %.4g; the threshold is %.6g",
+                           detector->field_text, row->score, detector->threshold);
+    if (finding.severity == NULL)
+        finding.severity =
+            row->score >= detector->threshold * detector->critical_ratio ? "critical" : "warning";
+    if (detector->contributes)
+        judging->rows->contributions[judging->rows->view.rows[index]] =
+            contributions_value(judging);
+    mr_detector_rows_found(judging->rows, index, &finding, "open");
 }
 
-/* Narrow the view to rows with a finite number. */
-static struct mr_view read_values(const struct mr_detector *detector,
-                                  struct mr_operator_context *context, struct mr_view view,
-                                  double *values)
+/* Columns of a judged row, besides those of an anomaly. */
+static void write_row(const struct judging *judging, uint32_t row_number, bool ready)
 {
-    const struct mr_value *cells = mr_batch_column(view.batch, detector->field_slot);
-    uint16_t *rows = mr_arena_take(context->arena, (view.rows_count + 1) * sizeof(*rows));
-    uint32_t rows_count = 0;
-    for (uint32_t index = 0; index < view.rows_count; index++) {
-        uint16_t row = view.rows[index];
-        double number = 0;
-        if (!mr_value_as_double(cells[row], &number) || !isfinite(number)) {
-            report_cell(detector, context, view.batch, row, cells[row]);
-            continue;
-        }
-        rows[rows_count] = row;
-        values[rows_count++] = number + 0.0; /* -0.0 becomes 0.0 */
+    const struct mr_detector *detector = judging->detector;
+    const struct mr_detector_rows *rows = judging->rows;
+    const struct mr_model_row *row = &judging->row;
+    rows->columns[MR_DETECTOR_SCORE][row_number] = mr_value_double(row->score);
+    if (!isnan(row->p_value))
+        rows->columns[MR_DETECTOR_P_VALUE][row_number] = mr_value_double(row->p_value);
+    if (!ready)
+        rows->columns[MR_DETECTOR_STATE][row_number] = mr_value_string(mr_slice_text("learning"));
+    for (uint32_t own = 0; own < detector->own_count; own++)
+        rows->own[own][row_number] = mr_detector_rows_own(detector, own, row->own[own]);
+}
+
+/* A change detector's row that is not learned. */
+static void pass_row(struct judging *judging)
+{
+    judging->row.score = 0;
+    for (uint32_t own = 0; own < judging->detector->own_count; own++)
+        judging->row.own[own] = NAN;
+}
+
+static enum mr_status score_row(struct judging *judging, bool ready, bool learns,
+                                struct mr_error *error)
+{
+    struct mr_model_row *row = &judging->row;
+    const struct mr_model_type *model = judging->model;
+    enum mr_status status = MR_OK;
+    if (model->score != NULL)
+        status = model->score(judging->detector, row, error);
+    else if (learns)
+        status = model->learn(judging->detector, row, error);
+    else
+        pass_row(judging);
+    if (status != MR_OK)
+        return status;
+    MR_ASSERT(row->score >= 0);
+    if (!ready) {
+        row->score = 0;
+        row->p_value = NAN;
     }
-    return (struct mr_view){view.batch, rows, rows_count};
+    row->score = row->score <= DBL_MAX ? row->score : DBL_MAX;
+    return MR_OK;
 }
 
-void mr_detector_begin(const struct mr_detector *detector, struct mr_operator_context *context,
-                       struct mr_view view, struct mr_detector_rows *rows)
+static enum mr_status judge(struct judging *judging, uint32_t index, struct mr_error *error)
 {
-    *rows = (struct mr_detector_rows){0};
-    if (detector->table != NULL || detector->node->key.slots_count > 0)
-        rows->keys = mr_operator_keys(context, detector->node, view, &view);
-    size_t room = view.rows_count + 1u;
-    double *values = mr_arena_take(context->arena, room * sizeof(*values));
-    rows->values = values;
-    rows->view = read_values(detector, context, view, values);
+    struct mr_detector *detector = judging->detector;
+    const struct mr_detector_rows *rows = judging->rows;
+    const struct mr_model_type *model = judging->model;
+    struct mr_model_row *row = &judging->row;
+    uint32_t row_number = rows->view.rows[index];
+    row->values = rows->values + (size_t)index * detector->fields_count;
+    row->event_time_ms = rows->view.batch->event_times_ms[row_number];
+    row->p_value = NAN;
+    if (rows->texts != NULL)
+        row->text = rows->texts[index];
     if (detector->table != NULL) {
-        uint64_t *hashes = mr_arena_take(context->arena, room * sizeof(*hashes));
-        for (uint32_t index = 0; index < rows->view.rows_count; index++)
-            hashes[index] = mr_hash64(rows->keys[rows->view.rows[index]]);
-        rows->hashes = hashes;
+        enum mr_status status = find_object(judging, index, row_number, error);
+        if (status != MR_OK)
+            return status;
     }
-    for (uint32_t member = 0; member < MR_DETECTOR_MEMBERS_COUNT; member++)
-        rows->columns[member] = mr_batch_column(view.batch, detector->node->added_slots[member]);
-    rows->anomalies = mr_arena_take(context->arena, room * sizeof(*rows->anomalies));
+    bool ready = model->ready == NULL || model->ready(detector, row->object);
+    bool learns = model->learn != NULL && (rows->marks[index] & MR_MARK_UNLEARNED) == 0;
+    enum mr_status status = score_row(judging, ready, learns, error);
+    if (status != MR_OK)
+        return status;
+    write_row(judging, row_number, ready);
+    if (row->score > detector->threshold)
+        report_anomaly(judging, index);
+    if (learns && model->score != NULL)
+        status = model->learn(detector, row, error);
+    if (status != MR_OK || detector->table == NULL)
+        return status;
+    judging->stage->seen++;
+    mr_table_dirty(detector->table, judging->stage);
+    return MR_OK;
 }
 
-struct mr_value *mr_detector_column(const struct mr_detector *detector,
-                                    const struct mr_detector_rows *rows, uint32_t own)
+enum mr_status mr_detector_process(void *self, struct mr_operator_context *context, uint32_t port,
+                                   struct mr_view view, struct mr_error *error)
 {
-    MR_ASSERT(MR_DETECTOR_MEMBERS_COUNT + own < detector->node->type->added_fields_count);
-    return mr_batch_column(rows->view.batch,
-                           detector->node->added_slots[MR_DETECTOR_MEMBERS_COUNT + own]);
+    struct mr_detector *detector = self;
+    MR_UNUSED(port);
+    struct mr_detector_rows rows;
+    mr_detector_rows_begin(detector, context, view, &rows);
+    struct judging judging = {.detector = detector, .model = detector->type->model, .rows = &rows};
+    judging.row.table = detector->table;
+    judging.row.fields_count = detector->fields_count;
+    judging.row.contributions =
+        mr_arena_take(context->arena, detector->fields_count * sizeof(double));
+    for (uint32_t index = 0; index < rows.view.rows_count; index++) {
+        enum mr_status status = judge(&judging, index, error);
+        if (status != MR_OK)
+            return status;
+    }
+    mr_detector_rows_finish(&rows);
+    return MR_OK;
+}
+
+enum mr_status mr_detector_watermark(void *self, struct mr_operator_context *context,
+                                     struct mr_error *error)
+{
+    const struct mr_detector *detector = self;
+    if (detector->table == NULL)
+        return MR_OK;
+    return mr_table_expire(detector->table, context->watermark_ms, error);
 }
 
 void mr_detector_reason(struct mr_detector_finding *finding, const char *format, ...)
@@ -131,119 +331,4 @@ void mr_detector_reason(struct mr_detector_finding *finding, const char *format,
     size_t size = mr_utf8_cut(mr_slice_from(finding->reason, sizeof(finding->reason) - 1),
                               sizeof(finding->reason) - 2);
     finding->reason[size] = '\0';
-}
-
-static void fill_column(const struct mr_detector_rows *rows, enum mr_detector_member member,
-                        struct mr_value value)
-{
-    struct mr_value *column = rows->columns[member];
-    for (uint32_t index = 0; index < rows->view.rows_count; index++)
-        column[rows->view.rows[index]] = value;
-}
-
-static struct mr_value static_text(const char *text)
-{
-    return mr_value_string(mr_slice_text(text));
-}
-
-/* Position of a row in the view; rows of anomalies ascend, so the search goes on from *cursor. */
-static double value_of(const struct mr_detector_rows *rows, uint32_t row, uint32_t *cursor)
-{
-    while (rows->view.rows[*cursor] != row)
-        (*cursor)++;
-    return rows->values[*cursor];
-}
-
-/* 16 hexadecimal digits that a replay makes again. */
-static struct mr_value alert_id(const struct mr_detector *detector,
-                                struct mr_operator_context *context, const struct mr_batch *batch,
-                                uint32_t row, struct mr_slice key, double value)
-{
-    uint8_t numbers[8 * 5];
-    mr_put_u64le(numbers, (uint64_t)batch->offsets[row]);
-    mr_put_u64le(numbers + 8, (uint64_t)batch->event_times_ms[row]);
-    mr_put_u64le(numbers + 16, (uint64_t)batch->origin.partition);
-    mr_put_double_le(numbers + 24, value);
-    mr_put_u64le(numbers + 32,
-                 batch->origin.topic == NULL ? 0 : mr_hash64(mr_slice_text(batch->origin.topic)));
-    uint64_t hash = mr_hash64(mr_slice_text(detector->plan->name));
-    hash = mr_hash64_seeded(mr_slice_text(detector->node->name), hash);
-    hash = mr_hash64_seeded(mr_slice_from(numbers, sizeof(numbers)), hash);
-    hash = mr_hash64_seeded(key, hash);
-    return static_text(mr_arena_format(context->arena, "%016" PRIx64, hash));
-}
-
-static void write_alert(const struct mr_detector *detector, struct mr_operator_context *context,
-                        const struct mr_detector_rows *rows, uint32_t row, double value,
-                        const struct mr_detector_finding *finding, struct mr_batch *alerts)
-{
-    const struct mr_batch *batch = rows->view.batch;
-    struct mr_slice key = rows->keys == NULL ? (struct mr_slice){0} : rows->keys[row];
-    struct mr_alert alert = {
-        .id = alert_id(detector, context, batch, row, key, value),
-        .topology = detector->plan->name,
-        .operator_name = detector->node->name,
-        .detector = detector->node->type->name,
-        .key = detector->node->key.slots_count == 0 ? mr_value_null() : mr_value_string(key),
-        .severity = rows->columns[MR_DETECTOR_SEVERITY][row],
-        .message = rows->columns[MR_DETECTOR_REASON][row],
-        .metric_value = finding->metric_value,
-        .threshold = finding->threshold,
-    };
-    const struct mr_plan_output *output = &detector->node->outputs[MR_DETECTOR_OUTPUT_ALERTS];
-    mr_alert_write(alerts, detector->plan->domains[output->domain].field_slots, &alert, batch, row,
-                   detector->record_layout);
-}
-
-/* Reasons, severities and alert rows of the anomalies. */
-static void describe_anomalies(const struct mr_detector *detector,
-                               struct mr_operator_context *context,
-                               const struct mr_detector_rows *rows, const void *self,
-                               mr_detector_describe *describe)
-{
-    struct mr_view anomalies = {rows->view.batch, rows->anomalies, rows->anomalies_count};
-    struct mr_batch *alerts = NULL;
-    if (detector->alerts_are_read)
-        alerts = mr_operator_batch_new(context, MR_DETECTOR_OUTPUT_ALERTS, rows->view.batch,
-                                       rows->anomalies_count);
-    uint32_t cursor = 0;
-    for (uint32_t index = 0; index < rows->anomalies_count; index++) {
-        uint32_t row = rows->anomalies[index];
-        double value = value_of(rows, row, &cursor);
-        double score = rows->columns[MR_DETECTOR_SCORE][row].number;
-        struct mr_detector_finding finding = {.metric_value = score,
-                                              .threshold = detector->threshold};
-        describe(self, rows, row, value, &finding);
-        if (finding.severity == NULL)
-            finding.severity = score >= detector->critical_score ? "critical" : "warning";
-        rows->columns[MR_DETECTOR_SEVERITY][row] = static_text(finding.severity);
-        rows->columns[MR_DETECTOR_REASON][row] =
-            static_text(mr_arena_copy_text(rows->view.batch->arena, finding.reason));
-        if (alerts != NULL)
-            write_alert(detector, context, rows, row, value, &finding, alerts);
-    }
-    /* Without a reader the rows are only counted: nothing is made for it. */
-    mr_operator_emit(context, MR_DETECTOR_OUTPUT_ALERTS,
-                     alerts == NULL ? anomalies : mr_batch_view(alerts));
-}
-
-void mr_detector_finish(const struct mr_detector *detector, struct mr_operator_context *context,
-                        struct mr_detector_rows *rows, const void *self,
-                        mr_detector_describe *describe)
-{
-    fill_column(rows, MR_DETECTOR_THRESHOLD, mr_value_double(detector->threshold));
-    fill_column(rows, MR_DETECTOR_SEVERITY, static_text("info"));
-    fill_column(rows, MR_DETECTOR_REASON, static_text(""));
-    fill_column(rows, MR_DETECTOR_NAME, static_text(detector->node->type->name));
-    if (rows->anomalies_count > 0)
-        describe_anomalies(detector, context, rows, self, describe);
-    mr_operator_emit(context, 0, rows->view);
-}
-
-enum mr_status mr_detector_expire(const struct mr_detector *detector,
-                                  const struct mr_operator_context *context, struct mr_error *error)
-{
-    if (detector->table == NULL)
-        return MR_OK;
-    return mr_table_expire(detector->table, context->watermark_ms, error);
 }

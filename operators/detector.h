@@ -1,18 +1,31 @@
-/* operators/detector.h — what all detectors share: reading the field, the object that is added to
- * each record, alerts. Model: a detector reads one number per row and gives it a score before it
- * learns it. The object `anomaly` has the members of enum mr_detector_member first, then the
- * detector's own, each a column from the plan. is_anomaly is score > threshold. `reason` is a
- * sentence with the numbers for anomalies and "" for all others, so that normal records cost no
- * text. Severity: info while there is no anomaly, warning above the threshold, critical from
- * `critical_ratio` times the threshold on. Use: mr_detector_open; per view mr_detector_begin, then
- * for each of its rows mr_detector_score and the own columns, then mr_detector_finish, which fills
- * the rest, writes alerts and emits. Invariants: no NaN or infinity is emitted; a row without a
- * finite number is reported and is neither scored nor learned; -0.0 reads as 0.0. */
+/* operators/detector.h — what all detectors share: options, the object that is added to each
+ * record, judging, learning, alerts. A new detector is a model (operators/model.h) and a table:
+ *
+ *   1. operators/detect_<name>.c with a `static const struct mr_model_type`: begin, fits, ready,
+ *      score, learn, encode, decode. `self` is the operator's struct, whose first member is
+ *      `struct mr_detector detector`; its open reads the detector's own options and then calls
+ *      mr_detector_open.
+ *   2. MR_DETECTOR_CODEC(name, model), and a `static const struct mr_detector_type` with
+ *      name_encode, name_decode, the texts of own string members and the sentence for `reason`.
+ *   3. Options: MR_DETECTOR_OPTION_FIELD (or _FIELDS), _THRESHOLD, _WARMUP, MR_DETECTOR_OPTIONS,
+ *      and its own. Members: MR_DETECTOR_MEMBERS, its own, and last, of detectors of several fields
+ *      that tell shares, MR_DETECTOR_MEMBER_CONTRIBUTIONS.
+ *   4. `struct mr_operator_type`: .process = mr_detector_process, .on_watermark =
+ *      mr_detector_watermark, .spec.outputs = mr_detector_outputs, .spec.check = mr_detector_check
+ *      (or its own, which calls that), .spec.state_version = MR_DETECTOR_STATE_VERSION(the
+ *      model's), .spec.estimate calls mr_detector_estimate, .describe_state mr_stage_describe.
+ *   5. The registry, a line in the conformance suite, docs/ADDING_AN_OPERATOR.md.
+ * operators/detect_ewma.c is the shortest example, detect_zscore.c one with slots,
+ * detect_threshold.c one without state.
+ *
+ * Invariants: no NaN or infinity is emitted; -0.0 reads as 0.0; a record is judged before it is
+ * learned. is_anomaly is score > threshold; `reason` is a sentence with the numbers for anomalies
+ * and "" for all others, so that normal records cost no text. Severity: info while there is no
+ * anomaly, warning above the threshold, critical from `critical_ratio` times the threshold on. */
 #ifndef MR_OPERATORS_DETECTOR_H
 #define MR_OPERATORS_DETECTOR_H
 
-#include <float.h>
-
+#include "operators/detector_stage.h"
 #include "operators/operator.h"
 
 /* Members of the added object that every detector has, in this order. */
@@ -23,7 +36,16 @@ enum mr_detector_member {
     MR_DETECTOR_SEVERITY,
     MR_DETECTOR_REASON,
     MR_DETECTOR_NAME,
+    MR_DETECTOR_P_VALUE,
+    MR_DETECTOR_STATE,
     MR_DETECTOR_MEMBERS_COUNT /* the detector's own follow */
+};
+
+/* What a detector says of itself with each record, as text in `state`. */
+enum mr_detector_state {
+    MR_DETECTOR_LEARNING, /* too little was learned to judge: the score is 0 */
+    MR_DETECTOR_ARMED,
+    MR_DETECTOR_STATES_COUNT
 };
 
 enum {
@@ -36,88 +58,148 @@ enum {
  * is still a double, so that no mean or variance overflows. */
 #define MR_DETECTOR_LEARNED_MAX 1e140
 
+/* ---- Tables of a detector: the parts that all have ---- */
+
+/* The number to watch. */
+#define MR_DETECTOR_OPTION_FIELD                                                                   \
+    {                                                                                              \
+        .name = "field", .type = MR_OPTION_PATH, .flags = MR_OPTION_REQUIRED | MR_OPTION_NUMERIC,  \
+        .help = "The number to watch."                                                             \
+    }
+
+/* The numbers to watch together. */
+#define MR_DETECTOR_OPTION_FIELDS(least)                                                           \
+    {                                                                                              \
+        .name = "fields", .type = MR_OPTION_PATHS,                                                 \
+        .flags = MR_OPTION_REQUIRED | MR_OPTION_STATE_BOUND, .minimum = (least),                   \
+        .maximum = MR_MODEL_FIELDS_MAX, .help = "The numbers to watch together, in this order."    \
+    }
+
+/* help: a sentence that says what the threshold is compared with, and its unit. */
+#define MR_DETECTOR_OPTION_THRESHOLD(default_value, help_text)                                     \
+    {                                                                                              \
+        .name = "threshold", .type = MR_OPTION_NUMBER, .default_text = (default_value),            \
+        .minimum = 0, .maximum = 1e300, .help = (help_text)                                        \
+    }
+
+#define MR_DETECTOR_OPTION_WARMUP(default_value, least, most)                                      \
+    {                                                                                              \
+        .name = "warmup", .type = MR_OPTION_INTEGER, .default_text = (default_value),              \
+        .minimum = (least), .maximum = (most),                                                     \
+        .help = "Records of a key that are only learned: their score is 0."                        \
+    }
+
+/* What else every detector with a model has. */
+#define MR_DETECTOR_OPTIONS                                                                        \
+    {                                                                                              \
+        .name = "critical_ratio", .type = MR_OPTION_NUMBER, .default_text = "2.0", .minimum = 1,   \
+        .maximum = 1e6,                                                                            \
+        .help = "An anomaly is critical, not warning, from this many times the threshold on."      \
+    }
+
+/* The shared members of the added object; score_help is a phrase of what the score is. */
+#define MR_DETECTOR_MEMBERS(score_help)                                                            \
+    {"score", MR_TYPE_DOUBLE, score_help},                                                         \
+        {"threshold", MR_TYPE_DOUBLE, "What the score was compared with."},                        \
+        {"is_anomaly", MR_TYPE_BOOL, "True when the score is above the threshold."},               \
+        {"severity", MR_TYPE_STRING, "info, warning or critical."},                                \
+        {"reason", MR_TYPE_STRING, "For anomalies a sentence with the numbers, otherwise empty."}, \
+        {"detector", MR_TYPE_STRING, "The operator's type."},                                      \
+        {"p_value", MR_TYPE_DOUBLE,                                                                \
+         "How likely a normal record scores as high; only where the method gives one."},           \
+    {                                                                                              \
+        "state", MR_TYPE_STRING, "learning (the score is 0) or armed."                             \
+    }
+
+#define MR_DETECTOR_MEMBER_CONTRIBUTIONS                                                           \
+    {                                                                                              \
+        "contributions", MR_TYPE_OBJECT,                                                           \
+            "Of anomalies: the share of each field in the score, by the field's path."             \
+    }
+
+#define MR_DETECTOR_STATE_VERSION(model_version) (256 * MR_STAGE_VERSION + (model_version))
+
+/* name_encode and name_decode of a model: the table's callbacks have no argument to find it by. */
+#define MR_DETECTOR_CODEC(name, model)                                                             \
+    static size_t name##_encode(const void *object, uint8_t *output)                               \
+    {                                                                                              \
+        return mr_stage_encode(&(model), object, output);                                          \
+    }                                                                                              \
+    static bool name##_decode(void *object, uint32_t version, struct mr_slice stored)              \
+    {                                                                                              \
+        return mr_stage_decode(&(model), object, version, stored);                                 \
+    }
+
 extern const struct mr_output_spec mr_detector_outputs[MR_DETECTOR_OUTPUTS_COUNT];
 
-struct mr_detector {
-    const struct mr_plan *plan;
-    const struct mr_plan_node *node;
-    struct mr_table *table;                /* NULL: stateless */
-    const struct mr_layout *record_layout; /* of the input: for the alert's `record` */
-    const char *field_text;
-    uint32_t field_slot;
-    bool alerts_are_read;
-    double threshold;
-    double critical_score; /* from here on an anomaly is critical */
-};
-
-/* The accepted rows of one view. Arrays with "by row" are indexed by the batch's row number. */
-struct mr_detector_rows {
-    struct mr_view view;
-    const struct mr_slice *keys;                         /* by row; NULL: a detector without key */
-    const uint64_t *hashes;                              /* by position in the view */
-    const double *values;                                /* by position in the view */
-    struct mr_value *columns[MR_DETECTOR_MEMBERS_COUNT]; /* by row */
-    uint16_t *anomalies;                                 /* rows, ascending */
-    uint32_t anomalies_count;
-};
+/* ---- A detector ---- */
 
 /* What a detector says of one anomaly. */
 struct mr_detector_finding {
     char reason[MR_DETECTOR_REASON_BYTES]; /* a sentence, ended by NUL */
     const char *severity;                  /* NULL: by the bands above */
     double metric_value;                   /* of the alert; set to the score before the call */
-    double threshold;                      /* of the alert; set to the detector's before the call */
+    double threshold; /* of the alert; set to what the score was compared with */
 };
 
-typedef void mr_detector_describe(const void *self, const struct mr_detector_rows *rows,
-                                  uint32_t row, double value, struct mr_detector_finding *finding);
+/* row is as score left it. */
+typedef void mr_detector_describe(const void *self, const struct mr_model_row *row,
+                                  struct mr_detector_finding *finding);
 
-/* Bind the options `field`, and `threshold` and `critical_ratio` where the type has them; open the
- * table when spec is not NULL (its name, ttl and bounds are filled from the node). */
+struct mr_detector_type {
+    const struct mr_model_type *model;
+    /* By MR_DETECTOR_CODEC; NULL: the model is stateless. */
+    size_t (*encode)(const void *object, uint8_t *output);
+    bool (*decode)(void *object, uint32_t version, struct mr_slice stored);
+    /* Texts of own members that are strings; NULL of others. */
+    const char *const *own_texts[MR_MODEL_OWN_MAX];
+    mr_detector_describe *describe; /* NULL: a sentence with score and threshold */
+    /* `field` is any plain value: row->text has its text (a number's as JSON writes it) and
+     * row->values[0] the number, 0 of what is none. */
+    bool reads_text;
+};
+
+/* First member of every detector's own struct. */
+struct mr_detector {
+    const struct mr_plan *plan;
+    const struct mr_plan_node *node;
+    const struct mr_detector_type *type;
+    struct mr_table *table;                /* NULL: stateless */
+    const struct mr_layout *record_layout; /* of the input: for the alert's `record` */
+    const char *field_text;                /* the first field */
+    const char *const *field_texts;
+    const uint32_t *field_slots;
+    uint32_t fields_count;
+    uint32_t own_count;
+    bool contributes;
+    bool alerts_are_read;
+    double threshold;
+    double critical_ratio;
+};
+
+/* Bind the shared options and open the table; the detector's struct begins with *detector. type is
+ * static. */
 enum mr_status mr_detector_open(struct mr_detector *detector, const struct mr_operator_open *open,
-                                struct mr_table_spec *spec, struct mr_error *error) MR_NODISCARD;
+                                const struct mr_detector_type *type,
+                                struct mr_error *error) MR_NODISCARD;
 
-/* Keys, hashes, numbers and columns of a view. Rows without a key or a finite number are reported.
- */
-void mr_detector_begin(const struct mr_detector *detector, struct mr_operator_context *context,
-                       struct mr_view view, struct mr_detector_rows *rows);
+/* For .process and .on_watermark. */
+enum mr_status mr_detector_process(void *self, struct mr_operator_context *context, uint32_t port,
+                                   struct mr_view view, struct mr_error *error) MR_NODISCARD;
+enum mr_status mr_detector_watermark(void *self, struct mr_operator_context *context,
+                                     struct mr_error *error) MR_NODISCARD;
+/* For .close of a detector that has nothing of its own to give back. */
+void mr_detector_close(void *self);
 
-/* The column of the detector's own member `own` (0 is the first behind the shared ones). */
-struct mr_value *mr_detector_column(const struct mr_detector *detector,
-                                    const struct mr_detector_rows *rows, uint32_t own);
+/* Checks across the shared options, for .spec.check. */
+enum mr_status mr_detector_check(const struct mr_options *options, const char **option,
+                                 struct mr_error *error) MR_NODISCARD;
 
-/* Ask for the state of rows that come soon; before the state of the row at index is got. */
-static inline void mr_detector_prefetch(const struct mr_detector *detector,
-                                        const struct mr_detector_rows *rows, uint32_t index)
-{
-    mr_table_prefetch(detector->table, rows->hashes, rows->view.rows_count, index);
-}
-
-/* Note the score of a row. Rows must come in the view's order. An overflow is clamped to the
- * largest double; score must not be NaN. */
-static inline void mr_detector_score(const struct mr_detector *detector,
-                                     struct mr_detector_rows *rows, uint32_t row, double score)
-{
-    score = score <= DBL_MAX ? score : DBL_MAX;
-    bool is_anomaly = score > detector->threshold;
-    rows->columns[MR_DETECTOR_SCORE][row] = mr_value_double(score);
-    rows->columns[MR_DETECTOR_IS_ANOMALY][row] = mr_value_bool(is_anomaly);
-    rows->anomalies[rows->anomalies_count] = (uint16_t)row;
-    rows->anomalies_count += is_anomaly;
-}
+void mr_detector_estimate(const struct mr_model_type *model, const struct mr_options *options,
+                          struct mr_state_estimate *estimate);
 
 /* Write finding->reason; a text that does not fit is cut at a character. */
 void mr_detector_reason(struct mr_detector_finding *finding, const char *format, ...)
     MR_PRINTF(2, 3);
-
-/* Fill the remaining columns, ask describe about each anomaly, emit alerts and the rows. */
-void mr_detector_finish(const struct mr_detector *detector, struct mr_operator_context *context,
-                        struct mr_detector_rows *rows, const void *self,
-                        mr_detector_describe *describe);
-
-/* Expiry of the detector's table; for on_watermark. */
-enum mr_status mr_detector_expire(const struct mr_detector *detector,
-                                  const struct mr_operator_context *context,
-                                  struct mr_error *error) MR_NODISCARD;
 
 #endif

@@ -64,6 +64,7 @@ static const struct mr_alert example = {
     .topology = "t",
     .operator_name = "score",
     .detector = "detect.zscore",
+    .state = "open",
     .key = {.kind = MR_KIND_NULL},
     .severity = {.kind = MR_KIND_STRING, .size = 4, .text = (const uint8_t *)"info"},
     .message = {.kind = MR_KIND_STRING, .size = 3, .text = (const uint8_t *)"why"},

@@ -108,14 +108,17 @@ static void stored_bytes_stay_readable(void **state)
     for (int round = 0; round < 21; round++)
         feed(&harness, round * 0.5);
     harness_commit(&harness);
-    harness_check_golden(&harness, "detect_robust_z_v1");
+    harness_check_golden(&harness, "detect_robust_z_v2");
     harness_close(&harness);
-    open(&harness, ", warmup: 2, window: {count: 18}");
-    harness_load_golden(&harness, "detect_robust_z_v1");
-    feed(&harness, 1);
-    assert_true(member(&harness, "median") == 5.75); /* of 1.5 .. 10 */
-    assert_true(member(&harness, "mad") == 2.25);
-    harness_close(&harness);
+    static const char *const versions[] = {"detect_robust_z_v1", "detect_robust_z_v2"};
+    for (size_t index = 0; index < MR_ARRAY_COUNT(versions); index++) {
+        open(&harness, ", warmup: 2, window: {count: 18}");
+        harness_load_golden(&harness, versions[index]);
+        feed(&harness, 1);
+        assert_true(member(&harness, "median") == 5.75); /* of 1.5 .. 10 */
+        assert_true(member(&harness, "mad") == 2.25);
+        harness_close(&harness);
+    }
 }
 
 static void the_window_is_a_thousand_by_default(void **state)
@@ -141,7 +144,7 @@ static void another_window_is_refused(void **state)
     struct harness_row row = harness_row(1, "a", mr_value_double(1));
     struct mr_error error;
     assert_int_equal(harness_try_feed(&harness, 0, &row, 1, &error), MR_VERSION);
-    assert_non_null(strstr(error.message, "a window of 18 records, not 19"));
+    assert_non_null(strstr(error.message, "made with another `window`"));
     harness_close(&harness);
 }
 

@@ -40,8 +40,8 @@ static double member(const struct harness *harness, const char *name)
 static void every_detector_begins_with_the_shared_members(void **state)
 {
     MR_UNUSED(state);
-    static const char *const shared[] = {"score",    "threshold", "is_anomaly",
-                                         "severity", "reason",    "detector"};
+    static const char *const shared[] = {"score",  "threshold", "is_anomaly", "severity",
+                                         "reason", "detector",  "p_value",    "state"};
     uint32_t count;
     const struct mr_operator_type *const *types = mr_operators(&count);
     uint32_t detectors = 0;

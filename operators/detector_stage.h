@@ -1,0 +1,73 @@
+/* operators/detector_stage.h — what all detectors keep of a key beside their model.
+ * Model: the table's object is this struct, and the model's own right behind it. Stored they are
+ * one value: the stage's bytes, then the model's. The version of the stored value is 256 times the
+ * stage's plus the model's; one below 256 was written by a detector without a stage and is the
+ * model's bytes alone (then nothing is known but the model, and `seen` starts at 0).
+ *
+ * Stored stage, version 1 (little-endian):
+ *   0   uint8   flags: enum mr_stage_flags
+ *   1   uint64  seen
+ *   each if its flag is set, in this order:
+ *   int64 frozen_until_ms; int64 muted_until_ms;
+ *   uint64 episode_id, double episode_peak, int64 episode_last; double last_value */
+#ifndef MR_OPERATORS_DETECTOR_STAGE_H
+#define MR_OPERATORS_DETECTOR_STAGE_H
+
+#include <stdalign.h>
+
+#include "operators/model.h"
+#include "operators/state_description.h"
+
+enum {
+    MR_STAGE_VERSION = 1,
+    MR_STAGE_BYTES_MIN = 9,
+    MR_STAGE_BYTES_MAX = MR_STAGE_BYTES_MIN + 2 * 8 + 3 * 8 + 8
+};
+
+enum mr_stage_flags {
+    MR_STAGE_FROZEN = 1u << 0,
+    MR_STAGE_MUTED = 1u << 1,
+    MR_STAGE_EPISODE_COUNT = 1u << 2, /* an episode is open; episode_last is a `seen` */
+    MR_STAGE_EPISODE_TIME = 1u << 3,  /* an episode is open; episode_last is an event time in ms */
+    MR_STAGE_LAST_VALUE = 1u << 4,
+    MR_STAGE_FLAGS_ALL = 31
+};
+
+enum { MR_STAGE_EPISODE = MR_STAGE_EPISODE_COUNT | MR_STAGE_EPISODE_TIME };
+
+struct mr_detector_stage {
+    uint8_t flags;
+    bool is_loaded; /* not stored: from the store, and not yet asked whether it fits the options */
+    uint64_t seen;  /* records that were judged */
+    int64_t frozen_until_ms; /* event time from which it learns again; INT64_MAX: never */
+    int64_t muted_until_ms;
+    uint64_t episode_id;
+    double episode_peak; /* highest score of the open episode */
+    int64_t episode_last;
+    double last_value; /* for on_missing: impute */
+};
+
+_Static_assert(sizeof(struct mr_detector_stage) % alignof(double) == 0,
+               "the model's struct follows");
+
+/* The model's struct within the table's object. */
+static inline void *mr_stage_model(void *object)
+{
+    return (uint8_t *)object + sizeof(struct mr_detector_stage);
+}
+
+/* What one key takes with these options. */
+struct mr_model_size mr_stage_model_size(const struct mr_model_type *model,
+                                         const struct mr_options *options);
+
+/* Of the whole object: called by the functions that MR_DETECTOR_CODEC makes. */
+size_t mr_stage_encode(const struct mr_model_type *model, const void *object, uint8_t *output);
+bool mr_stage_decode(const struct mr_model_type *model, void *object, uint32_t version,
+                     struct mr_slice stored);
+
+/* For describe_state: the model's struct of a stored object goes to *model_object (zeroed), the
+ * stage's members to description. False: the bytes are not this model's. */
+bool mr_stage_describe(const struct mr_model_type *model, const struct mr_state_object *object,
+                       void *model_object, struct mr_state_description *description);
+
+#endif
