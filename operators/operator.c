@@ -133,6 +133,12 @@ enum mr_status mr_operator_wall(struct mr_operator *instance, struct mr_operator
     return settle(instance, status, error);
 }
 
+bool mr_operator_waits(const struct mr_operator *instance,
+                       const struct mr_operator_context *context)
+{
+    return instance->reads_wall_clock && context->wall_due_ms != INT64_MAX;
+}
+
 enum mr_status mr_operator_generate(struct mr_operator *instance,
                                     struct mr_operator_context *context, int64_t position,
                                     struct mr_batch *batch, int64_t *next_position, int64_t *due_ms,

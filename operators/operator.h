@@ -135,6 +135,9 @@ enum mr_status mr_operator_watermark(struct mr_operator *instance,
 /* Calls on_wall when context->wall_due_ms has come; *called says whether. */
 enum mr_status mr_operator_wall(struct mr_operator *instance, struct mr_operator_context *context,
                                 bool *called, struct mr_error *error) MR_NODISCARD;
+/* on_wall will be called at some time: something is open until then. */
+bool mr_operator_waits(const struct mr_operator *instance,
+                       const struct mr_operator_context *context);
 enum mr_status mr_operator_generate(struct mr_operator *instance,
                                     struct mr_operator_context *context, int64_t position,
                                     struct mr_batch *batch, int64_t *next_position, int64_t *due_ms,

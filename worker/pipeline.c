@@ -491,6 +491,16 @@ enum mr_status mr_pipeline_wall(struct mr_pipeline *pipeline, struct mr_arena *a
     return mr_pipeline_status(pipeline, error);
 }
 
+bool mr_pipeline_waits(const struct mr_pipeline *pipeline)
+{
+    for (uint32_t index = 0; index < pipeline->subtopology->nodes_count; index++) {
+        const struct pipeline_node *node = &pipeline->nodes[pipeline->subtopology->nodes[index]];
+        if (node->instance != NULL && mr_operator_waits(node->instance, &node->context))
+            return true;
+    }
+    return false;
+}
+
 bool mr_pipeline_marks_due(const struct mr_pipeline *pipeline, bool idle, uint64_t now_ms)
 {
     for (uint32_t index = 0; index < pipeline->plan->repartitions_count; index++) {

@@ -54,6 +54,8 @@ enum mr_status mr_pipeline_watermark(struct mr_pipeline *pipeline, int64_t water
 /* Call the operators whose wall time has come by the writer's; *called: there were some. */
 enum mr_status mr_pipeline_wall(struct mr_pipeline *pipeline, struct mr_arena *arena, bool *called,
                                 struct mr_error *error) MR_NODISCARD;
+/* An operator holds something that leaves at a wall time. */
+bool mr_pipeline_waits(const struct mr_pipeline *pipeline);
 /* How far the task's event time has come, for those who read its repartitions: whether it is to be
  * told although the task has no records (then a transaction is opened for it), and telling it at
  * the end of a transaction. idle: all inputs of the task are. now_ms: monotonic. */

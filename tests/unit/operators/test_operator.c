@@ -328,6 +328,7 @@ static void wall_times_are_called_when_they_are_due(void **state)
     /* Options that do not use it: never called. */
     assert_int_equal(mr_operator_create(&type, &open, &instance, &fixture.error), MR_OK);
     assert_int_equal(calls_at(instance, 1000), 0);
+    assert_false(mr_operator_waits(instance, &fixture.context));
     mr_operator_destroy(instance);
     type.spec.reads_wall_clock = always_reads;
     assert_int_equal(mr_operator_create(&type, &open, &instance, &fixture.error), MR_OK);
@@ -340,6 +341,9 @@ static void wall_times_are_called_when_they_are_due(void **state)
     mr_operator_wake(&fixture.context, 7000);
     assert_int_equal(calls_at(instance, 6999), 0);
     assert_int_equal(calls_at(instance, 7000), 1);
+    assert_true(mr_operator_waits(instance, &fixture.context));
+    fixture.context.wall_due_ms = INT64_MAX; /* nothing is open any more */
+    assert_false(mr_operator_waits(instance, &fixture.context));
     mr_operator_destroy(instance);
 }
 
