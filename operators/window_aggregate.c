@@ -37,6 +37,8 @@ static struct mr_operator_reach window_reach(const struct mr_plan_node *node)
     int64_t lateness_ms = mr_options_integer(&node->options, "lateness");
     if (window.kind == MR_WINDOW_COUNT)
         return (struct mr_operator_reach){0};
+    if (window.kind == MR_WINDOW_SLIDING) /* it ends with its record */
+        return (struct mr_operator_reach){.open_ms = lateness_ms, .held_ms = lateness_ms};
     return (struct mr_operator_reach){.open_ms = window.size_ms + lateness_ms,
                                       .held_ms = lateness_ms};
 }
@@ -53,6 +55,8 @@ static void window_estimate(const struct mr_options *options, struct mr_state_es
     if (window.kind <= MR_WINDOW_HOPPING)
         mr_windowing_aligned_estimate(&window, mr_options_integer(options, "lateness"), &set,
                                       estimate);
+    else if (window.kind == MR_WINDOW_SLIDING)
+        mr_windowing_sliding_estimate(&set, estimate);
     else
         mr_windowing_list_estimate(&window, &set, estimate);
 }
@@ -72,6 +76,23 @@ static enum mr_status check_count(const struct mr_options *options, const char *
                    *option);
 }
 
+/* One result per record, and that one final. */
+static enum mr_status check_sliding(const struct mr_options *options, const char **option,
+                                    struct mr_error *error)
+{
+    *option = "time";
+    if (reads_wall_clock(options))
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "a sliding window is told by event time: leave out time: processing");
+    *option = mr_options_integer(options, "emit") != MR_EMIT_CLOSE ? "emit" : "emit_every";
+    if (strcmp(*option, "emit_every") == 0 && !mr_options_present(options, "emit_every"))
+        return MR_OK;
+    return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                   "'%s' has no meaning for a sliding window: each record has one result, when the "
+                   "watermark has passed it",
+                   *option);
+}
+
 static enum mr_status window_check(const struct mr_options *options, const char **option,
                                    struct mr_error *error)
 {
@@ -82,9 +103,7 @@ static enum mr_status window_check(const struct mr_options *options, const char 
     struct mr_window window;
     mr_window_read(window_options(options), &window);
     if (window.kind == MR_WINDOW_SLIDING)
-        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
-                       "this version has no sliding windows here: use hopping ones with a short "
-                       "`every`");
+        return check_sliding(options, option, error);
     if (window.kind == MR_WINDOW_COUNT)
         return check_count(options, option, error);
     bool periodic = mr_options_integer(options, "emit") == MR_EMIT_PERIODIC;
@@ -100,13 +119,27 @@ static enum mr_status window_check(const struct mr_options *options, const char 
     return MR_OK;
 }
 
+static enum mr_status window_check_bound(const struct mr_options *options, const char **option,
+                                         struct mr_error *error)
+{
+    struct mr_window window;
+    struct mr_aggregate_set set;
+    enum mr_status status = mr_aggregate_set_check(options, option, error);
+    mr_window_read(window_options(options), &window);
+    const struct mr_option_value *aggregates = mr_options_get(options, *option);
+    if (status != MR_OK || window.kind != MR_WINDOW_SLIDING || aggregates->calls == NULL)
+        return status;
+    status = mr_aggregate_set_init(&set, aggregates, error);
+    return status == MR_OK ? mr_windowing_sliding_check(&set, error) : status;
+}
+
 static const struct mr_option_spec window_aggregate_options[] = {
     {.name = "window",
      .type = MR_OPTION_OBJECT,
      .flags = MR_OPTION_REQUIRED | MR_OPTION_STATE_BOUND,
      .fields = mr_window_options,
-     .help = "Which records belong together: exactly one of tumbling, hopping, session and "
-             "count."},
+     .help = "Which records belong together: exactly one of tumbling, hopping, sliding, session "
+             "and count."},
     {.name = "time",
      .type = MR_OPTION_CHOICE,
      .flags = MR_OPTION_STATE_BOUND,
@@ -120,14 +153,17 @@ static const struct mr_option_spec window_aggregate_options[] = {
      .default_text = "0s",
      .minimum = 0,
      .maximum = 366.0 * 86400e3,
-     .help = "How long a window stays open behind its end: its result waits until the watermark is "
-             "this far behind the end, and records are late from then on."},
+     .help =
+         "How long a window stays open behind its end (that of a sliding one is its record): its "
+         "result waits until the watermark is this far behind the end, and records are late "
+         "from then on."},
     {.name = "emit",
      .type = MR_OPTION_CHOICE,
      .default_text = "close",
      .choices = emits,
      .help = "close: one result per window, when it is closed. update: one for each record that "
-             "changes it. periodic: one every `emit_every` while it changes, and the final one."},
+             "changes it. periodic: one every `emit_every` while it changes, and the final one. "
+             "Sliding and count windows know `close` only."},
     {.name = "emit_every",
      .type = MR_OPTION_DURATION,
      .minimum = 1,
@@ -177,6 +213,17 @@ const struct mr_operator_type mr_operator_window_aggregate = {
                 "Windows are aligned to the epoch in UTC. Hopping windows are computed from panes: "
                 "a record is added once, whatever number of windows it is in. State is kept per "
                 "key with an open window, and leaves with its last one.\n\n"
+                "A sliding window of 10s gives one result per record, of event time t, over the "
+                "records of its key in (t - 10s, t], that record and all others of its millisecond "
+                "with it: as SQL's RANGE BETWEEN INTERVAL '9.999' SECOND PRECEDING AND CURRENT "
+                "ROW. It leaves when the watermark has passed t (and `lateness`); window_end is "
+                "t + 1 ms. Totals of neighbouring records are kept, so that a record costs some "
+                "forty merges at most, however long the window is; state is some two times the "
+                "aggregates per record of the window. `state: {max_keys}` bounds the keys, and "
+                "beside them the milliseconds of which records wait for the watermark. Functions "
+                "that keep more than a few numbers "
+                "(collect, quantile, median, distinct counts, heavy_hitters, a large top_n) are "
+                "refused there.\n\n"
                 "For sums without windows use `aggregate`; to flag single records use a detector.",
             .options = window_aggregate_options,
             .outputs = window_outputs,
@@ -184,7 +231,7 @@ const struct mr_operator_type mr_operator_window_aggregate = {
             .state_version = MR_GROUP_OBJECT_VERSION,
             .estimate = window_estimate,
             .check = window_check,
-            .check_bound = mr_aggregate_set_check,
+            .check_bound = window_check_bound,
             .reads_wall_clock = reads_wall_clock,
         },
     .instance_size = sizeof(struct mr_windowing),

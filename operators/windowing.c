@@ -95,9 +95,8 @@ static uint32_t fingerprint_of(const struct mr_windowing *windowing)
 static void read_options(struct mr_windowing *windowing, const struct mr_options *options)
 {
     static const struct mr_windowing_kind *const kinds[] = {
-        [MR_WINDOW_TUMBLING] = &mr_windowing_aligned,
-        [MR_WINDOW_HOPPING] = &mr_windowing_aligned,
-        [MR_WINDOW_SESSION] = &mr_windowing_session,
+        [MR_WINDOW_TUMBLING] = &mr_windowing_aligned, [MR_WINDOW_HOPPING] = &mr_windowing_aligned,
+        [MR_WINDOW_SLIDING] = &mr_windowing_sliding,  [MR_WINDOW_SESSION] = &mr_windowing_session,
         [MR_WINDOW_COUNT] = &mr_windowing_count,
     };
     const char *emit = mr_options_text(options, "emit");

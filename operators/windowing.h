@@ -53,6 +53,7 @@ extern const struct mr_windowing_kind mr_windowing_aligned;
 extern const struct mr_windowing_kind mr_windowing_count;
 extern const struct mr_windowing_kind mr_windowing_running;
 extern const struct mr_windowing_kind mr_windowing_session;
+extern const struct mr_windowing_kind mr_windowing_sliding;
 
 struct mr_windowing {
     const struct mr_plan_node *node;
@@ -79,6 +80,10 @@ struct mr_windowing {
     bool ring_inline;                /* cells lie in the list */
     int64_t first_open;              /* window */
     struct mr_window_totals *totals; /* window_totals.h; NULL: none */
+    /* SLIDING (window_sliding.c, window_blocks.c). */
+    struct mr_table *waiting;
+    struct mr_table *blocks;
+    uint32_t fan; /* entries of a page */
 };
 
 /* The bounds of `state:` and the names, for tables of the node. */
@@ -123,5 +128,11 @@ void mr_windowing_list_estimate(const struct mr_window *window, const struct mr_
 void mr_windowing_aligned_estimate(const struct mr_window *window, int64_t lateness_ms,
                                    const struct mr_aggregate_set *set,
                                    struct mr_state_estimate *estimate);
+/* Of sliding windows, of 64 records each. */
+void mr_windowing_sliding_estimate(const struct mr_aggregate_set *set,
+                                   struct mr_state_estimate *estimate);
+/* What sliding windows do not take of what the other ones do. MR_INVALID, MR_LIMIT. */
+enum mr_status mr_windowing_sliding_check(const struct mr_aggregate_set *set,
+                                          struct mr_error *error) MR_NODISCARD;
 
 #endif

@@ -25,9 +25,8 @@ const struct mr_option_spec mr_window_options[] = {
      .flags = MR_OPTION_STATE_BOUND,
      .minimum = 1,
      .maximum = 366.0 * 86400e3,
-     .help =
-         "For each record the window of this length that ends with it. Not in this version: it is "
-         "refused; use hopping."},
+     .help = "For each record the window of this length that ends with it: records of its key with "
+             "an event time in (t - length, t]."},
     {.name = "session",
      .type = MR_OPTION_DURATION,
      .flags = MR_OPTION_STATE_BOUND,
@@ -172,7 +171,7 @@ enum mr_status mr_window_check(const struct mr_options *options, struct mr_error
         found = kind;
     }
     if (found < 0)
-        return REFUSE("'window' needs one of tumbling, hopping, session and count, as in "
+        return REFUSE("'window' needs one of tumbling, hopping, sliding, session and count, as in "
                       "window: {tumbling: 10s}");
     enum mr_status status = check_every(options, (enum mr_window_kind)found, error);
     return status == MR_OK ? check_place(options, (enum mr_window_kind)found, error) : status;

@@ -175,3 +175,81 @@ def test_windows_say_what_sql_says(window, start, join, tmp_path):
             assert 0 <= entry["count"] - counts[entry["value"]] <= entry["error"]
             assert entry["error"] <= len(inside) / 30
             assert entry["count"] >= counts.most_common()[place][1]
+
+
+SLIDING = """
+apiVersion: millrace.io/v1alpha1
+kind: Topology
+metadata: {{name: sliding}}
+spec:
+  sources:
+    - name: readings
+      type: file
+      path: {folder}/readings.jsonl
+      timestamp: ts
+      watermark: {{max_delay: 10s}}
+      schema: {{sensor: string, ts: int, i: int, x: double, z: double, name: string}}
+  operators:
+    - name: sums
+      type: window.aggregate
+      from: readings
+      key: [sensor]
+      window: {window}
+      aggregates:
+        count: count()
+        with_x: count(x)
+        total: sum(i)
+        mean: avg(x)
+        low: min(x)
+        high: max(i)
+        low_name: min(name)
+        sd: stddev(x)
+        cov: covariance(x, z)
+        at_low: argmin(name, x)
+  sinks:
+    - {{name: out, type: file, path: {folder}/out/out.jsonl, from: sums}}
+"""
+
+SLIDING_SQL = """
+select sensor, ts + 1 as window_end, count(*) over w as count, count(x) over w as with_x,
+  (sum(i) over w)::bigint as total, min(x) over w as low, max(i) over w as high,
+  min(name) over w as low_name, arg_min(name, x) over w as at_low, avg(x) over w as mean,
+  stddev_samp(x) over w as sd, covar_samp(x, z) filter (x is not null) over w as cov
+from rows window w as
+  (partition by sensor order by ts range between {before} preceding and current row)
+"""
+
+
+@pytest.mark.parametrize("length", [1, 50, 5000, 45000])
+def test_sliding_windows_say_what_sql_says(length, tmp_path):
+    """One result per record, also of records that come out of order and of those that share a
+    millisecond."""
+    chance = random.Random(length)
+    rows = [dict(row, ts=row["ts"] // 30 * 30) for row in make_rows(8)]
+    arrival = sorted(rows, key=lambda row: row["ts"] + chance.randrange(8000))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "readings.jsonl").write_text("".join(json.dumps(row) + "\n" for row in arrival))
+    path = tmp_path / "t.yaml"
+    path.write_text(SLIDING.format(folder=tmp_path, window=f"{{sliding: {length}ms}}"))
+    done = subprocess.run([PROGRAM, "run", path, "--until-end"], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=120)
+    assert done.returncode == 0, done.stderr
+    made = [json.loads(line) for part in (tmp_path / "out").iterdir()
+            for line in part.read_text().splitlines()]
+    assert len(made) == ROWS
+    database = duckdb.connect()
+    database.execute(f"create table rows as select * from read_json('{tmp_path}/readings.jsonl', "
+                     "columns={sensor: 'varchar', ts: 'bigint', i: 'bigint', x: 'double', "
+                     "z: 'double', name: 'varchar'})")
+    found = database.execute(SLIDING_SQL.format(before=length - 1))
+    columns = [column[0] for column in found.description]
+    place = lambda record: (record["sensor"], record["window_end"])  # noqa: E731
+    wanted = sorted((dict(zip(columns, values)) for values in found.fetchall()), key=place)
+    for record, values in zip(sorted(made, key=place), wanted):
+        assert record["window_end"] - record["window_start"] == length
+        for name, value in values.items():
+            if name in ("mean", "sd", "cov") and value is not None:
+                assert math.isclose(record[name], value, rel_tol=1e-9, abs_tol=1e-9), (
+                    name, record, value)
+            else:
+                assert record[name] == value, (name, record, values)

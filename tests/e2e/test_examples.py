@@ -116,6 +116,12 @@ EXPECTED = {
         == [("s1", 10000, 2, 21), ("s2", 10000, 1, 5), ("s1", 30000, 1, 30)]
         and [row["value"] for row in rows if "value" in row] == [99.0]
     ),
+    "window.aggregate.sliding": (
+        lambda rows: [(row["window_end"], row["payments"], row["euros"])
+                      for row in rows if row["card"] == "c1"]
+        == [(10001, 1, 20), (30001, 2, 25), (40001, 3, 325), (70001, 3, 306)]
+        and len(rows) == 5
+    ),
     "detect.threshold": (
         lambda rows: [(row["metric_value"], row["severity"]) for row in rows]
         == [(6.5, "critical"), (0.3, "critical")]
