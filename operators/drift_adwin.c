@@ -1,0 +1,335 @@
+/* operators/drift_adwin.c — drift.adwin: a window of the last records that grows as long as the
+ * mean of its older part equals that of its newer part, whatever the cut between them.
+ * Sources: Bifet and Gavalda, Learning from time-changing data with adaptive windowing (SDM 2007);
+ * the variance of merged buckets: Babcock, Datar, Motwani, O'Callaghan, Maintaining variance and
+ * k-medians over data stream windows (PODS 2003). Equals river 0.26 index for index.
+ * Design: the window is an exponential histogram: buckets of 1, 2, 4, ... records, `max_buckets` of
+ * a size at most, each with the sum and the squared deviations of its records. One record more than
+ * that merges the two oldest of a size into one of the next, so that a window of n records is some
+ * max_buckets log2(n / max_buckets) buckets and a record changes one row of them besides the first
+ * in the mean. Row r holds the buckets of 2^r records: row 0, whose squared deviations are 0, is in
+ * the object, each other row is a slot. A window has max_buckets 2^32 records at most: beyond that
+ * the oldest bucket is forgotten.
+ *
+ *   every `clock`-th record, for each cut into n0 older and n1 newer records with means u0, u1:
+ *   d = ln(2 ln(n) / delta),  m = 1 / (n0 - part_min + 1) + 1 / (n1 - part_min + 1)
+ *   ratio = |u0 - u1| / (sqrt(2 m variance d) + 2/3 d m)
+ *   a ratio above 1 is a change: the oldest bucket is dropped, and what is left is looked at again
+ *   score = the largest ratio of the last look
+ *
+ * Stored object, version 1 (little-endian):
+ *   0  uint64 n         8  uint64 detections  16  double sum       24  double squared deviations
+ *  32  double score    40  uint32 records since the last look      44  uint8 rows
+ *  45  uint8 buckets of each row, then a double for each bucket of row 0, oldest first
+ * Stored slot r - 1: buckets of row r, oldest first: double sum, double squared deviations; those
+ * behind the row's count are meaningless. */
+#include "operators/drift.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/endian.h"
+#include "operators/natural_log.h"
+
+enum {
+    ADWIN_VERSION = 1,
+    ADWIN_HEAD_BYTES = 45,
+    ADWIN_BYTES_MAX =
+        ADWIN_HEAD_BYTES + MR_DRIFT_ADWIN_ROWS_MAX + 8 * (MR_DRIFT_ADWIN_BUCKETS_MAX + 1)
+};
+
+struct adwin_object {
+    uint64_t width;
+    uint64_t detections;
+    double total;
+    double squares; /* squared deviations of the window */
+    double score;   /* of the last look */
+    uint32_t ticks; /* records since the last look */
+    uint32_t rows_count;
+    uint8_t counts[MR_DRIFT_ADWIN_ROWS_MAX];
+    double newest[MR_DRIFT_ADWIN_BUCKETS_MAX + 1]; /* row 0 */
+};
+
+/* What one record works on. */
+struct adwin_window {
+    const struct mr_drift_adwin *adwin;
+    struct mr_model_row *row;
+    struct adwin_object *entry;
+    uint8_t *slots[MR_DRIFT_ADWIN_ROWS_MAX]; /* of rows from 1 on that were fetched; or NULL */
+};
+
+struct bucket {
+    double total;
+    double squares;
+};
+
+static size_t object_encode(const void *object, uint8_t *output)
+{
+    const struct adwin_object *entry = object;
+    mr_put_u64le(output, entry->width);
+    mr_put_u64le(output + 8, entry->detections);
+    mr_put_double_le(output + 16, entry->total);
+    mr_put_double_le(output + 24, entry->squares);
+    mr_put_double_le(output + 32, entry->score);
+    mr_put_u32le(output + 40, entry->ticks);
+    output[44] = (uint8_t)entry->rows_count;
+    memcpy(output + ADWIN_HEAD_BYTES, entry->counts, entry->rows_count);
+    size_t size = ADWIN_HEAD_BYTES + entry->rows_count;
+    for (uint32_t index = 0; index < entry->counts[0]; index++, size += 8)
+        mr_put_double_le(output + size, entry->newest[index]);
+    return size;
+}
+
+static bool object_decode(void *object, uint32_t version, struct mr_slice stored)
+{
+    struct adwin_object *entry = object;
+    if (version != ADWIN_VERSION || stored.size < ADWIN_HEAD_BYTES)
+        return false;
+    entry->width = mr_get_u64le(stored.data);
+    entry->detections = mr_get_u64le(stored.data + 8);
+    entry->total = mr_get_double_le(stored.data + 16);
+    entry->squares = mr_get_double_le(stored.data + 24);
+    entry->score = mr_get_double_le(stored.data + 32);
+    entry->ticks = mr_get_u32le(stored.data + 40);
+    entry->rows_count = stored.data[44];
+    if (entry->rows_count < 1 || entry->rows_count > MR_DRIFT_ADWIN_ROWS_MAX ||
+        stored.size < ADWIN_HEAD_BYTES + entry->rows_count + 0u)
+        return false;
+    memcpy(entry->counts, stored.data + ADWIN_HEAD_BYTES, entry->rows_count);
+    size_t size = ADWIN_HEAD_BYTES + entry->rows_count;
+    if (entry->counts[0] > MR_DRIFT_ADWIN_BUCKETS_MAX ||
+        stored.size != size + 8u * entry->counts[0])
+        return false;
+    for (uint32_t index = 0; index < entry->counts[0]; index++, size += 8)
+        entry->newest[index] = mr_get_double_le(stored.data + size);
+    return true;
+}
+
+/* The stream begins, for the first time or behind a drift. */
+static void restart(struct adwin_object *entry)
+{
+    *entry = (struct adwin_object){.detections = entry->detections, .rows_count = 1};
+}
+
+static void adwin_begin(const void *self, const struct mr_model_row *row, void *object)
+{
+    MR_UNUSED(self);
+    MR_UNUSED(row);
+    restart(object);
+}
+
+static bool adwin_ready(const void *self, const void *object)
+{
+    const struct mr_drift_adwin *adwin = self;
+    const struct adwin_object *entry = object;
+    return entry->width >= adwin->grace;
+}
+
+static enum mr_status fetch(struct adwin_window *window, uint32_t row, bool write,
+                            struct mr_error *error)
+{
+    void *slot;
+    enum mr_status status =
+        mr_table_slot(window->row->table, window->row->entry, row - 1, write, &slot, error);
+    if (status == MR_OK)
+        window->slots[row] = slot;
+    return status;
+}
+
+/* Pre: the row's slot was fetched. */
+static struct bucket bucket_at(const struct adwin_window *window, uint32_t row, uint32_t index)
+{
+    if (row == 0)
+        return (struct bucket){window->entry->newest[index], 0};
+    const uint8_t *bytes = window->slots[row] + (size_t)index * MR_DRIFT_ADWIN_BUCKET_BYTES;
+    return (struct bucket){mr_get_double_le(bytes), mr_get_double_le(bytes + 8)};
+}
+
+/* Forget the oldest buckets of a row; its slot was fetched to write. */
+static void row_shift(struct adwin_window *window, uint32_t row, uint32_t buckets)
+{
+    uint32_t left = window->entry->counts[row] - buckets;
+    size_t size = row == 0 ? sizeof(double) : MR_DRIFT_ADWIN_BUCKET_BYTES;
+    uint8_t *bytes = row == 0 ? (uint8_t *)window->entry->newest : window->slots[row];
+    memmove(bytes, bytes + buckets * size, left * size);
+    window->entry->counts[row] = (uint8_t)left;
+}
+
+/* Drop the oldest bucket of the window. */
+static enum mr_status drop_oldest(struct adwin_window *window, struct mr_error *error)
+{
+    struct adwin_object *entry = window->entry;
+    uint32_t row = entry->rows_count - 1;
+    enum mr_status status = row == 0 ? MR_OK : fetch(window, row, true, error);
+    if (status != MR_OK)
+        return status;
+    struct bucket oldest = bucket_at(window, row, 0);
+    double size = (double)(UINT64_C(1) << row);
+    double mean = oldest.total / size;
+    entry->width -= UINT64_C(1) << row;
+    entry->total -= oldest.total;
+    double left = (double)entry->width;
+    double left_mean = entry->total / left;
+    entry->squares -=
+        oldest.squares + size * left * (mean - left_mean) * (mean - left_mean) / (size + left);
+    row_shift(window, row, 1);
+    if (entry->counts[row] == 0 && row > 0)
+        entry->rows_count--;
+    return MR_OK;
+}
+
+/* Merge the two oldest buckets of a row that has one too many into one of the next row. */
+static enum mr_status merge_oldest(struct adwin_window *window, uint32_t row,
+                                   struct mr_error *error)
+{
+    struct adwin_object *entry = window->entry;
+    enum mr_status status = fetch(window, row + 1, true, error);
+    if (status != MR_OK)
+        return status;
+    struct bucket first = bucket_at(window, row, 0);
+    struct bucket second = bucket_at(window, row, 1);
+    double size = (double)(UINT64_C(1) << row);
+    double apart = first.total / size - second.total / size;
+    if (row + 1 == entry->rows_count)
+        entry->rows_count++;
+    uint8_t *bytes =
+        window->slots[row + 1] + (size_t)entry->counts[row + 1] * MR_DRIFT_ADWIN_BUCKET_BYTES;
+    mr_put_double_le(bytes, first.total + second.total);
+    mr_put_double_le(bytes + 8, first.squares + second.squares + size * 0.5 * apart * apart);
+    entry->counts[row + 1]++;
+    row_shift(window, row, 2);
+    return MR_OK;
+}
+
+static enum mr_status insert(struct adwin_window *window, double number, struct mr_error *error)
+{
+    struct adwin_object *entry = window->entry;
+    double before = (double)entry->width;
+    entry->newest[entry->counts[0]++] = number;
+    entry->width++;
+    if (before > 0) {
+        double deviation = number - entry->total / before;
+        entry->squares += before * deviation * deviation / (before + 1);
+    }
+    entry->total += number;
+    uint32_t row = 0;
+    for (; row + 1 < MR_DRIFT_ADWIN_ROWS_MAX && entry->counts[row] > window->adwin->buckets_max;
+         row++) {
+        enum mr_status status = merge_oldest(window, row, error);
+        if (status != MR_OK)
+            return status;
+    }
+    if (entry->counts[row] > window->adwin->buckets_max)
+        return drop_oldest(window, error);
+    return MR_OK;
+}
+
+/* The window cut in two. */
+struct cut {
+    double older; /* records */
+    double newer;
+    double older_total;
+    double newer_total;
+};
+
+/* How far apart the means of the two parts are, over what chance explains; 0 where a part is too
+ * short to be judged. */
+static double cut_ratio(const struct adwin_window *window, const struct cut *cut,
+                        double confidence_log)
+{
+    double part_min = window->adwin->part_min;
+    if (cut->older < part_min || cut->newer < part_min)
+        return 0;
+    double apart = fabs(cut->older_total / cut->older - cut->newer_total / cut->newer);
+    double variance = window->entry->squares / (double)window->entry->width;
+    double shares = 1.0 / (cut->older - part_min + 1.0) + 1.0 / (cut->newer - part_min + 1.0);
+    double bound =
+        sqrt(2.0 * shares * variance * confidence_log) + 2.0 / 3.0 * confidence_log * shares;
+    /* After a drop the variance may be below 0 by rounding: then there is no bound. */
+    return bound >= 0 ? mr_drift_score(apart, bound) : 0;
+}
+
+/* Try the cuts from the oldest on until one is a change; the largest ratio. */
+static double try_cuts(const struct adwin_window *window)
+{
+    const struct adwin_object *entry = window->entry;
+    struct cut cut = {.newer = (double)entry->width, .newer_total = entry->total};
+    double confidence_log = mr_natural_log(2.0 * mr_natural_log(cut.newer) / window->adwin->delta);
+    double largest = 0;
+    for (uint32_t row = entry->rows_count; row-- > 0;) {
+        double size = (double)(UINT64_C(1) << row);
+        for (uint32_t index = 0; index < entry->counts[row]; index++) {
+            double total = bucket_at(window, row, index).total;
+            cut.older += size;
+            cut.newer -= size;
+            cut.older_total += total;
+            cut.newer_total -= total;
+            if (row == 0 && index + 1u == entry->counts[0])
+                return largest;
+            double ratio = cut_ratio(window, &cut, confidence_log);
+            largest = ratio > largest ? ratio : largest;
+            if (ratio > 1)
+                return largest;
+        }
+    }
+    return largest;
+}
+
+/* Look at all cuts, drop the oldest bucket as long as one is a change; the score is the largest
+ * ratio. */
+static enum mr_status look(struct adwin_window *window, struct mr_error *error)
+{
+    struct adwin_object *entry = window->entry;
+    for (uint32_t row = 1; row < entry->rows_count; row++) {
+        enum mr_status status = fetch(window, row, false, error);
+        if (status != MR_OK)
+            return status;
+    }
+    entry->score = 0;
+    for (;;) {
+        double ratio = try_cuts(window);
+        entry->score = ratio > entry->score ? ratio : entry->score;
+        if (!(ratio > 1))
+            return MR_OK;
+        enum mr_status status = drop_oldest(window, error);
+        if (status != MR_OK)
+            return status;
+    }
+}
+
+static enum mr_status adwin_learn(void *self, struct mr_model_row *row, struct mr_error *error)
+{
+    struct adwin_object *entry = row->object;
+    struct adwin_window window = {.adwin = self, .row = row, .entry = entry};
+    enum mr_status status = insert(&window, row->values[0], error);
+    if (status == MR_OK && ++entry->ticks == window.adwin->clock) {
+        entry->ticks = 0;
+        if (entry->width > window.adwin->grace)
+            status = look(&window, error);
+    }
+    if (status != MR_OK)
+        return status;
+    row->score = entry->score;
+    bool drift = row->score > 1;
+    entry->detections += drift;
+    double variance = entry->squares / (double)entry->width;
+    row->own[MR_DRIFT_ADWIN_WIDTH] = (double)entry->width;
+    row->own[MR_DRIFT_ADWIN_ESTIMATION] = entry->total / (double)entry->width;
+    row->own[MR_DRIFT_ADWIN_VARIANCE] = variance > 0 ? variance : 0;
+    row->own[MR_DRIFT_ADWIN_DETECTIONS] = (double)entry->detections;
+    if (drift)
+        restart(entry);
+    return MR_OK;
+}
+
+const struct mr_model_type mr_drift_adwin_model = {
+    .table = "window",
+    .version = ADWIN_VERSION,
+    .object_size = sizeof(struct adwin_object),
+    .encoded_size_max = ADWIN_BYTES_MAX,
+    .encode = object_encode,
+    .decode = object_decode,
+    .begin = adwin_begin,
+    .ready = adwin_ready,
+    .learn = adwin_learn,
+};

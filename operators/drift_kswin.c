@@ -1,0 +1,219 @@
+/* operators/drift_kswin.c — drift.kswin: the last `recent` records have another distribution than
+ * the records before them in a sliding window, by the test of Kolmogorov and Smirnov.
+ * Source: Raab, Heusinger, Schleif, Reactive soft prototype computing for concept drift streams
+ * (Neurocomputing 416, 2020). With river 0.26's draws it equals river index for index; its own are
+ * made by a counter, so that a replay makes them again.
+ * Design: from the window - recent older records as many as the recent ones are drawn at each
+ * record; D is the largest distance of the two empirical distributions, h = D recent a whole
+ * number, and its exact probability under one continuous distribution
+ *   P(D >= h / n) = 2 sum over i >= 1 of (-1)^(i-1) C(2n, n - i h) / C(2n, n)
+ * (Gnedenko and Korolyuk, 1951), a table by h. Drift is P <= alpha and D > 0.1, so h >= a whole
+ * number found at open; the score is D over half a place less than that. The window is read from
+ * its slots at each record, so that what is cached is what is stored.
+ *
+ * Stored object, version 1 (little-endian):
+ *   0  uint32 records in the window   4  uint32 next position in the ring
+ *   8  uint64 tests since the last drift   16  uint64 detections
+ * Slots: operators/value_ring.h. */
+#include "operators/drift.h"
+
+#include "base/assert.h"
+#include "base/endian.h"
+#include "base/random.h"
+#include "operators/sorted_window.h"
+#include "operators/value_ring.h"
+
+enum { KSWIN_VERSION = 1, KSWIN_BYTES = 24 };
+
+/* Below this distance nothing is drift, however large the samples. */
+static const double distance_min = 0.1;
+
+struct kswin_object {
+    uint32_t count;
+    uint32_t position;
+    uint64_t tests;
+    uint64_t detections;
+};
+
+static size_t object_encode(const void *object, uint8_t *output)
+{
+    const struct kswin_object *entry = object;
+    mr_put_u32le(output, entry->count);
+    mr_put_u32le(output + 4, entry->position);
+    mr_put_u64le(output + 8, entry->tests);
+    mr_put_u64le(output + 16, entry->detections);
+    return KSWIN_BYTES;
+}
+
+static bool object_decode(void *object, uint32_t version, struct mr_slice stored)
+{
+    struct kswin_object *entry = object;
+    if (version != KSWIN_VERSION || stored.size != KSWIN_BYTES)
+        return false;
+    entry->count = mr_get_u32le(stored.data);
+    entry->position = mr_get_u32le(stored.data + 4);
+    entry->tests = mr_get_u64le(stored.data + 8);
+    entry->detections = mr_get_u64le(stored.data + 16);
+    return entry->count <= MR_DRIFT_KSWIN_WINDOW_MAX && entry->position < MR_DRIFT_KSWIN_WINDOW_MAX;
+}
+
+/* Nested from the last term on, each over the one before it: no term overflows or cancels. */
+double mr_drift_ks_p_value(uint32_t size, uint32_t places)
+{
+    if (places == 0)
+        return 1;
+    double nested = 0;
+    for (uint32_t term = size / places + 1; term-- > 0;) {
+        double ratio = 1; /* C(2n, n - (term + 1) h) / C(2n, n - term h) */
+        double from = (double)term * places;
+        for (uint32_t step = 0; step < places; step++)
+            ratio = (size - from - step) * ratio / (size + from + step + 1);
+        nested = ratio * (1 - nested);
+    }
+    double p_value = 2 * nested;
+    return p_value < 1 ? p_value : 1;
+}
+
+size_t mr_drift_kswin_memory(const struct mr_drift_kswin *kswin)
+{
+    return (kswin->recent + 1 + kswin->window + 2 * kswin->recent) * sizeof(double) +
+           kswin->window * sizeof(uint32_t);
+}
+
+void mr_drift_kswin_prepare(struct mr_drift_kswin *kswin, void *memory)
+{
+    kswin->p_values = memory;
+    kswin->numbers = kswin->p_values + kswin->recent + 1;
+    kswin->places = (uint32_t *)(kswin->numbers + kswin->window + 2 * (size_t)kswin->recent);
+    kswin->critical_places = kswin->recent + 1;
+    for (uint32_t places = kswin->recent + 1; places-- > 0;) {
+        kswin->p_values[places] = mr_drift_ks_p_value(kswin->recent, places);
+        if (kswin->p_values[places] <= kswin->alpha &&
+            (double)places / kswin->recent > distance_min)
+            kswin->critical_places = places;
+    }
+    kswin->critical = (kswin->critical_places - 0.5) / kswin->recent;
+}
+
+static void kswin_begin(const void *self, const struct mr_model_row *row, void *object)
+{
+    MR_UNUSED(self);
+    MR_UNUSED(row);
+    MR_UNUSED(object); /* zeroed is the beginning */
+}
+
+static bool kswin_ready(const void *self, const void *object)
+{
+    const struct mr_drift_kswin *kswin = self;
+    const struct kswin_object *entry = object;
+    return entry->count + 1 >= kswin->window;
+}
+
+/* The first `recent` places of a shuffle of the older ones: each choice is as likely. */
+static void draw(const struct mr_drift_kswin *kswin, const struct kswin_object *entry,
+                 uint64_t seed)
+{
+    uint32_t older = kswin->window - kswin->recent;
+    struct mr_random random;
+    if (kswin->sample != NULL) {
+        kswin->sample(kswin->sample_argument, entry->tests, kswin->places);
+        return;
+    }
+    mr_random_init(&random, seed + entry->detections, entry->tests);
+    for (uint32_t index = 0; index < older; index++)
+        kswin->places[index] = index;
+    for (uint32_t index = 0; index < kswin->recent; index++) {
+        uint32_t other = index + (uint32_t)mr_random_below(&random, older - index);
+        uint32_t place = kswin->places[other];
+        kswin->places[other] = kswin->places[index];
+        kswin->places[index] = place;
+    }
+}
+
+/* The largest distance of the empirical distributions of two sorted samples, in places of 1 / size.
+ */
+static uint32_t distance_places(const double *first, const double *second, uint32_t size)
+{
+    uint32_t in_first = 0;
+    uint32_t in_second = 0;
+    uint32_t largest = 0;
+    while (in_first < size && in_second < size) {
+        double number = first[in_first] < second[in_second] ? first[in_first] : second[in_second];
+        while (in_first < size && first[in_first] == number)
+            in_first++;
+        while (in_second < size && second[in_second] == number)
+            in_second++;
+        uint32_t apart = in_first > in_second ? in_first - in_second : in_second - in_first;
+        largest = apart > largest ? apart : largest;
+    }
+    return largest;
+}
+
+/* Test the full window; the distance in places. */
+static enum mr_status test_window(const struct mr_drift_kswin *kswin, struct mr_model_row *row,
+                                  uint32_t *distance, struct mr_error *error)
+{
+    struct kswin_object *entry = row->object;
+    double *window = kswin->numbers;
+    double *first = window + kswin->window;
+    double *second = first + kswin->recent;
+    enum mr_status status =
+        mr_value_ring_read(row->table, row->entry, kswin->window, window, error);
+    if (status != MR_OK)
+        return status;
+    draw(kswin, entry, row->seed);
+    entry->tests++;
+    for (uint32_t index = 0; index < kswin->recent; index++) {
+        /* Places count from the oldest, which is where the next record will be put. */
+        uint32_t drawn = entry->position + kswin->places[index];
+        uint32_t recent = entry->position + kswin->window - kswin->recent + index;
+        mr_sorted_window_insert(first, index, window[drawn % kswin->window]);
+        mr_sorted_window_insert(second, index, window[recent % kswin->window]);
+    }
+    *distance = distance_places(first, second, kswin->recent);
+    return MR_OK;
+}
+
+static enum mr_status kswin_learn(void *self, struct mr_model_row *row, struct mr_error *error)
+{
+    const struct mr_drift_kswin *kswin = self;
+    struct kswin_object *entry = row->object;
+    double forgotten;
+    enum mr_status status = mr_value_ring_exchange(row->table, row->entry, entry->position,
+                                                   row->values[0], &forgotten, error);
+    if (status != MR_OK)
+        return status;
+    entry->position = entry->position + 1 == kswin->window ? 0 : entry->position + 1;
+    entry->count += entry->count < kswin->window;
+    row->score = 0;
+    row->p_value = NAN;
+    row->own[MR_DRIFT_KSWIN_DISTANCE] = NAN;
+    if (entry->count == kswin->window) {
+        uint32_t places = 0;
+        status = test_window(kswin, row, &places, error);
+        if (status != MR_OK)
+            return status;
+        row->p_value = kswin->p_values[places];
+        row->own[MR_DRIFT_KSWIN_DISTANCE] = (double)places / kswin->recent;
+        row->score = mr_drift_score((double)places / kswin->recent, kswin->critical);
+    }
+    bool drift = row->score > 1;
+    entry->detections += drift;
+    row->own[MR_DRIFT_KSWIN_WIDTH] = entry->count;
+    row->own[MR_DRIFT_KSWIN_DETECTIONS] = (double)entry->detections;
+    if (drift)
+        *entry = (struct kswin_object){.detections = entry->detections};
+    return MR_OK;
+}
+
+const struct mr_model_type mr_drift_kswin_model = {
+    .table = "window",
+    .version = KSWIN_VERSION,
+    .object_size = sizeof(struct kswin_object),
+    .encoded_size_max = KSWIN_BYTES,
+    .encode = object_encode,
+    .decode = object_decode,
+    .begin = kswin_begin,
+    .ready = kswin_ready,
+    .learn = kswin_learn,
+};
