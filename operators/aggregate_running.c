@@ -102,6 +102,7 @@ const struct mr_operator_type mr_operator_aggregate = {
     .open = mr_windowing_open,
     .process = mr_windowing_process,
     .on_watermark = mr_windowing_watermark,
+    .horizon = mr_windowing_horizon,
     .reach = running_reach,
     .close = mr_windowing_close,
     .state_table = groups_table,

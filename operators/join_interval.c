@@ -397,20 +397,20 @@ static enum mr_status join_watermark(void *self, struct mr_operator_context *con
 {
     struct join *join = self;
     struct lonely lonely = {.join = join, .context = context};
-    while (true) {
+    enum mr_status status = MR_OK;
+    bool any = true;
+    while (status == MR_OK && any) {
         struct mr_join_row row;
-        bool any = false;
-        enum mr_status status =
+        status =
             mr_join_rows_due(&join->rows, context->watermark_ms, context->arena, &row, &any, error);
-        if (status == MR_OK && any)
+        if (status == MR_OK && any && row.side < MR_JOIN_SIDES)
             status = retire(&lonely, &row, error);
-        if (status != MR_OK)
-            return status;
-        if (!any)
-            break;
+        if (status == MR_OK && any && mr_operator_is_enough(context))
+            status = MR_AGAIN;
     }
-    lonely_flush(&lonely);
-    return MR_OK;
+    if (status == MR_OK || status == MR_AGAIN)
+        lonely_flush(&lonely);
+    return status;
 }
 
 /* ---- Rows that come ---- */

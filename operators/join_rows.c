@@ -715,19 +715,16 @@ enum mr_status mr_join_rows_due(struct mr_join_rows *rows, int64_t until_ms, str
     struct mr_join_kept first = {0};
     struct page_key parsed;
     *any = false;
-    while (true) {
-        enum mr_status status = load_task(rows, error);
-        if (status == MR_OK)
-            status = mr_table_next_due(rows->rows, until_ms, &stored, &hash, &object, any, error);
-        if (status != MR_OK || !*any)
-            return status;
-        if (!parse_page_key(stored, &parsed))
-            return bad_key(error);
-        if (!rows->spec.quiet[parsed.side])
-            break;
-        status = drop_page(rows, stored, hash, object, error);
-        if (status != MR_OK)
-            return status;
+    enum mr_status status = load_task(rows, error);
+    if (status == MR_OK)
+        status = mr_table_next_due(rows->rows, until_ms, &stored, &hash, &object, any, error);
+    if (status != MR_OK || !*any)
+        return status;
+    if (!parse_page_key(stored, &parsed))
+        return bad_key(error);
+    if (rows->spec.quiet[parsed.side]) {
+        *row = (struct mr_join_row){.side = MR_JOIN_SIDES};
+        return drop_page(rows, stored, hash, object, error);
     }
     mr_join_page_first_due(object, rows->page_bytes, &first);
     *row = (struct mr_join_row){.side = parsed.side, .key = mr_arena_copy(arena, parsed.key)};

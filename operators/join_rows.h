@@ -107,8 +107,8 @@ enum mr_status mr_join_rows_match(struct mr_join_rows *rows, const struct mr_joi
 /* Keep a row that is kept until another time. */
 enum mr_status mr_join_rows_schedule(struct mr_join_rows *rows, const struct mr_join_row *row,
                                      int64_t due_ms, struct mr_error *error) MR_NODISCARD;
-/* The row that is due first, by until_ms at the latest; or else *any is false, and what is over of
- * the quiet sides is gone. */
+/* The row that is due first, by until_ms at the latest; or row->side is MR_JOIN_SIDES: a page of a
+ * quiet side was due and is gone; or *any is false. */
 enum mr_status mr_join_rows_due(struct mr_join_rows *rows, int64_t until_ms, struct mr_arena *arena,
                                 struct mr_join_row *row, bool *any,
                                 struct mr_error *error) MR_NODISCARD;

@@ -236,8 +236,10 @@ static enum mr_status table_watermark(void *self, struct mr_operator_context *co
         struct mr_join_row row;
         status =
             mr_join_rows_due(&join->rows, context->watermark_ms, context->arena, &row, &any, error);
-        if (status == MR_OK && any)
+        if (status == MR_OK && any && row.side < MR_JOIN_SIDES)
             status = mr_join_rows_remove(&join->rows, &row, error);
+        if (status == MR_OK && any && mr_operator_is_enough(context))
+            status = MR_AGAIN;
     }
     return status;
 }

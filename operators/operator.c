@@ -13,6 +13,8 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 
+enum { ASK_EVERY = 16 /* things done between two questions to the runtime */ };
+
 struct mr_operator {
     const struct mr_operator_type *type;
     const struct mr_plan *plan;
@@ -109,6 +111,18 @@ enum mr_status mr_operator_watermark(struct mr_operator *instance,
     context->instance = instance;
     enum mr_status status = instance->type->on_watermark(instance->self, context, error);
     context->instance = outer;
+    MR_ASSERT(status != MR_END);
+    return settle(instance, status, error);
+}
+
+enum mr_status mr_operator_horizon(struct mr_operator *instance, int64_t wanted_ms,
+                                   int64_t *watermark_ms, struct mr_error *error)
+{
+    MR_ASSERT(!instance->failed);
+    *watermark_ms = INT64_MAX;
+    if (instance->type->horizon == NULL)
+        return MR_OK;
+    enum mr_status status = instance->type->horizon(instance->self, wanted_ms, watermark_ms, error);
     MR_ASSERT(status != MR_END && status != MR_AGAIN);
     return settle(instance, status, error);
 }
@@ -127,9 +141,9 @@ enum mr_status mr_operator_wall(struct mr_operator *instance, struct mr_operator
     int64_t due_ms = context->wall_due_ms;
     context->wall_due_ms = INT64_MAX; /* what the call wakes counts, too */
     enum mr_status status = instance->type->on_wall(instance->self, context, &due_ms, error);
-    mr_operator_wake(context, due_ms);
+    mr_operator_wake(context, status == MR_AGAIN ? context->now_ms : due_ms);
     context->instance = outer;
-    MR_ASSERT(status != MR_END && status != MR_AGAIN);
+    MR_ASSERT(status != MR_END);
     return settle(instance, status, error);
 }
 
@@ -192,6 +206,13 @@ void mr_operator_emit(struct mr_operator_context *context, uint32_t output, stru
 void mr_operator_late(struct mr_operator_context *context, uint32_t rows_count)
 {
     context->runtime->late(context->runtime->argument, context->node, rows_count);
+}
+
+bool mr_operator_is_enough(struct mr_operator_context *context)
+{
+    if (++context->taken_count % ASK_EVERY != 0)
+        return false;
+    return context->runtime->is_full(context->runtime->argument);
 }
 
 void mr_operator_wake(struct mr_operator_context *context, int64_t due_ms)

@@ -12,7 +12,17 @@
  * emits in on_watermark go out before that watermark: its consumers take them at the watermark from
  * before. A row is late for something that ends at `end` when its own watermark
  * (mr_operator_row_watermark) is at `end` or behind it, whether or not on_watermark has been called
- * for that watermark yet. */
+ * for that watermark yet.
+ * More is due: what one watermark makes due may be far more than a transaction should hold. So
+ * on_watermark (and on_wall) asks mr_operator_is_enough after each thing that it has done, and when
+ * told so ends its batch and returns MR_AGAIN. The pipeline commits what there is and calls it
+ * again with the same watermark; until it has returned MR_OK no row reaches the task, no other
+ * operator behind it knows the watermark, and consumers of its outputs know the one from before. A
+ * task that starts anew in between is called for that watermark first. So an operator takes what is
+ * due from its state in an order of its own, forgets each thing with the rows that it emits for it,
+ * and needs no memory of where it stopped. What an operator closes in `process`, because of rows'
+ * own watermarks, cannot stop: it says by `horizon` up to which watermark that is little, and the
+ * task calls on_watermark before it feeds a row that is beyond. */
 #ifndef MR_OPERATORS_OPERATOR_H
 #define MR_OPERATORS_OPERATOR_H
 
@@ -45,6 +55,8 @@ struct mr_operator_runtime {
                                   struct mr_error *error);
     /* Count rows that came too late for the node. */
     void (*late)(void *argument, uint32_t node, uint32_t rows_count);
+    /* The transaction holds as much as it should. */
+    bool (*is_full)(void *argument);
 };
 
 struct mr_operator_context {
@@ -55,6 +67,7 @@ struct mr_operator_context {
     int64_t now_ms;               /* the batch's wall time: the only clock */
     int64_t watermark_ms;         /* as of the last on_watermark, now: this one; INT64_MIN: none */
     int64_t wall_due_ms;          /* of on_wall; kept by operators/operator.c */
+    uint32_t taken_count;         /* of mr_operator_is_enough; kept by operators/operator.c */
     uint64_t seed;                /* of (topology generation, subtopology, partition, operator) */
     struct mr_operator *instance; /* set by operators/operator.c while it calls an operator */
 };
@@ -86,13 +99,22 @@ struct mr_operator_type {
     /* Rows of one input port. Fails only for reasons that stop the task (state I/O, MR_LIMIT). */
     enum mr_status (*process)(void *self, struct mr_operator_context *context, uint32_t port,
                               struct mr_view view, struct mr_error *error);
-    /* The task's watermark advanced to context->watermark_ms. May be NULL. */
+    /* The task's watermark advanced to context->watermark_ms. MR_AGAIN: more is due at it; only
+     * after mr_operator_is_enough said so. May be called again with a watermark that it knows. May
+     * be NULL. */
     enum mr_status (*on_watermark)(void *self, struct mr_operator_context *context,
                                    struct mr_error *error);
+    /* Rows with watermarks up to *watermark_ms make at most some thousand things due in `process`,
+     * besides those that the transactions in flight have changed; INT64_MAX: any rows. wanted_ms:
+     * an answer at or above it is as good as INT64_MAX. NULL: what `process` closes is bounded by
+     * its rows. */
+    enum mr_status (*horizon)(void *self, int64_t wanted_ms, int64_t *watermark_ms,
+                              struct mr_error *error);
     /* The wall time context->now_ms has reached *due_ms (in), which the last call returned or
      * mr_operator_wake asked for; the first call comes soon after open. *due_ms (out): when next;
-     * INT64_MAX: never, unless woken. Called only where the type has MR_TYPE_WALL_CLOCK, or
-     * reads_wall_clock says yes to the options. May be NULL. */
+     * INT64_MAX: never, unless woken. MR_AGAIN: as of on_watermark, more is due now. Called only
+     * where the type has MR_TYPE_WALL_CLOCK, or reads_wall_clock says yes to the options. May be
+     * NULL. */
     enum mr_status (*on_wall)(void *self, struct mr_operator_context *context, int64_t *due_ms,
                               struct mr_error *error);
     /* NULL: nothing stays open and nothing leaves late. */
@@ -129,10 +151,14 @@ enum mr_status mr_operator_create(const struct mr_operator_type *type,
 enum mr_status mr_operator_process(struct mr_operator *instance,
                                    struct mr_operator_context *context, uint32_t port,
                                    struct mr_view view, struct mr_error *error) MR_NODISCARD;
+/* MR_AGAIN: more is due; to be called with the same watermark before anything else. */
 enum mr_status mr_operator_watermark(struct mr_operator *instance,
                                      struct mr_operator_context *context,
                                      struct mr_error *error) MR_NODISCARD;
-/* Calls on_wall when context->wall_due_ms has come; *called says whether. */
+/* See `horizon`. */
+enum mr_status mr_operator_horizon(struct mr_operator *instance, int64_t wanted_ms,
+                                   int64_t *watermark_ms, struct mr_error *error) MR_NODISCARD;
+/* Calls on_wall when context->wall_due_ms has come; *called says whether. MR_AGAIN: as above. */
 enum mr_status mr_operator_wall(struct mr_operator *instance, struct mr_operator_context *context,
                                 bool *called, struct mr_error *error) MR_NODISCARD;
 /* on_wall will be called at some time: something is open until then. */
@@ -154,6 +180,9 @@ static inline int64_t mr_operator_row_watermark(const struct mr_batch *batch, ui
 }
 /* Count rows that came too late: millrace_operator_late_records_total. */
 void mr_operator_late(struct mr_operator_context *context, uint32_t rows_count);
+/* Something that was due has been done: time to stop and return MR_AGAIN? Little is asked of the
+ * runtime, and only after some things: an operator may do a few more than it should. */
+bool mr_operator_is_enough(struct mr_operator_context *context);
 /* on_wall is wanted at this wall time at the latest. */
 void mr_operator_wake(struct mr_operator_context *context, int64_t due_ms);
 /* The failure of describe_state: the bytes are not this type's. */

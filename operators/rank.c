@@ -442,6 +442,10 @@ static enum mr_status rank_watermark(void *self, struct mr_operator_context *con
             status = mr_table_remove(rank->table, mr_arena_copy(context->arena, key), hash, error);
         if (status != MR_OK)
             return status;
+        if (mr_operator_is_enough(context)) {
+            flush(&call);
+            return MR_AGAIN;
+        }
     }
 }
 

@@ -303,8 +303,10 @@ static enum mr_status sort_watermark(void *self, struct mr_operator_context *con
     while (status == MR_OK && found) {
         int64_t time_ms;
         status = leave(sort, &leaving, context->watermark_ms - 1, &time_ms, &found, error);
+        if (status == MR_OK && found && mr_operator_is_enough(context))
+            status = MR_AGAIN;
     }
-    if (status == MR_OK)
+    if (status == MR_OK || status == MR_AGAIN)
         leaving_emit(&leaving);
     return status;
 }

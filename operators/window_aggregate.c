@@ -238,6 +238,7 @@ const struct mr_operator_type mr_operator_window_aggregate = {
     .open = mr_windowing_open,
     .process = mr_windowing_process,
     .on_watermark = mr_windowing_watermark,
+    .horizon = mr_windowing_horizon,
     .on_wall = mr_windowing_wall,
     .reach = window_reach,
     .close = mr_windowing_close,

@@ -419,6 +419,8 @@ static enum mr_status aligned_advance(struct mr_windowing *windowing,
     while (any && status == MR_OK) {
         mr_arena_reset(&windowing->scratch);
         status = take_next(windowing, context, now_ms, &any, error);
+        if (status == MR_OK && any && mr_windowing_stops(windowing, context))
+            return MR_AGAIN;
     }
     windowing->first_open =
         mr_window_first_open(&windowing->grid, mr_window_clamp(now_ms) - windowing->lateness_ms);

@@ -139,6 +139,8 @@ static enum mr_status count_advance(struct mr_windowing *windowing,
         status = mr_windowing_forget(windowing, context, key, hash, object, error);
         if (status != MR_OK)
             return status;
+        if (mr_windowing_stops(windowing, context))
+            return MR_AGAIN;
     }
 }
 

@@ -84,6 +84,8 @@ static enum mr_status running_advance(struct mr_windowing *windowing,
                       error);
         if (status != MR_OK)
             return status;
+        if (mr_windowing_stops(windowing, context))
+            return MR_AGAIN;
     }
 }
 

@@ -198,6 +198,8 @@ static enum mr_status session_advance(struct mr_windowing *windowing,
             status = close_first(windowing, context, key, hash, list, error);
         if (status != MR_OK)
             return status;
+        if (mr_windowing_stops(windowing, context))
+            return MR_AGAIN;
     }
 }
 

@@ -149,12 +149,27 @@ void mr_windowing_close(void *self)
 static enum mr_status move_on(struct mr_windowing *windowing, struct mr_operator_context *context,
                               int64_t now_ms, struct mr_error *error)
 {
-    if (now_ms <= windowing->now_ms)
+    if (now_ms <= windowing->now_ms && !windowing->more)
         return MR_OK;
-    windowing->now_ms = now_ms;
-    if (now_ms < windowing->next_ms)
+    if (now_ms > windowing->now_ms)
+        windowing->now_ms = now_ms;
+    if (now_ms < windowing->next_ms && !windowing->more)
         return MR_OK;
-    return windowing->kind->advance(windowing, context, now_ms, error);
+    enum mr_status status = windowing->kind->advance(windowing, context, windowing->now_ms, error);
+    windowing->more = status == MR_AGAIN;
+    return status;
+}
+
+/* The same in a call that is made again when it returns MR_AGAIN; what was made is emitted. */
+static enum mr_status move_on_in_parts(struct mr_windowing *windowing,
+                                       struct mr_operator_context *context, int64_t now_ms,
+                                       struct mr_error *error)
+{
+    windowing->may_stop = true;
+    enum mr_status status = move_on(windowing, context, now_ms, error);
+    windowing->may_stop = false;
+    mr_group_output_end(&windowing->output, context);
+    return status;
 }
 
 enum mr_status mr_windowing_watermark(void *self, struct mr_operator_context *context,
@@ -163,9 +178,26 @@ enum mr_status mr_windowing_watermark(void *self, struct mr_operator_context *co
     struct mr_windowing *windowing = self;
     if (windowing->wall)
         return MR_OK;
-    enum mr_status status = move_on(windowing, context, context->watermark_ms, error);
-    mr_group_output_end(&windowing->output, context);
-    return status;
+    return move_on_in_parts(windowing, context, context->watermark_ms, error);
+}
+
+enum mr_status mr_windowing_horizon(void *self, int64_t wanted_ms, int64_t *watermark_ms,
+                                    struct mr_error *error)
+{
+    struct mr_windowing *windowing = self;
+    struct mr_table *tables[] = {windowing->groups, windowing->panes};
+    *watermark_ms = INT64_MAX;
+    for (size_t i = 0; i < MR_ARRAY_COUNT(tables) && !windowing->wall; i++) {
+        int64_t until_ms;
+        if (tables[i] == NULL || mr_table_keys(tables[i]) == 0)
+            continue;
+        enum mr_status status = mr_table_due_horizon(tables[i], wanted_ms, &until_ms, error);
+        if (status != MR_OK)
+            return status;
+        if (until_ms < *watermark_ms)
+            *watermark_ms = until_ms;
+    }
+    return MR_OK;
 }
 
 /* When the first group is due; INT64_MAX: there is none. */
@@ -188,8 +220,7 @@ enum mr_status mr_windowing_wall(void *self, struct mr_operator_context *context
                                  struct mr_error *error)
 {
     struct mr_windowing *windowing = self;
-    enum mr_status status = move_on(windowing, context, context->now_ms, error);
-    mr_group_output_end(&windowing->output, context);
+    enum mr_status status = move_on_in_parts(windowing, context, context->now_ms, error);
     return status == MR_OK ? earliest_due(windowing, due_ms, error) : status;
 }
 

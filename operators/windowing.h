@@ -44,7 +44,8 @@ struct mr_windowing_kind {
     enum mr_status (*row)(struct mr_windowing *windowing, struct mr_operator_context *context,
                           const struct mr_windowing_row *row, enum mr_windowing_fate *fate,
                           struct mr_error *error);
-    /* Emit and drop what is due at now_ms, in the order of (due time, key). */
+    /* Emit and drop what is due at now_ms, in the order of (due time, key). MR_AGAIN: there is
+     * more; only where mr_windowing_stops says so. */
     enum mr_status (*advance)(struct mr_windowing *windowing, struct mr_operator_context *context,
                               int64_t now_ms, struct mr_error *error);
 };
@@ -74,6 +75,8 @@ struct mr_windowing {
     /* Time as far as groups were closed; rows are judged by it. */
     int64_t now_ms;
     int64_t next_ms; /* nothing is due before; no later than the next object's due time */
+    bool may_stop;   /* in a call that may be made again */
+    bool more;       /* something is still due at now_ms: the last advance stopped */
     /* TUMBLING, HOPPING (window_ring.c). */
     struct mr_table *panes;
     uint32_t capacity;               /* entries of a group's list */
@@ -107,6 +110,13 @@ static inline bool mr_windowing_is_refused(enum mr_status status)
     return status == MR_INVALID || status == MR_LIMIT;
 }
 
+/* A group or pane that was due is done: must `advance` return MR_AGAIN? */
+static inline bool mr_windowing_stops(const struct mr_windowing *windowing,
+                                      struct mr_operator_context *context)
+{
+    return windowing->may_stop && mr_operator_is_enough(context);
+}
+
 /* Members of struct mr_operator_type; the instance is a struct mr_windowing. */
 enum mr_status mr_windowing_open(void *self, const struct mr_operator_open *open,
                                  struct mr_error *error);
@@ -114,6 +124,8 @@ enum mr_status mr_windowing_process(void *self, struct mr_operator_context *cont
                                     struct mr_view view, struct mr_error *error);
 enum mr_status mr_windowing_watermark(void *self, struct mr_operator_context *context,
                                       struct mr_error *error);
+enum mr_status mr_windowing_horizon(void *self, int64_t wanted_ms, int64_t *watermark_ms,
+                                    struct mr_error *error);
 enum mr_status mr_windowing_wall(void *self, struct mr_operator_context *context, int64_t *due_ms,
                                  struct mr_error *error);
 void mr_windowing_close(void *self);

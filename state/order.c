@@ -9,7 +9,6 @@
 #include "state/internal.h"
 
 enum {
-    WINDOW_NODES = 2048,
     WINDOW_FIRST = 64, /* a window that is dropped early has cost little */
     WINDOW_BYTES = 512 << 10,
     HEAP_FIRST = 256,
@@ -40,7 +39,7 @@ void mr_order_init(struct mr_order *order, uint32_t table_id)
     heap_init(&order->active);
     heap_init(&order->sealed);
     mr_arena_init(&order->window_keys, ARENA_CHUNK_BYTES);
-    order->window = mr_memory_new(WINDOW_NODES, sizeof *order->window);
+    order->window = mr_memory_new(MR_ORDER_WINDOW_NODES, sizeof *order->window);
     order->cursor = mr_memory_new(1, MR_KEY_BYTES_MAX + 1);
     mr_order_reset(order, table_id);
 }
@@ -222,7 +221,7 @@ static enum mr_status read_window(struct mr_table *table, struct mr_error *error
                        "an order key of table %s of operator %s is damaged", table->name,
                        table->operator_name);
     order->exhausted = !reading.stopped;
-    if (order->window_portion < WINDOW_NODES)
+    if (order->window_portion < MR_ORDER_WINDOW_NODES)
         order->window_portion *= 2;
     return MR_OK;
 }
@@ -335,4 +334,34 @@ enum mr_status mr_order_oldest(struct mr_table *table, struct mr_order_node *nod
         }
     }
     return MR_OK;
+}
+
+/* Up to which time all order keys are in the window. */
+static int64_t window_reach(const struct mr_order *order)
+{
+    if (order->exhausted)
+        return INT64_MAX;
+    int64_t last_ms = order->window[order->window_count - 1].time_ms;
+    return last_ms == INT64_MIN ? last_ms : last_ms - 1;
+}
+
+enum mr_status mr_order_horizon(struct mr_table *table, int64_t wanted_ms, int64_t *until_ms,
+                                struct mr_error *error)
+{
+    struct mr_order *order = &table->order;
+    const struct mr_order_node *oldest;
+    enum mr_status status = window_oldest(table, &oldest, error);
+    if (status != MR_OK)
+        return status;
+    if (window_reach(order) < wanted_ms &&
+        order->window_count - order->window_head < MR_ORDER_WINDOW_NODES / 2) {
+        /* A small one, or one that is nearly consumed: take as much as there may be at once. */
+        set_cursor(order, &order->window[order->window_head], false);
+        order->window_portion = MR_ORDER_WINDOW_NODES;
+        status = read_window(table, error);
+        if (status == MR_OK)
+            status = window_oldest(table, &oldest, error);
+    }
+    *until_ms = window_reach(order);
+    return status;
 }

@@ -15,7 +15,7 @@
  * The least valid one of the three is the oldest key, whatever is cached where.
  * Memory: a node and a copy of the key per change of a clean key and per time that went back, until
  * the transaction is released (mr_order_bytes is part of what makes a worker seal early); at most
- * 2048 window nodes. */
+ * MR_ORDER_WINDOW_NODES window nodes. */
 #ifndef MR_STATE_ORDER_H
 #define MR_STATE_ORDER_H
 
@@ -24,6 +24,8 @@
 
 struct mr_table;
 struct mr_overlay;
+
+enum { MR_ORDER_WINDOW_NODES = 2048 };
 
 struct mr_order_node {
     int64_t time_ms;
@@ -71,5 +73,8 @@ void mr_order_applied(struct mr_order *order, struct mr_slice stored_key, bool d
 /* The oldest key of the table. node->key is valid until the next call with this order. */
 enum mr_status mr_order_oldest(struct mr_table *table, struct mr_order_node *node, bool *found,
                                struct mr_error *error) MR_NODISCARD;
+/* See mr_table_due_horizon. */
+enum mr_status mr_order_horizon(struct mr_table *table, int64_t wanted_ms, int64_t *until_ms,
+                                struct mr_error *error) MR_NODISCARD;
 
 #endif

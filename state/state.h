@@ -141,6 +141,13 @@ enum mr_status mr_table_next_due(struct mr_table *table, int64_t until_ms, struc
                                  uint64_t *hash, void **object, bool *found,
                                  struct mr_error *error) MR_NODISCARD;
 
+/* At most some thousand objects of the store (MR_ORDER_WINDOW_NODES) are due up to *until_ms;
+ * INT64_MAX: in all. Objects that the two transactions in flight have changed are not counted. An
+ * answer below wanted_ms is the highest that is known without reading more than as many order keys.
+ * Errors: as mr_table_find. */
+enum mr_status mr_table_due_horizon(struct mr_table *table, int64_t wanted_ms, int64_t *until_ms,
+                                    struct mr_error *error) MR_NODISCARD;
+
 /* ---- Scanned tables ---- */
 
 /* Visit the live objects with first <= key < end in memcmp order, over all layers; an end of size 0

@@ -51,3 +51,12 @@ enum mr_status mr_table_next_due(struct mr_table *table, int64_t until_ms, struc
     *found = true;
     return MR_OK;
 }
+
+enum mr_status mr_table_due_horizon(struct mr_table *table, int64_t wanted_ms, int64_t *until_ms,
+                                    struct mr_error *error)
+{
+    struct mr_state *state = table->state;
+    MR_ASSERT(table->spec.timed && (state->ready || state->empty));
+    enum mr_status status = mr_table_settle(state, error);
+    return status != MR_OK ? status : mr_order_horizon(table, wanted_ms, until_ms, error);
+}

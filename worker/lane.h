@@ -90,6 +90,9 @@ struct mr_lane {
     uint32_t slots_count;
 
     struct mr_log_consumer *consumer;
+    struct mr_log_fetch fetch; /* with fetch_held: fed up to fetch_next, the rest waits */
+    uint32_t fetch_next;
+    bool fetch_held;
     struct mr_log_producer *producers[2];
     uint64_t transactions_count;
     struct mr_transaction *open;
@@ -196,6 +199,7 @@ void mr_lane_add_series(struct mr_lane *lane, const struct mr_keeper_job *job);
 
 /* worker/lane_poll.c */
 bool mr_lane_poll(struct mr_lane *lane, uint32_t wait_ms);
+void mr_lane_drop_fetch(struct mr_lane *lane);
 
 /* worker/lane_commit.c */
 bool mr_lane_take_commit(struct mr_lane *lane, int64_t wait_ms);

@@ -56,37 +56,49 @@ static enum mr_status take_event(struct mr_lane *lane, const struct mr_log_messa
     return MR_OK;
 }
 
-/* The culprit of a failure in *task. */
-static enum mr_status take_fetch(struct mr_lane *lane, const struct mr_log_fetch *fetch,
-                                 struct mr_task **culprit, struct mr_error *error)
+/* Records of one input in a row, from fetch_next on. The culprit of a failure in *task. */
+static enum mr_status take_records(struct mr_lane *lane, struct mr_task *task,
+                                   struct mr_task_input *input, struct mr_error *error)
 {
-    uint32_t first = 0;
-    while (first < fetch->messages_count) {
-        const struct mr_log_message *message = &fetch->messages[first];
-        uint32_t count = 1;
+    const struct mr_log_fetch *fetch = &lane->fetch;
+    const struct mr_log_message *message = &fetch->messages[lane->fetch_next];
+    uint32_t count = 1;
+    uint32_t taken;
+    while (lane->fetch_next + count < fetch->messages_count &&
+           message[count].event == MR_LOG_RECORD && message[count].tag == message->tag)
+        count++;
+    enum mr_status status = mr_task_feed(task, input, message, count, &taken, error);
+    lane->fetch_next += taken;
+    return status;
+}
+
+/* Feed what was fetched, until its end or until a task is due. */
+static enum mr_status take_fetch(struct mr_lane *lane, struct mr_task **culprit,
+                                 struct mr_error *error)
+{
+    while (lane->fetch_next < lane->fetch.messages_count) {
+        const struct mr_log_message *message = &lane->fetch.messages[lane->fetch_next];
         enum mr_status status;
         struct mr_task_input *input;
         struct mr_task *task;
         if (!mr_lane_find_input(lane, message->tag, &input, &task) ||
             task->phase != MR_TASK_RUNNING) {
-            first++;
+            lane->fetch_next++;
             continue;
         }
         if (message->event != MR_LOG_RECORD) {
-            status = take_event(lane, message, fetch, error);
+            status = take_event(lane, message, &lane->fetch, error);
+            lane->fetch_next++;
         } else {
-            while (first + count < fetch->messages_count &&
-                   fetch->messages[first + count].event == MR_LOG_RECORD &&
-                   fetch->messages[first + count].tag == message->tag)
-                count++;
-            status = mr_task_feed(task, input, message, count, error);
+            status = take_records(lane, task, input, error);
         }
         if (status != MR_OK) {
             mr_lane_note_damage(task, error);
             *culprit = task;
             return status;
         }
-        first += count;
+        if (task->due)
+            break;
     }
     return MR_OK;
 }
@@ -119,11 +131,36 @@ static void measure_step(struct mr_lane *lane, uint64_t begun_ns, uint32_t recor
         record_ns > lane->record_ns ? record_ns : (lane->record_ns * 7 + record_ns) / 8;
 }
 
-static bool poll_log(struct mr_lane *lane, uint32_t wait_ms)
+void mr_lane_drop_fetch(struct mr_lane *lane)
 {
-    struct mr_log_fetch fetch;
+    if (lane->fetch_held)
+        lane->log->ops->fetch_release(lane->consumer, &lane->fetch);
+    lane->fetch_held = false;
+}
+
+/* Feed the fetch, or what is left of it; it is held while a task is due. */
+static void feed_fetch(struct mr_lane *lane)
+{
     struct mr_error error;
     struct mr_task *culprit = NULL;
+    uint64_t begun_ns = mr_clock_monotonic_ns();
+    uint32_t first = lane->fetch_next;
+    lane->writer.now_wall_ms = mr_clock_wall_ms();
+    enum mr_status status = take_fetch(lane, &culprit, &error);
+    if (lane->fetch_next > first)
+        measure_step(lane, begun_ns, lane->fetch_next - first);
+    if (status != MR_OK || lane->fetch_next == lane->fetch.messages_count) {
+        mr_lane_drop_fetch(lane);
+        if (lane->worker->open.until_end)
+            remove_ended(lane);
+    }
+    if (status != MR_OK)
+        mr_lane_fail(lane, culprit, &error);
+}
+
+static bool poll_log(struct mr_lane *lane, uint32_t wait_ms)
+{
+    struct mr_error error;
     if (lane->consumer == NULL || atomic_load(&lane->tasks_running) == 0)
         return false;
     if (lane->poll_pause_ms > 0 && mr_clock_monotonic_ms() < lane->next_poll_ms) {
@@ -132,25 +169,20 @@ static bool poll_log(struct mr_lane *lane, uint32_t wait_ms)
     }
     uint32_t messages_max = records_max(lane);
     enum mr_status status =
-        lane->log->ops->consumer_poll(lane->consumer, messages_max, wait_ms, &fetch, &error);
-    bool full = status == MR_OK && fetch.messages_count >= messages_max;
+        lane->log->ops->consumer_poll(lane->consumer, messages_max, wait_ms, &lane->fetch, &error);
+    bool full = status == MR_OK && lane->fetch.messages_count >= messages_max;
     lane->next_poll_ms = full ? 0 : mr_clock_monotonic_ms() + lane->poll_pause_ms;
     lane->poll_was_small =
-        status == MR_AGAIN || (status == MR_OK && !full && fetch.messages_count < SMALL_POLL);
+        status == MR_AGAIN || (status == MR_OK && !full && lane->fetch.messages_count < SMALL_POLL);
     if (status == MR_AGAIN)
         return false;
     if (status == MR_OK) {
-        uint64_t begun_ns = mr_clock_monotonic_ns();
-        lane->writer.now_wall_ms = mr_clock_wall_ms();
-        status = take_fetch(lane, &fetch, &culprit, &error);
-        if (fetch.messages_count > 0)
-            measure_step(lane, begun_ns, fetch.messages_count);
-        lane->log->ops->fetch_release(lane->consumer, &fetch);
-        if (lane->worker->open.until_end)
-            remove_ended(lane);
+        lane->fetch_held = true;
+        lane->fetch_next = 0;
+        feed_fetch(lane);
+    } else {
+        mr_lane_fail(lane, NULL, &error);
     }
-    if (status != MR_OK)
-        mr_lane_fail(lane, culprit, &error);
     return true;
 }
 
@@ -201,7 +233,7 @@ static bool poll_tasks(struct mr_lane *lane)
     lane->writer.now_wall_ms = now_wall_ms;
     for (uint32_t index = 0; index < lane->tasks_count; index++) {
         struct mr_task *task = lane->tasks[index];
-        if (task->phase != MR_TASK_RUNNING || mr_transaction_full(lane->open))
+        if (task->phase != MR_TASK_RUNNING || task->due || mr_transaction_full(lane->open))
             continue;
         enum mr_status status = mr_task_poll(task, now_wall_ms, &error);
         if (status != MR_OK && status != MR_AGAIN) {
@@ -253,11 +285,43 @@ static void watch(struct mr_lane *lane)
     lane->looked_cpu_ns = cpu_ns;
 }
 
+/* Let out what is due before records are read, as far as the transaction has room; true when there
+ * was something. */
+static bool let_out(struct mr_lane *lane)
+{
+    struct mr_error error;
+    bool any = false;
+    for (uint32_t index = 0; index < lane->tasks_count; index++) {
+        struct mr_task *task = lane->tasks[index];
+        if (task->phase != MR_TASK_RUNNING || !task->due)
+            continue;
+        any = true;
+        if (mr_lane_is_full(lane))
+            break;
+        enum mr_status status = mr_task_advance(task, &error);
+        mr_arena_reset(&lane->batch_arena);
+        if (status != MR_OK) {
+            mr_lane_note_damage(task, &error);
+            mr_lane_fail(lane, task, &error);
+            break;
+        }
+    }
+    return any;
+}
+
 bool mr_lane_poll(struct mr_lane *lane, uint32_t wait_ms)
 {
     bool worked = false;
     watch(lane);
     heed_pauses(lane);
+    if (let_out(lane)) {
+        lane->interrupted_ms = lane->watched_ms; /* nobody looks at the sources meanwhile */
+        return true;
+    }
+    if (lane->fetch_held) {
+        feed_fetch(lane);
+        return true;
+    }
     if (!log_is_full(lane))
         worked = poll_tasks(lane);
     else

@@ -357,6 +357,7 @@ void mr_lane_task_released(struct mr_lane *lane, struct mr_task *task, enum mr_s
 /* The incarnation has ended, or the lane stops: whatever a task was doing, it is not any more. */
 void mr_lane_close_tasks(struct mr_lane *lane)
 {
+    mr_lane_drop_fetch(lane);
     for (uint32_t index = 0; index < lane->tasks_count; index++) {
         struct mr_task *task = lane->tasks[index];
         remove_inputs(lane, task);

@@ -34,6 +34,8 @@ struct mr_pipeline {
     struct mr_arena *arena; /* of the batch that is being pushed */
     uint32_t sinks_count;   /* sinks with positions */
     int64_t watermark_ms;   /* of the task, as all nodes know it */
+    int64_t due_ms;         /* the one in progress; else as above */
+    uint32_t due_node;      /* of the subtopology's: those before it have been told */
     enum mr_status status;
     struct mr_error error;
 };
@@ -220,6 +222,18 @@ static void count_late(void *argument, uint32_t node, uint32_t rows_count)
     mr_metric_add(pipeline->open.series[node].late, rows_count);
 }
 
+/* Output, changes of the state and rows on their way: what a transaction, and a call, may hold. */
+static bool is_full(void *argument)
+{
+    const struct mr_pipeline *pipeline = argument;
+    const struct mr_transaction *transaction = pipeline->open.writer->transaction;
+    uint64_t bytes = transaction->arena.used_bytes;
+    if (pipeline->open.state != NULL)
+        bytes += mr_state_dirty_bytes(pipeline->open.state);
+    return bytes >= MR_LIMIT_TRANSACTION_BYTES || mr_transaction_full(transaction) ||
+           pipeline->arena->used_bytes >= MR_LIMIT_TRANSACTION_BYTES;
+}
+
 /* ---- Life ---- */
 
 static uint64_t node_seed(const struct mr_pipeline *pipeline, const struct mr_plan_node *node)
@@ -370,7 +384,8 @@ enum mr_status mr_pipeline_create(const struct mr_pipeline_open *open,
     created->open = *open;
     created->plan = open->deployment->plan;
     created->subtopology = &created->plan->subtopologies[open->subtopology];
-    created->watermark_ms = open->progress == NULL ? INT64_MIN : open->progress->watermark_ms;
+    created->watermark_ms = open->progress == NULL ? INT64_MIN : open->progress->told_ms;
+    created->due_ms = created->watermark_ms;
     created->nodes = mr_memory_new(created->plan->nodes_count, sizeof(*created->nodes));
     created->exchanges =
         mr_memory_new(created->plan->repartitions_count + 1, sizeof(struct mr_exchange *));
@@ -379,7 +394,8 @@ enum mr_status mr_pipeline_create(const struct mr_pipeline_open *open,
                                                     .row_error = report_fault,
                                                     .batch_new = batch_new,
                                                     .record_text = record_text,
-                                                    .late = count_late};
+                                                    .late = count_late,
+                                                    .is_full = is_full};
     created->fault = (struct mr_row_fault){.argument = created, .report = report_fault};
     enum mr_status status = open_all(created, error);
     created->open.progress = NULL;
@@ -434,10 +450,11 @@ enum mr_status mr_pipeline_status(const struct mr_pipeline *pipeline, struct mr_
 }
 
 enum mr_status mr_pipeline_source(struct mr_pipeline *pipeline, uint32_t node, struct mr_view view,
-                                  struct mr_error *error)
+                                  uint32_t rows_count, struct mr_error *error)
 {
+    MR_ASSERT(pipeline->due_ms == pipeline->watermark_ms);
     set_context(pipeline, view.batch->arena);
-    mr_metric_add(pipeline->open.series[node].in, view.batch->rows_count);
+    mr_metric_add(pipeline->open.series[node].in, rows_count);
     if (view.rows_count > 0)
         emit(pipeline, node, 0, view);
     return mr_pipeline_status(pipeline, error);
@@ -446,6 +463,7 @@ enum mr_status mr_pipeline_source(struct mr_pipeline *pipeline, uint32_t node, s
 enum mr_status mr_pipeline_repartition(struct mr_pipeline *pipeline, uint32_t repartition,
                                        struct mr_view view, struct mr_error *error)
 {
+    MR_ASSERT(pipeline->due_ms == pipeline->watermark_ms);
     set_context(pipeline, view.batch->arena);
     const struct mr_plan_repartition *planned = &pipeline->plan->repartitions[repartition];
     for (uint32_t index = 0;
@@ -457,19 +475,54 @@ enum mr_status mr_pipeline_repartition(struct mr_pipeline *pipeline, uint32_t re
 enum mr_status mr_pipeline_watermark(struct mr_pipeline *pipeline, int64_t watermark_ms,
                                      struct mr_arena *arena, struct mr_error *error)
 {
+    if (pipeline->due_ms == pipeline->watermark_ms)
+        pipeline->due_node = 0;
+    else
+        MR_ASSERT(watermark_ms == pipeline->due_ms);
+    pipeline->due_ms = watermark_ms;
     set_context(pipeline, arena);
-    for (uint32_t index = 0;
-         index < pipeline->subtopology->nodes_count && pipeline->status == MR_OK; index++) {
-        struct pipeline_node *node = &pipeline->nodes[pipeline->subtopology->nodes[index]];
-        if (node->instance == NULL)
-            continue;
+    while (pipeline->due_node < pipeline->subtopology->nodes_count && pipeline->status == MR_OK) {
+        struct pipeline_node *node =
+            &pipeline->nodes[pipeline->subtopology->nodes[pipeline->due_node]];
+        enum mr_status status = MR_OK;
         node->context.watermark_ms = mr_watermark_held(watermark_ms, node->input_held_ms);
-        enum mr_status status = mr_operator_watermark(node->instance, &node->context, error);
-        if (status != MR_OK)
+        if (node->instance != NULL)
+            status = mr_operator_watermark(node->instance, &node->context, error);
+        if (status == MR_AGAIN && pipeline->status == MR_OK)
+            return MR_AGAIN;
+        if (status != MR_OK && status != MR_AGAIN)
             keep_failure(pipeline, status, error);
+        pipeline->due_node++;
     }
     pipeline->watermark_ms = watermark_ms;
     return mr_pipeline_status(pipeline, error);
+}
+
+int64_t mr_pipeline_told(const struct mr_pipeline *pipeline)
+{
+    return pipeline->watermark_ms;
+}
+
+enum mr_status mr_pipeline_horizon(struct mr_pipeline *pipeline, int64_t wanted_ms,
+                                   int64_t *watermark_ms, struct mr_error *error)
+{
+    *watermark_ms = INT64_MAX;
+    for (uint32_t index = 0; index < pipeline->subtopology->nodes_count; index++) {
+        struct pipeline_node *node = &pipeline->nodes[pipeline->subtopology->nodes[index]];
+        int64_t own_ms;
+        if (node->instance == NULL)
+            continue;
+        enum mr_status status = mr_operator_horizon(
+            node->instance, mr_watermark_held(wanted_ms, node->input_held_ms), &own_ms, error);
+        if (status != MR_OK)
+            return status;
+        if (own_ms < INT64_MAX - node->input_held_ms &&
+            own_ms + node->input_held_ms < *watermark_ms)
+            *watermark_ms = own_ms + node->input_held_ms;
+    }
+    if (*watermark_ms < pipeline->watermark_ms)
+        *watermark_ms = pipeline->watermark_ms;
+    return MR_OK;
 }
 
 enum mr_status mr_pipeline_wall(struct mr_pipeline *pipeline, struct mr_arena *arena, bool *called,
@@ -484,9 +537,11 @@ enum mr_status mr_pipeline_wall(struct mr_pipeline *pipeline, struct mr_arena *a
         if (node->instance == NULL)
             continue;
         enum mr_status status = mr_operator_wall(node->instance, &node->context, &due, error);
-        if (status != MR_OK)
-            keep_failure(pipeline, status, error);
         *called = *called || due;
+        if (status == MR_AGAIN && pipeline->status == MR_OK)
+            return MR_AGAIN;
+        if (status != MR_OK && status != MR_AGAIN)
+            keep_failure(pipeline, status, error);
     }
     return mr_pipeline_status(pipeline, error);
 }

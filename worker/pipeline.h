@@ -4,9 +4,10 @@
  * open transaction. A row that fails is treated by its node's on_error; other rows go on. Time: the
  * watermark reaches the nodes in topological order, so that what a node emits because of it is in
  * front of it for the nodes behind; behind an operator that holds rows it is lower by that much.
- * Failure:
- * the first failure that stops the task is kept; after it nothing more is pushed. Threads: the task
- * thread. */
+ * Where more is due at a watermark than a transaction should hold it stays in progress over several
+ * transactions: the nodes behind, and readers of repartitions, know the one from before until the
+ * operator is done. Failure: the first failure that stops the task is kept; after it nothing more
+ * is pushed. Threads: the task thread. */
 #ifndef MR_WORKER_PIPELINE_H
 #define MR_WORKER_PIPELINE_H
 
@@ -31,7 +32,7 @@ struct mr_pipeline_open {
     struct mr_evaluator *evaluator;
     struct mr_metrics *metrics;
     struct mr_series *series;           /* by node index, of the lane */
-    const struct mr_progress *progress; /* sink positions and watermark, may be NULL */
+    const struct mr_progress *progress; /* sink positions and watermarks, may be NULL */
     _Atomic uint64_t *output_records;   /* of the task: written by sinks */
     _Atomic uint64_t *anomalies;        /* of the lane: rows that detectors flag */
     struct mr_tap *taps;                /* by node; NULL: nobody can look */
@@ -43,15 +44,25 @@ enum mr_status mr_pipeline_create(const struct mr_pipeline_open *open,
                                   struct mr_error *error) MR_NODISCARD;
 void mr_pipeline_destroy(struct mr_pipeline *pipeline); /* accepts NULL */
 
-/* Push rows of a source's output, or of a repartition (node is then its consumer side). */
+/* Push rows of a source's output, or of a repartition (node is then its consumer side). Pre: no
+ * watermark is in progress. rows_count: those that view is of, with the ones that failed. */
 enum mr_status mr_pipeline_source(struct mr_pipeline *pipeline, uint32_t node, struct mr_view view,
-                                  struct mr_error *error) MR_NODISCARD;
+                                  uint32_t rows_count, struct mr_error *error) MR_NODISCARD;
 enum mr_status mr_pipeline_repartition(struct mr_pipeline *pipeline, uint32_t repartition,
                                        struct mr_view view, struct mr_error *error) MR_NODISCARD;
-/* The task's watermark advanced. */
+/* The task's watermark advanced. MR_AGAIN: it is in progress; the same call is due again when the
+ * transaction has been committed, or a new arena can be given. */
 enum mr_status mr_pipeline_watermark(struct mr_pipeline *pipeline, int64_t watermark_ms,
                                      struct mr_arena *arena, struct mr_error *error) MR_NODISCARD;
-/* Call the operators whose wall time has come by the writer's; *called: there were some. */
+/* The watermark that all operators and readers know; the one in progress is higher. */
+int64_t mr_pipeline_told(const struct mr_pipeline *pipeline);
+/* Up to which watermark rows may be pushed before the operators are told theirs: beyond it a row
+ * could make more due than one transaction should hold (operators/operator.h, horizon). Not below
+ * what they were told. wanted_ms: the highest of the rows in question. */
+enum mr_status mr_pipeline_horizon(struct mr_pipeline *pipeline, int64_t wanted_ms,
+                                   int64_t *watermark_ms, struct mr_error *error) MR_NODISCARD;
+/* Call the operators whose wall time has come by the writer's; *called: there were some. MR_AGAIN:
+ * as above. */
 enum mr_status mr_pipeline_wall(struct mr_pipeline *pipeline, struct mr_arena *arena, bool *called,
                                 struct mr_error *error) MR_NODISCARD;
 /* An operator holds something that leaves at a wall time. */

@@ -2,13 +2,14 @@
  * It is the last record of the transaction that it describes, in the task's changelog partition
  * (or, for a stateless task, its partition of the progress topic), under MR_STATE_PROGRESS_KEY.
  *
- * Bytes, little-endian, version 2:
- *   u8 version | u64 epoch | u64 incarnation | u64 sequence | i64 watermark_ms
+ * Bytes, little-endian, version 3:
+ *   u8 version | u64 epoch | u64 incarnation | u64 sequence | i64 watermark_ms | i64 told_ms
  *   u16 inputs: { u16+text topic, i32 partition, u16+text topic_id, i64 next_offset,
  *                 i64 highest_event_ms, u8 idle, i64 carried_ms,
  *                 u16+text producer, u32 upstreams: { i64 watermark_ms, u8 idle } }
  *   u16 sinks:  { u16+text name, i64 file_number, i64 bytes }
- * Version 1 has no carried_ms, producer and upstreams; it is read. */
+ * Version 2 has no told_ms, version 1 no carried_ms, producer and upstreams either; they are read.
+ */
 #ifndef MR_WORKER_PROGRESS_H
 #define MR_WORKER_PROGRESS_H
 
@@ -40,6 +41,9 @@ struct mr_progress {
     uint64_t incarnation;
     uint64_t sequence; /* rows that the task has read: seeds of replayable ids */
     int64_t watermark_ms;
+    /* The watermark that all operators were told; lower than the other while what is due at that
+     * leaves in several transactions. */
+    int64_t told_ms;
     struct mr_progress_input *inputs;
     uint32_t inputs_count;
     struct mr_progress_sink *sinks;

@@ -16,6 +16,7 @@ struct mr_task *mr_task_create(struct mr_lane *lane, uint32_t subtopology, int32
     task->watermark_ms = INT64_MIN;
     task->rows_watermark_ms = INT64_MIN;
     mr_arena_init(&task->arena, 4096);
+    mr_arena_init(&task->poll_arena, 4096);
     (void)pthread_mutex_init(&task->shared.mutex, NULL);
     atomic_store(&task->shared.lag, -1);
     atomic_store(&task->shared.changelog_remaining, -1);
@@ -58,6 +59,7 @@ void mr_task_destroy(struct mr_task *task)
     mr_memory_free(task->inputs);
     (void)pthread_mutex_destroy(&task->shared.mutex);
     mr_arena_deinit(&task->arena);
+    mr_arena_deinit(&task->poll_arena);
     mr_memory_free(task);
 }
 
@@ -71,6 +73,7 @@ void mr_task_close(struct mr_task *task)
         input->source = NULL;
         mr_ingest_destroy(input->ingest);
         input->ingest = NULL;
+        input->held_count = 0;
     }
     mr_pipeline_destroy(task->pipeline);
     task->pipeline = NULL;
@@ -79,6 +82,7 @@ void mr_task_close(struct mr_task *task)
     mr_state_close(task->state);
     task->state = NULL;
     task->touched = false;
+    task->due = false;
 }
 
 /* A record below the next offset was processed already (rule 8); a refetch must not double it. */
@@ -100,152 +104,211 @@ void mr_task_touch(struct mr_task *task)
     task->touched = true;
 }
 
-static void note_rows(struct mr_task *task, struct mr_task_input *input, uint32_t rows_count)
+/* What was pushed of a run. */
+static void count_run(const struct mr_task_run *run)
 {
-    mr_task_touch(task);
-    task->lane->open->input_count += rows_count;
-    task->sequence += rows_count;
-    mr_task_input_spoke(task, input);
+    struct mr_task *task = run->task;
+    uint32_t records_count = run->taken;
+    for (uint32_t row = 0; row < run->taken && run->ingest.marks_count > 0; row++)
+        records_count -= run->ingest.carried[row].mark;
+    task->sequence = run->batch.sequence_first + run->taken;
+    task->lane->open->input_count += run->taken;
+    mr_metric_add(run->input->series.records, records_count);
+    atomic_fetch_add_explicit(&task->shared.input_records, records_count, memory_order_relaxed);
 }
 
-static void count_rows(struct mr_task *task, struct mr_task_input *input, uint32_t rows_count)
-{
-    mr_metric_add(input->series.records, rows_count);
-    atomic_fetch_add_explicit(&task->shared.input_records, rows_count, memory_order_relaxed);
-}
-
-static enum mr_status push_view(struct mr_task *task, const struct mr_task_input *input,
-                                struct mr_view view, struct mr_error *error)
-{
-    if (input->repartition)
-        return mr_pipeline_repartition(task->pipeline, input->repartition_index, view, error);
-    return mr_pipeline_source(task->pipeline, input->node, view, error);
-}
-
+/* Pre: messages_count <= MR_LIMIT_BATCH_ROWS. */
 static enum mr_status feed_run(struct mr_task *task, struct mr_task_input *input,
                                const struct mr_log_message *messages, uint32_t messages_count,
-                               struct mr_error *error)
+                               uint32_t *taken_count, struct mr_error *error)
 {
     struct mr_lane *lane = task->lane;
-    struct mr_batch batch;
     uint16_t *rows = mr_arena_take(&lane->batch_arena, messages_count * sizeof(*rows));
-    struct mr_ingest_run run = {.messages = messages,
-                                .messages_count = messages_count,
-                                .origin = {input->topic, input->partition},
-                                .sequence_first = task->sequence,
-                                .now_wall_ms = lane->writer.now_wall_ms,
-                                .highest_event_ms = input->highest_event_ms,
-                                .carried_ms = input->carried_ms};
-    note_rows(task, input, messages_count);
+    struct mr_task_run run = {.task = task,
+                              .input = input,
+                              .ingest = {.messages = messages,
+                                         .messages_count = messages_count,
+                                         .origin = {input->topic, input->partition},
+                                         .sequence_first = task->sequence,
+                                         .now_wall_ms = lane->writer.now_wall_ms,
+                                         .highest_event_ms = input->highest_event_ms,
+                                         .carried_ms = input->carried_ms}};
+    mr_task_touch(task);
+    mr_task_input_spoke(task, input);
+    const struct mr_row_fault *fault = mr_task_run_begin(&run);
+    struct mr_view view =
+        mr_ingest_run(input->ingest, &run.ingest, &lane->batch_arena, &run.batch, rows, fault);
+    mr_task_take_times(task, input, view, &run.ingest);
+    enum mr_status status = mr_task_run_push(&run, view, error);
     uint64_t bytes = 0;
-    for (uint32_t index = 0; index < messages_count; index++)
+    for (uint32_t index = 0; index < run.taken; index++)
         bytes += messages[index].key.size + messages[index].value.size;
     mr_metric_add(input->series.bytes, bytes);
-    struct mr_view view = mr_ingest_run(input->ingest, &run, &lane->batch_arena, &batch, rows,
-                                        mr_pipeline_fault(task->pipeline));
-    count_rows(task, input, messages_count - run.marks_count);
-    mr_task_take_times(task, input, view, &run);
-    enum mr_status status = push_view(task, input, view, error);
+    count_run(&run);
+    *taken_count = run.taken;
     mr_arena_reset(&lane->batch_arena);
+    return status;
+}
+
+static enum mr_status feed_runs(struct mr_task *task, struct mr_task_input *input,
+                                const struct mr_log_message *messages, uint32_t messages_count,
+                                uint32_t *taken_count, struct mr_error *error)
+{
+    bool called;
+    enum mr_status status = mr_task_wall(task, &called, error);
+    while (status == MR_OK && !task->due && *taken_count < messages_count) {
+        uint32_t count = messages_count - *taken_count;
+        uint32_t taken;
+        if (count > MR_LIMIT_BATCH_ROWS)
+            count = MR_LIMIT_BATCH_ROWS;
+        status = feed_run(task, input, messages + *taken_count, count, &taken, error);
+        *taken_count += taken;
+    }
     return status;
 }
 
 enum mr_status mr_task_feed(struct mr_task *task, struct mr_task_input *input,
                             const struct mr_log_message *messages, uint32_t messages_count,
-                            struct mr_error *error)
+                            uint32_t *taken_count, struct mr_error *error)
 {
     uint32_t first = skip_processed(input, messages, messages_count);
+    uint32_t last = messages_count;
     uint64_t begun_ns = mr_clock_monotonic_ns();
     /* until_end: what came after the end that was seen at start belongs to the next run. */
-    while (messages_count > first && input->end_offset >= 0 &&
-           messages[messages_count - 1].offset >= input->end_offset) {
-        messages_count--;
-        input->ended = true;
+    while (last > first && input->end_offset >= 0 && messages[last - 1].offset >= input->end_offset)
+        last--;
+    *taken_count = first;
+    enum mr_status status = feed_runs(task, input, messages, last, taken_count, error);
+    if (*taken_count > first)
+        input->next_offset = messages[*taken_count - 1].offset + 1;
+    if (status == MR_OK && *taken_count == last) {
+        if (last < messages_count)
+            input->ended = true;
+        *taken_count = messages_count;
+        if (!task->due)
+            status = mr_task_advance(task, error);
     }
-    while (first < messages_count) {
-        uint32_t count = messages_count - first;
-        if (count > MR_LIMIT_BATCH_ROWS)
-            count = MR_LIMIT_BATCH_ROWS;
-        enum mr_status status = feed_run(task, input, messages + first, count, error);
-        if (status != MR_OK)
-            return status;
-        first += count;
-        input->next_offset = messages[first - 1].offset + 1;
-    }
-    enum mr_status advanced = mr_task_advance(task, error);
+    mr_arena_reset(&task->lane->batch_arena);
     atomic_fetch_add_explicit(&task->shared.busy_ns, mr_clock_monotonic_ns() - begun_ns,
                               memory_order_relaxed);
-    return advanced;
+    return status;
+}
+
+/* Messages of a connector source: those that wait, or new ones. */
+static enum mr_status poll_messages(struct mr_task *task, struct mr_task_input *input,
+                                    int64_t now_wall_ms, struct mr_error *error)
+{
+    if (input->held_count > 0)
+        return MR_OK;
+    input->held_next = input->next_offset;
+    input->due_ms = 0;
+    enum mr_status status = input->connector->source->poll(
+        input->source, &task->poll_arena, MR_LIMIT_BATCH_ROWS, now_wall_ms, &input->held,
+        &input->held_count, &input->held_next, &input->due_ms, error);
+    if (status == MR_END)
+        input->ended = true;
+    input->at_end = status == MR_AGAIN || input->held_count == 0;
+    if (status != MR_OK)
+        input->held_count = 0;
+    return status;
 }
 
 static enum mr_status poll_connector(struct mr_task *task, struct mr_task_input *input,
                                      int64_t now_wall_ms, struct mr_error *error)
 {
-    struct mr_lane *lane = task->lane;
-    struct mr_log_message *messages;
-    uint32_t messages_count = 0;
-    int64_t next_position = input->next_offset;
-    input->due_ms = 0;
-    enum mr_status status = input->connector->source->poll(
-        input->source, &lane->batch_arena, MR_LIMIT_BATCH_ROWS, now_wall_ms, &messages,
-        &messages_count, &next_position, &input->due_ms, error);
-    if (status == MR_END)
-        input->ended = true;
-    input->at_end = status == MR_AGAIN || messages_count == 0;
-    if (status != MR_OK || messages_count == 0) {
-        mr_arena_reset(&lane->batch_arena);
+    uint32_t taken = 0;
+    enum mr_status status = poll_messages(task, input, now_wall_ms, error);
+    if (status != MR_OK || input->held_count == 0)
         return status;
-    }
-    status = feed_run(task, input, messages, messages_count, error);
-    input->next_offset = next_position;
-    if (input->end_offset >= 0 && next_position >= input->end_offset)
+    status = feed_run(task, input, input->held, input->held_count, &taken, error);
+    input->held += taken;
+    input->held_count -= taken;
+    input->next_offset = input->held_count > 0 ? input->held[0].offset : input->held_next;
+    if (input->end_offset >= 0 && input->next_offset >= input->end_offset)
         input->ended = true;
+    return status;
+}
+
+/* Generate rows from the input's position on. */
+static enum mr_status generate(struct mr_task *task, struct mr_task_input *input,
+                               uint32_t rows_capacity, struct mr_batch *batch,
+                               int64_t *next_position, struct mr_error *error)
+{
+    mr_ingest_batch_init(input->ingest, &task->lane->batch_arena, rows_capacity, batch);
+    batch->origin = (struct mr_origin){input->topic, input->partition};
+    batch->sequence_first = task->sequence;
+    *next_position = input->next_offset;
+    input->due_ms = 0;
+    return mr_pipeline_generate(task->pipeline, input->node, input->next_offset, batch,
+                                next_position, &input->due_ms, error);
+}
+
+static enum mr_status feed_generated(struct mr_task_run *run, int64_t next_position,
+                                     struct mr_error *error)
+{
+    struct mr_task *task = run->task;
+    struct mr_task_input *input = run->input;
+    uint16_t *rows = mr_arena_take(&task->lane->batch_arena, run->batch.rows_count * sizeof(*rows));
+    run->ingest = (struct mr_ingest_run){.now_wall_ms = task->lane->writer.now_wall_ms,
+                                         .highest_event_ms = input->highest_event_ms,
+                                         .carried_ms = input->carried_ms};
+    mr_task_touch(task);
+    mr_task_input_spoke(task, input);
+    const struct mr_row_fault *fault = mr_task_run_begin(run);
+    struct mr_view view =
+        mr_ingest_generated(input->ingest, &run->ingest, &run->batch, rows, fault);
+    mr_task_take_times(task, input, view, &run->ingest);
+    enum mr_status status = mr_task_run_push(run, view, error);
+    if (status == MR_OK && run->taken > 0 && run->taken < run->batch.rows_count) {
+        struct mr_batch again; /* only to learn the position of the row at which it stopped */
+        status = generate(task, input, run->taken, &again, &next_position, error);
+        MR_ASSERT(status != MR_OK || again.rows_count == run->taken);
+    }
+    count_run(run);
+    if (run->taken > 0)
+        input->next_offset = next_position;
     return status;
 }
 
 static enum mr_status poll_generator(struct mr_task *task, struct mr_task_input *input,
                                      struct mr_error *error)
 {
-    struct mr_lane *lane = task->lane;
-    struct mr_batch batch;
-    int64_t next_position = input->next_offset;
-    uint16_t *rows = mr_arena_take(&lane->batch_arena, MR_LIMIT_BATCH_ROWS * sizeof(*rows));
-    mr_ingest_batch_init(input->ingest, &lane->batch_arena, MR_LIMIT_BATCH_ROWS, &batch);
-    batch.origin = (struct mr_origin){input->topic, input->partition};
-    batch.sequence_first = task->sequence;
-    input->due_ms = 0;
-    enum mr_status status = mr_pipeline_generate(task->pipeline, input->node, input->next_offset,
-                                                 &batch, &next_position, &input->due_ms, error);
+    struct mr_task_run run = {.task = task, .input = input};
+    int64_t next_position;
+    enum mr_status status =
+        generate(task, input, MR_LIMIT_BATCH_ROWS, &run.batch, &next_position, error);
     if (status == MR_END)
         input->ended = true;
     input->at_end = status == MR_AGAIN;
-    if (status == MR_OK) {
-        note_rows(task, input, batch.rows_count);
-        count_rows(task, input, batch.rows_count);
-        struct mr_ingest_run run = {.now_wall_ms = lane->writer.now_wall_ms,
-                                    .highest_event_ms = input->highest_event_ms,
-                                    .carried_ms = input->carried_ms};
-        struct mr_view view = mr_ingest_generated(input->ingest, &run, &batch, rows,
-                                                  mr_pipeline_fault(task->pipeline));
-        mr_task_take_times(task, input, view, &run);
-        status = push_view(task, input, view, error);
-        input->next_offset = next_position;
-    }
-    mr_arena_reset(&lane->batch_arena);
+    if (status == MR_OK)
+        status = feed_generated(&run, next_position, error);
+    mr_arena_reset(&task->lane->batch_arena);
     return status;
+}
+
+static bool holds_messages(const struct mr_task *task)
+{
+    for (uint32_t index = 0; index < task->inputs_count; index++)
+        if (task->inputs[index].held_count > 0)
+            return true;
+    return false;
 }
 
 enum mr_status mr_task_poll(struct mr_task *task, int64_t now_wall_ms, struct mr_error *error)
 {
-    bool worked = false;
-    for (uint32_t index = 0; index < task->inputs_count; index++) {
+    bool worked;
+    if (!holds_messages(task))
+        mr_arena_reset(&task->poll_arena);
+    enum mr_status status = mr_task_wall(task, &worked, error);
+    if (status != MR_OK)
+        return status;
+    for (uint32_t index = 0; index < task->inputs_count && !task->due; index++) {
         struct mr_task_input *input = &task->inputs[index];
         if (input->kind == MR_INPUT_LOG || input->ended || input->paused ||
             input->due_ms > now_wall_ms)
             continue;
-        enum mr_status status = input->kind == MR_INPUT_CONNECTOR
-                                    ? poll_connector(task, input, now_wall_ms, error)
-                                    : poll_generator(task, input, error);
+        status = input->kind == MR_INPUT_CONNECTOR ? poll_connector(task, input, now_wall_ms, error)
+                                                   : poll_generator(task, input, error);
         if (status == MR_OK)
             worked = true;
         else if (status != MR_AGAIN && status != MR_END)
@@ -253,7 +316,7 @@ enum mr_status mr_task_poll(struct mr_task *task, int64_t now_wall_ms, struct mr
     }
     if (!worked)
         return MR_AGAIN;
-    return mr_task_advance(task, error);
+    return task->due ? MR_OK : mr_task_advance(task, error);
 }
 
 static struct mr_slice encode_progress(struct mr_task *task, struct mr_arena *arena,
@@ -263,6 +326,7 @@ static struct mr_slice encode_progress(struct mr_task *task, struct mr_arena *ar
                                    .incarnation = task->incarnation,
                                    .sequence = task->sequence,
                                    .watermark_ms = task->watermark_ms,
+                                   .told_ms = mr_pipeline_told(task->pipeline),
                                    .inputs_count = task->inputs_count,
                                    .sinks = sinks,
                                    .sinks_count = sinks_count};
@@ -305,7 +369,7 @@ enum mr_status mr_task_seal(struct mr_task *task, struct mr_transaction *transac
         status = mr_pipeline_prepare(task->pipeline, sinks, error);
     if (status != MR_OK)
         return status;
-    task->sealed_watermark_ms = task->watermark_ms;
+    task->sealed_watermark_ms = mr_pipeline_told(task->pipeline);
     seal->progress = encode_progress(task, &transaction->arena, sinks, sinks_count);
     task->touched = false;
     return MR_OK;

@@ -86,6 +86,10 @@ struct mr_task_input {
     const char *producer; /* of repartitions: the subtopology that writes it; else "" */
     struct mr_upstreams upstreams; /* and its tasks */
     int64_t due_ms;                /* connector sources and generators: nothing before this time */
+    /* Connector sources: messages that were polled and wait for what is due, in poll_arena. */
+    struct mr_log_message *held;
+    uint32_t held_count;
+    int64_t held_next; /* the position behind them */
     uint64_t spoke_ms; /* the lane's watched time of the last record; MR_INPUT_UNWATCHED */
     struct mr_input_series series;
     uint32_t tag;  /* of its messages, while the lane knows it */
@@ -123,7 +127,8 @@ struct mr_task {
     struct mr_pipeline *pipeline;
     struct mr_task_input *inputs;
     uint32_t inputs_count;
-    struct mr_arena arena; /* what lives as long as one preparation */
+    struct mr_arena arena;      /* what lives as long as one preparation */
+    struct mr_arena poll_arena; /* messages of connector sources until they are fed */
     uint64_t sequence;
     int64_t watermark_ms;
     int64_t rows_watermark_ms; /* the highest that a row was given; not below watermark_ms */
@@ -132,6 +137,7 @@ struct mr_task {
     int64_t lag;               /* being summed up */
     int64_t sealed_watermark_ms; /* as of the sealed transaction */
     bool touched;                /* has a share in the open transaction */
+    bool due;                    /* more leaves before it takes a row (worker/due.c) */
     bool loading;                /* its tables are not read yet: its other inputs are held */
     uint64_t loading_since_ms;   /* monotonic; 0: it has not begun */
     bool unsaved; /* it starts where nothing but its first progress record says: `start: latest` */
@@ -173,11 +179,13 @@ void mr_task_release(struct mr_task *task);
 /* Drop what is in memory: state, operators, sources. */
 void mr_task_close(struct mr_task *task);
 
-/* Task thread: push a run of messages of one input. */
+/* Task thread: push a run of messages of one input. *taken_count: how many of them were; less than
+ * all only when the task is due, and then to be called with the rest when it is no more. */
 enum mr_status mr_task_feed(struct mr_task *task, struct mr_task_input *input,
                             const struct mr_log_message *messages, uint32_t messages_count,
-                            struct mr_error *error) MR_NODISCARD;
-/* Task thread: read connector sources and generators that are due. MR_AGAIN: nothing was due. */
+                            uint32_t *taken_count, struct mr_error *error) MR_NODISCARD;
+/* Task thread: read connector sources and generators that are due. MR_AGAIN: nothing was due. Pre:
+ * the task is not due. */
 enum mr_status mr_task_poll(struct mr_task *task, int64_t now_wall_ms, struct mr_error *error);
 /* The task takes part in the open transaction. */
 void mr_task_touch(struct mr_task *task);
@@ -211,9 +219,45 @@ void mr_task_input_turned(struct mr_task *task, struct mr_task_input *input);
  * them. */
 void mr_task_take_times(struct mr_task *task, struct mr_task_input *input, struct mr_view view,
                         const struct mr_ingest_run *run);
-/* Recompute the watermark from the inputs and tell the operators when it advanced, or when a wall
- * time that they wait for has come. */
+/* The watermark of all inputs together, as of now. */
+int64_t mr_task_find_watermark(struct mr_task *task);
+/* Tell, now and then, what holds the watermark. */
+void mr_task_look_for_holder(struct mr_task *task, uint64_t now_ms);
+
+/* ---- worker/due.c: what is due before rows are taken ---- */
+
+/* Tell the operators the watermark, or go on telling it. task->due: more leaves at it. */
+enum mr_status mr_task_tell(struct mr_task *task, int64_t watermark_ms,
+                            struct mr_error *error) MR_NODISCARD;
+/* Call the operators whose wall time has come; task->due: as above. *called: there were some. */
+enum mr_status mr_task_wall(struct mr_task *task, bool *called,
+                            struct mr_error *error) MR_NODISCARD;
+/* Go on with what is due; then recompute the watermark from the inputs and tell the operators when
+ * it advanced, or when a wall time that they wait for has come. */
 enum mr_status mr_task_advance(struct mr_task *task, struct mr_error *error) MR_NODISCARD;
+/* A run of rows that is being pushed. Filled by the caller but for `taken`. */
+struct mr_task_run {
+    struct mr_task *task;
+    struct mr_task_input *input;
+    struct mr_batch batch;
+    struct mr_ingest_run ingest;
+    uint32_t taken; /* rows of the batch that were pushed, or had failed before */
+    /* ---- worker/due.c's own ---- */
+    bool cuts; /* it may stop before its end */
+    struct mr_row_fault fault;
+    struct mr_task_fault *faults; /* collected, in the order of rows */
+    uint32_t faults_count;
+    uint32_t faults_capacity;
+    struct mr_task_input input_before;
+    int64_t rows_watermark_before_ms;
+};
+/* How rows of the run that fail before they enter are to be reported. */
+const struct mr_row_fault *mr_task_run_begin(struct mr_task_run *run);
+/* Push the rows of view, the run's good ones, as far as little enough is due before them. task->due
+ * says that it stopped at row `taken`: the input's times are then as of that row. */
+enum mr_status mr_task_run_push(struct mr_task_run *run, struct mr_view view,
+                                struct mr_error *error) MR_NODISCARD;
+
 /* All inputs are idle or at their end. */
 bool mr_task_idle(const struct mr_task *task);
 

@@ -432,7 +432,8 @@ static enum mr_status prepare(struct mr_task *task, struct mr_error *error)
     task->sequence = search.found ? search.progress.sequence : 0;
     task->watermark_ms = search.found ? search.progress.watermark_ms : INT64_MIN;
     task->rows_watermark_ms = task->watermark_ms;
-    atomic_store(&task->shared.watermark_ms, task->watermark_ms);
+    task->due = search.found && search.progress.told_ms < search.progress.watermark_ms;
+    atomic_store(&task->shared.watermark_ms, search.found ? search.progress.told_ms : INT64_MIN);
     mr_failpoint("before_restore");
     status = restore(task, &search, error);
     for (uint32_t index = 0; index < task->inputs_count && status == MR_OK; index++)

@@ -127,7 +127,7 @@ void mr_task_take_times(struct mr_task *task, struct mr_task_input *input, struc
     input->carried_ms = ingested->carried_ms;
 }
 
-static int64_t find_watermark(struct mr_task *task)
+int64_t mr_task_find_watermark(struct mr_task *task)
 {
     int64_t lowest_ms = INT64_MAX;
     for (uint32_t index = 0; index < task->inputs_count; index++) {
@@ -183,7 +183,7 @@ static struct mr_task_input *slowest_input(struct mr_task *task, int64_t *highes
 
 /* Tell, now and then, who makes the others wait: a watermark that stands while somebody is ahead.
  */
-static void look_for_holder(struct mr_task *task, uint64_t now_ms)
+void mr_task_look_for_holder(struct mr_task *task, uint64_t now_ms)
 {
     const struct mr_deployment *deployment = task->lane->deployment;
     struct mr_task_shared *shared = &task->shared;
@@ -213,30 +213,4 @@ static void look_for_holder(struct mr_task *task, uint64_t now_ms)
     }
     atomic_store(&shared->held_by_partition, partition);
     atomic_store(&shared->held_by, input->repartition ? MR_HOLDER_UPSTREAM : MR_HOLDER_SOURCE);
-}
-
-enum mr_status mr_task_advance(struct mr_task *task, struct mr_error *error)
-{
-    struct mr_arena *arena = &task->lane->batch_arena;
-    uint64_t now_ms = mr_clock_monotonic_ms();
-    int64_t watermark_ms = find_watermark(task);
-    enum mr_status status = MR_OK;
-    bool called = false;
-    /* What rows have seen counts, also when an input that was idle then holds the others now: by it
-     * operators have closed what progress must not open again. */
-    if (task->rows_watermark_ms > watermark_ms)
-        watermark_ms = task->rows_watermark_ms;
-    if (watermark_ms > task->watermark_ms) {
-        task->watermark_ms = watermark_ms;
-        task->rows_watermark_ms = watermark_ms;
-        mr_task_touch(task);
-        status = mr_pipeline_watermark(task->pipeline, watermark_ms, arena, error);
-    }
-    if (status == MR_OK)
-        status = mr_pipeline_wall(task->pipeline, arena, &called, error);
-    if (called ||
-        (status == MR_OK && mr_pipeline_marks_due(task->pipeline, mr_task_idle(task), now_ms)))
-        mr_task_touch(task);
-    look_for_holder(task, now_ms);
-    return status;
 }

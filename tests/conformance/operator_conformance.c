@@ -306,6 +306,8 @@ struct run {
     uint64_t commit_every;    /* rows; 0: only at the end */
     bool restores;            /* after every commit but the last */
     uint64_t cache_bytes_max; /* 0: the usual */
+    bool in_parts;            /* what is due leaves in the smallest parts */
+    uint32_t crash_every;     /* parts, and then everything in memory is lost; 0: never */
 };
 
 static uint32_t next_cut(struct mr_random *random, const struct run *run, uint32_t left)
@@ -388,6 +390,8 @@ static void assert_same_text(const char *what, const char *expected, const char 
              expected + line, (int)strcspn(found + line, "\n"), found + line);
 }
 
+static uint32_t parts_count; /* of the runs compared */
+
 /* Run a case in a second way and compare with the first. */
 static void compare_runs(const struct operator_case *given, const struct harness_row *rows,
                          const struct run *first, const struct run *second)
@@ -402,7 +406,10 @@ static void compare_runs(const struct operator_case *given, const struct harness
         found.cache_bytes_max = second->cache_bytes_max;
         harness_restore(&found);
     }
+    found.in_parts = second->in_parts;
+    found.crash_every = second->crash_every;
     run_rows(&found, given, rows, second);
+    parts_count += found.parts_count;
     if (second->cache_bytes_max > 0 && found.state != NULL) {
         struct mr_state_statistics statistics;
         mr_state_statistics(found.state, &statistics);
@@ -446,6 +453,25 @@ static void snapshot_and_restore(void **state)
     const struct run restored = {.cut_seed = 5, .commit_every = 777, .restores = true};
     for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++)
         compare_runs(&cases[index], rows, &whole, &restored);
+}
+
+/* What one watermark makes due may leave in several calls, with a crash between two of them. */
+static void emission_in_parts(void **state)
+{
+    MR_UNUSED(state);
+    const struct harness_row *rows = make_rows(KEY_TEXT_BYTES);
+    const struct run whole = {0};
+    const struct run parts = {.cut_seed = 7, .in_parts = true};
+    const struct run crashing = {.commit_every = 1500, .in_parts = true, .crash_every = 3};
+    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
+        if (mr_operator_find(cases[index].type)->on_watermark == NULL)
+            continue;
+        parts_count = 0;
+        compare_runs(&cases[index], rows, &whole, &parts);
+        compare_runs(&cases[index], rows, &whole, &crashing);
+        print_message("  %-16s %u parts: %s\n", cases[index].type, parts_count,
+                      cases[index].options);
+    }
 }
 
 static void a_small_cache(void **state)
@@ -724,6 +750,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(replay_in_other_cuts, setup, teardown),
         cmocka_unit_test_setup_teardown(snapshot_and_restore, setup, teardown),
         cmocka_unit_test_setup_teardown(a_small_cache, setup, teardown),
+        cmocka_unit_test_setup_teardown(emission_in_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(key_churn_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(stored_state_is_described, setup, teardown),
         cmocka_unit_test_setup_teardown(the_changelog_is_as_stated, setup, teardown),

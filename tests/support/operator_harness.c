@@ -225,6 +225,12 @@ static void on_row_error(void *argument, uint32_t node, const struct mr_batch *b
     append(&harness->errors, "\n");
 }
 
+static bool on_is_full(void *argument)
+{
+    const struct harness *harness = argument;
+    return harness->in_parts;
+}
+
 static struct mr_batch *on_batch_new(void *argument, uint32_t node, uint32_t output,
                                      const struct mr_batch *cause, uint32_t rows_capacity)
 {
@@ -360,6 +366,7 @@ void harness_open_sources(struct harness *harness, const char *sources, const ch
         .batch_new = on_batch_new,
         .record_text = on_record_text,
         .late = on_late,
+        .is_full = on_is_full,
     };
     harness->watermark_ms = INT64_MIN;
     harness->context = (struct mr_operator_context){
@@ -478,27 +485,6 @@ enum mr_status harness_generate(struct harness *harness, int64_t position, int64
     return status;
 }
 
-void harness_watermark(struct harness *harness, int64_t watermark_ms)
-{
-    struct mr_error error;
-    harness->context.watermark_ms = watermark_ms;
-    if (mr_operator_watermark(harness->operator_instance, &harness->context, &error) != MR_OK)
-        fail_msg("%s", error.message);
-    harness->watermark_ms = watermark_ms;
-    mr_arena_reset(&harness->batch_arena);
-}
-
-int64_t harness_wall(struct harness *harness, int64_t now_ms)
-{
-    struct mr_error error;
-    bool called;
-    harness->context.now_ms = now_ms;
-    if (mr_operator_wall(harness->operator_instance, &harness->context, &called, &error) != MR_OK)
-        fail_msg("%s", error.message);
-    mr_arena_reset(&harness->batch_arena);
-    return harness->context.wall_due_ms;
-}
-
 static void changelog_add(struct harness *harness, const struct mr_state_change *change)
 {
     if (harness->changelog_count == harness->changelog_capacity) {
@@ -540,6 +526,51 @@ void harness_restore(struct harness *harness)
 {
     stop(harness);
     start(harness);
+}
+
+/* A part of what is due has left. */
+static void end_part(struct harness *harness)
+{
+    harness->parts_count++;
+    mr_arena_reset(&harness->batch_arena);
+    if (harness->crash_every == 0 || harness->state == NULL ||
+        harness->parts_count % harness->crash_every != 0)
+        return;
+    harness_commit(harness);
+    harness_restore(harness);
+}
+
+void harness_watermark(struct harness *harness, int64_t watermark_ms)
+{
+    struct mr_error error;
+    enum mr_status status;
+    do {
+        harness->context.watermark_ms = watermark_ms;
+        status = mr_operator_watermark(harness->operator_instance, &harness->context, &error);
+        if (status == MR_AGAIN)
+            end_part(harness);
+    } while (status == MR_AGAIN);
+    if (status != MR_OK)
+        fail_msg("%s", error.message);
+    harness->watermark_ms = watermark_ms;
+    mr_arena_reset(&harness->batch_arena);
+}
+
+int64_t harness_wall(struct harness *harness, int64_t now_ms)
+{
+    struct mr_error error;
+    bool called;
+    harness->context.now_ms = now_ms;
+    enum mr_status status;
+    do {
+        status = mr_operator_wall(harness->operator_instance, &harness->context, &called, &error);
+        if (status == MR_AGAIN)
+            end_part(harness);
+    } while (status == MR_AGAIN);
+    if (status != MR_OK)
+        fail_msg("%s", error.message);
+    mr_arena_reset(&harness->batch_arena);
+    return harness->context.wall_due_ms;
 }
 
 static bool dump_pair(void *argument, struct mr_slice key, struct mr_slice value)

@@ -10,7 +10,7 @@
 #include "base/buffer.h"
 #include "operators/operator.h"
 
-enum { HARNESS_CELLS_MAX = 6 };
+enum { HARNESS_CELLS_MAX = 36 };
 
 /* A cell by the path that the topology reads it with. */
 struct harness_cell {
@@ -50,6 +50,9 @@ struct harness {
     bool row_watermarks;  /* rows say theirs; else each has that of the last harness_watermark */
     int64_t watermark_ms; /* as of the last harness_watermark that is done */
     uint64_t late_count;  /* rows that the operator has called late */
+    bool in_parts;        /* every transaction is full: what is due leaves in parts */
+    uint32_t crash_every; /* in_parts: parts between two restores; 0: none */
+    uint32_t parts_count; /* of calls that said that more is due */
     /* What came out: a line per row of each output, and per reported row. */
     struct mr_buffer outputs[MR_LIMIT_OPERATOR_OUTPUTS];
     struct mr_buffer errors;

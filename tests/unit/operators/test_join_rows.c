@@ -249,10 +249,14 @@ static void quiet_sides_are_not_told(void **state)
     for (int64_t time_ms = 0; time_ms < 30; time_ms++)
         add_at(0, time_ms);
     add_at(1, 29);
-    must(mr_join_rows_due(&rows, 33, &arena, &row, &any, &error), &error);
-    assert_false(any);
+    do { /* a page a call */
+        must(mr_join_rows_due(&rows, 33, &arena, &row, &any, &error), &error);
+        assert_true(!any || row.side == MR_JOIN_SIDES);
+    } while (any);
     assert_true(count_of(0) > 0 && count_of(0) <= 10);
-    must(mr_join_rows_due(&rows, 34, &arena, &row, &any, &error), &error);
+    do {
+        must(mr_join_rows_due(&rows, 34, &arena, &row, &any, &error), &error);
+    } while (any && row.side == MR_JOIN_SIDES);
     assert_true(any && row.side == 1 && row.time_ms == 29);
     assert_int_equal(row.bytes.size, sizeof(bytes));
     assert_int_equal(count_of(0), 0);

@@ -2,6 +2,8 @@
  * unknown. */
 #include "worker/progress.h"
 
+#include "base/assert.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,12 +20,23 @@ static const uint8_t golden_1[] = {
     0,   0, 0, 0,   0,   0, 0, 0, 0,    0,    0,    0x80, 1,    1,    0,    1,    0,
     'f', 7, 0, 0,   0,   0, 0, 0, 0,    9,    0,    0,    0,    0,    0,    0,    0};
 
+/* Version 2: without told_ms. */
+static const uint8_t golden_2[] = {
+    2,   3, 0, 0,   0,   0, 0,   0,   0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
+    42,  0, 0, 0,   0,   0, 0,   0,   0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+    0,   2, 0, 'i', 'n', 2, 0,   0,   0,    2,    0,    'i',  'd',  0xe8, 3,    0,    0,
+    0,   0, 0, 0,   0,   0, 0,   0,   0,    0,    0,    0x80, 1,    5,    0,    0,    0,
+    0,   0, 0, 0,   2,   0, 'u', 'p', 2,    0,    0,    0,    2,    1,    0,    0,    0,
+    0,   0, 0, 1,   0,   0, 0,   0,   0,    0,    0,    0x80, 0,    1,    0,    1,    0,
+    'f', 7, 0, 0,   0,   0, 0,   0,   0,    9,    0,    0,    0,    0,    0,    0,    0};
+
 static struct mr_progress example(struct mr_arena *arena)
 {
     struct mr_progress progress = {.epoch = 3,
                                    .incarnation = 0x1122334455667788u,
                                    .sequence = 42,
                                    .watermark_ms = -1,
+                                   .told_ms = -2,
                                    .inputs_count = 1,
                                    .sinks_count = 1};
     progress.inputs = mr_arena_new(arena, 1, sizeof(*progress.inputs));
@@ -53,13 +66,15 @@ static void test_golden_bytes(void **state)
     struct mr_progress progress = example(&arena);
     struct mr_slice bytes = mr_progress_encode(&progress, &arena);
     static const uint8_t golden[] = {
-        2,   3, 0, 0,   0,   0, 0,   0,   0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
-        42,  0, 0, 0,   0,   0, 0,   0,   0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
-        0,   2, 0, 'i', 'n', 2, 0,   0,   0,    2,    0,    'i',  'd',  0xe8, 3,    0,    0,
-        0,   0, 0, 0,   0,   0, 0,   0,   0,    0,    0,    0x80, 1,    5,    0,    0,    0,
-        0,   0, 0, 0,   2,   0, 'u', 'p', 2,    0,    0,    0,    2,    1,    0,    0,    0,
-        0,   0, 0, 1,   0,   0, 0,   0,   0,    0,    0,    0x80, 0,    1,    0,    1,    0,
-        'f', 7, 0, 0,   0,   0, 0,   0,   0,    9,    0,    0,    0,    0,    0,    0,    0};
+        3,    3,    0,    0,    0,    0,    0,    0,    0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33,
+        0x22, 0x11, 42,   0,    0,    0,    0,    0,    0,    0,    0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,    0,    2,    0,
+        'i',  'n',  2,    0,    0,    0,    2,    0,    'i',  'd',  0xe8, 3,    0,    0,    0,
+        0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0x80, 1,    5,    0,    0,
+        0,    0,    0,    0,    0,    2,    0,    'u',  'p',  2,    0,    0,    0,    2,    1,
+        0,    0,    0,    0,    0,    0,    1,    0,    0,    0,    0,    0,    0,    0,    0x80,
+        0,    1,    0,    1,    0,    'f',  7,    0,    0,    0,    0,    0,    0,    0,    9,
+        0,    0,    0,    0,    0,    0,    0};
     assert_int_equal(bytes.size, sizeof(golden));
     assert_memory_equal(bytes.data, golden, sizeof(golden));
     mr_arena_deinit(&arena);
@@ -78,6 +93,7 @@ static void test_round_trip(void **state)
     assert_int_equal(read.epoch, 3);
     assert_int_equal(read.sequence, 42);
     assert_int_equal(read.watermark_ms, -1);
+    assert_int_equal(read.told_ms, -2);
     assert_int_equal(read.inputs_count, 1);
     assert_int_equal(read.inputs[0].next_offset, 1000);
     assert_true(read.inputs[0].highest_event_ms == INT64_MIN);
@@ -94,22 +110,26 @@ static void test_round_trip(void **state)
     mr_arena_deinit(&arena);
 }
 
-static void test_version_1_is_read(void **state)
+static void test_older_versions_are_read(void **state)
 {
     struct mr_arena arena;
     struct mr_error error;
     struct mr_progress read;
+    const struct mr_slice versions[] = {mr_slice_from(golden_1, sizeof(golden_1)),
+                                        mr_slice_from(golden_2, sizeof(golden_2))};
     (void)state;
     mr_arena_init(&arena, 4096);
-    assert_int_equal(
-        mr_progress_decode(mr_slice_from(golden_1, sizeof(golden_1)), &arena, &read, &error),
-        MR_OK);
-    assert_int_equal(read.epoch, 3);
-    assert_int_equal(read.inputs[0].next_offset, 1000);
-    assert_true(read.inputs[0].idle);
-    assert_true(read.inputs[0].carried_ms == INT64_MIN);
-    assert_int_equal(read.inputs[0].upstreams_count, 0);
-    assert_int_equal(read.sinks[0].file_number, 7);
+    for (size_t index = 0; index < MR_ARRAY_COUNT(versions); index++) {
+        assert_int_equal(mr_progress_decode(versions[index], &arena, &read, &error), MR_OK);
+        assert_int_equal(read.epoch, 3);
+        assert_int_equal(read.watermark_ms, -1);
+        assert_int_equal(read.told_ms, -1); /* nothing was in progress */
+        assert_int_equal(read.inputs[0].next_offset, 1000);
+        assert_true(read.inputs[0].idle);
+        assert_true(read.inputs[0].carried_ms == (index == 0 ? INT64_MIN : 5));
+        assert_int_equal(read.inputs[0].upstreams_count, index == 0 ? 0 : 2);
+        assert_int_equal(read.sinks[0].file_number, 7);
+    }
     mr_arena_deinit(&arena);
 }
 
@@ -138,7 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden_bytes),
         cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_version_1_is_read),
+        cmocka_unit_test(test_older_versions_are_read),
         cmocka_unit_test(test_every_cut_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -292,7 +292,9 @@ static void test_what_a_row_has_seen_is_progress(void **state)
         carry(&fixture.arena, input->next_offset, 0, 49000),
         carry(&fixture.arena, input->next_offset + 1, 1, 9800),
     };
-    assert_int_equal(mr_task_feed(reader, input, messages, 2, &error), MR_OK);
+    uint32_t taken;
+    assert_int_equal(mr_task_feed(reader, input, messages, 2, &taken, &error), MR_OK);
+    assert_int_equal(taken, 2);
     assert_int_equal(input->upstreams.lowest_ms, 9800);
     assert_int_equal(reader->watermark_ms, 49000);
     mr_lane_fixture_crash(&fixture);

@@ -1,0 +1,244 @@
+/* tests/unit/worker/test_due.c — more windows than a transaction holds close at one step of the
+ * watermark: results leave in several transactions of the usual size, also when the step is in the
+ * middle of a run of rows; a crash between them neither loses nor doubles one, and a late record is
+ * late for windows whose results are still to come. */
+#include "tests/unit/worker/lane_fixture.h"
+
+#include "base/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+
+enum { KEYS = 200000, KEYS_OF_A_RECORD = 2000, STEP_MS_MAX = 60000 };
+
+#define TOPOLOGY(source, operators)                                                                \
+    "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n"               \
+    "  commit_interval: 20ms\n  sources:\n    - {name: a, " source "}\n"                           \
+    "  operators:\n" operators                                                                     \
+    "  sinks:\n    - {name: results, type: kafka, from: counts, topic: out}\n"                     \
+    "    - {name: rest, type: kafka, from: counts.late, topic: late}\n"
+
+#define KAFKA "type: kafka, topic: in, format: json, timestamp: ts"
+#define FLAT                                                                                       \
+    "    - {name: each, type: flat_map, from: a, field: id, into: id}\n"                           \
+    "    - {name: bare, type: map, from: each, set: {m: '1'}}\n"
+#define WINDOW(from, options)                                                                      \
+    "    - {name: counts, type: window.aggregate, from: " from ", key: [id], " options             \
+    " aggregates: {rows: count()}}\n"
+
+static const char partition_topology[] =
+    TOPOLOGY(KAFKA, FLAT WINDOW("bare", "scope: partition, window: {tumbling: 2s},"));
+static const char repartition_topology[] =
+    TOPOLOGY(KAFKA, FLAT "    - {name: keyed, type: key_by, from: bare, key: [id]}\n" WINDOW(
+                        "keyed", "window: {tumbling: 2s},"));
+
+static const struct mr_lane_topic topics[] = {{"in", 1}, {"out", 1}, {"late", 1}};
+
+struct scene {
+    struct mr_lane_fixture fixture;
+    uint64_t records_max; /* of an open transaction */
+    bool crashed;
+};
+
+static void write_keys(struct scene *scene, int64_t event_ms, int first, int count)
+{
+    static char text[64 + 8 * KEYS_OF_A_RECORD];
+    int size = snprintf(text, sizeof(text), "{\"ts\":%lld,\"id\":[%d", (long long)event_ms, first);
+    for (int key = first + 1; key < first + count; key++)
+        size += snprintf(text + size, sizeof(text) - (size_t)size, ",%d", key);
+    (void)snprintf(text + size, sizeof(text) - (size_t)size, "]}");
+    mr_lane_fixture_write(&scene->fixture, "in", 0, NULL, text);
+}
+
+static bool is_due(const struct scene *scene)
+{
+    const struct mr_lane *lane = scene->fixture.lane;
+    for (uint32_t index = 0; index < lane->tasks_count; index++)
+        if (lane->tasks[index]->due)
+            return true;
+    return false;
+}
+
+static void step(struct scene *scene)
+{
+    struct mr_lane *lane = scene->fixture.lane;
+    (void)mr_lane_step(lane, 1);
+    if (lane->open->records_count > scene->records_max)
+        scene->records_max = lane->open->records_count;
+}
+
+/* Step until some results have been committed and others are still due. */
+static void step_into_the_middle(struct scene *scene)
+{
+    uint64_t until_ms = mr_clock_monotonic_ms() + STEP_MS_MAX;
+    uint64_t commits = 0;
+    for (bool due = false; !due || atomic_load(&scene->fixture.lane->commits_count) < commits + 2;
+         step(scene)) {
+        assert_true(mr_clock_monotonic_ms() < until_ms);
+        if (!due)
+            commits = atomic_load(&scene->fixture.lane->commits_count);
+        assert_true(!due || is_due(scene));
+        due = is_due(scene);
+    }
+}
+
+static void settle(struct scene *scene)
+{
+    uint64_t until_ms = mr_clock_monotonic_ms() + STEP_MS_MAX;
+    while (is_due(scene) && mr_clock_monotonic_ms() < until_ms)
+        step(scene);
+    mr_lane_fixture_settle(&scene->fixture);
+}
+
+static uint32_t count_of(struct scene *scene, const char *topic)
+{
+    uint32_t count = 0;
+    (void)mr_lane_fixture_read(&scene->fixture, topic, 0, &count);
+    return count;
+}
+
+/* A crash, and a new lane that goes on. */
+static void crash(struct scene *scene)
+{
+    mr_lane_fixture_crash(&scene->fixture);
+    uint32_t left = count_of(scene, "out");
+    assert_in_range(left, 1, KEYS - 1);
+    mr_lane_fixture_start(&scene->fixture);
+    settle(scene);
+}
+
+/* Each key has one result in the first window, with its rows. */
+static void check_results(struct scene *scene, uint32_t others_count)
+{
+    uint32_t count = 0;
+    uint32_t others = 0;
+    uint8_t *seen = mr_memory_new(KEYS, sizeof(*seen));
+    const struct mr_lane_record *records = mr_lane_fixture_read(&scene->fixture, "out", 0, &count);
+    for (uint32_t index = 0; index < count; index++) {
+        int key;
+        int rows;
+        long long start_ms;
+        long long end_ms;
+        assert_int_equal(sscanf(records[index].value,
+                                "{\"id\":%d,\"window_start\":%lld,\"window_end\":%lld,\"rows\":%d",
+                                &key, &start_ms, &end_ms, &rows),
+                         4);
+        others += start_ms != 0;
+        if (start_ms != 0)
+            continue;
+        assert_int_equal(seen[key]++, 0);
+        assert_int_equal(rows, key == 5 ? 2 : 1);
+    }
+    assert_int_equal(others, others_count);
+    assert_int_equal(count, KEYS + others_count);
+    mr_memory_free(seen);
+}
+
+static void open_scene(struct scene *scene, const char *topology)
+{
+    *scene = (struct scene){0};
+    mr_lane_fixture_open(&scene->fixture, topology, topics, MR_ARRAY_COUNT(topics));
+    mr_lane_fixture_start(&scene->fixture);
+}
+
+static void run_scene(const char *topology, bool crashes)
+{
+    struct scene scene;
+    open_scene(&scene, topology);
+    for (int first = 0; first < KEYS; first += KEYS_OF_A_RECORD)
+        write_keys(&scene, 1000 + first / KEYS_OF_A_RECORD, first, KEYS_OF_A_RECORD);
+    mr_lane_fixture_settle(&scene.fixture);
+    assert_int_equal(count_of(&scene, "out"), 0);
+    write_keys(&scene, 1900, 5, 1);
+    write_keys(&scene, 9000, 7, 1);
+    write_keys(&scene, 1999, 8, 1); /* late, since it comes behind the one before */
+    write_keys(&scene, 9500, 9, 1);
+    step_into_the_middle(&scene);
+    if (crashes)
+        crash(&scene);
+    else
+        settle(&scene);
+    check_results(&scene, 0);
+    assert_int_equal(count_of(&scene, "late"), 1);
+    assert_in_range(scene.records_max, 1, MR_LIMIT_TRANSACTION_RECORDS + 3 * MR_LIMIT_BATCH_ROWS);
+    write_keys(&scene, 20000, 1, 1);
+    write_keys(&scene, 20000, 1, 1);
+    mr_lane_fixture_settle(&scene.fixture);
+    check_results(&scene, 2);
+    assert_int_equal(count_of(&scene, "late"), 1);
+    mr_lane_fixture_stop(&scene.fixture);
+    mr_lane_fixture_close(&scene.fixture);
+}
+
+static void results_leave_in_parts(void **state)
+{
+    (void)state;
+    run_scene(partition_topology, false);
+}
+
+static void a_crash_between_the_parts(void **state)
+{
+    (void)state;
+    run_scene(partition_topology, true);
+}
+
+static void the_same_behind_a_repartition(void **state)
+{
+    (void)state;
+    run_scene(repartition_topology, false);
+    run_scene(repartition_topology, true);
+}
+
+/* A generator's run stops in its middle and goes on from that position. The day ends behind the
+ * first KEYS records. */
+static void a_generator_goes_on_where_it_stopped(void **state)
+{
+    static const char topology[] =
+        TOPOLOGY("type: generate.sequence, count: 201000, start: '1970-01-01T23:56:40Z'",
+                 "    - {name: named, type: map, from: a, set: {id: 'seq'}}\n" WINDOW(
+                     "named", "scope: partition, window: {tumbling: 1d},"));
+    struct scene scene;
+    (void)state;
+    for (uint32_t crashes = 0; crashes < 2; crashes++) {
+        open_scene(&scene, topology);
+        step_into_the_middle(&scene);
+        if (crashes > 0)
+            crash(&scene);
+        else
+            settle(&scene);
+        uint32_t count = 0;
+        const struct mr_lane_record *records =
+            mr_lane_fixture_read(&scene.fixture, "out", 0, &count);
+        uint8_t *seen = mr_memory_new(KEYS + 1000, sizeof(*seen));
+        for (uint32_t index = 0; index < count; index++) {
+            int key;
+            assert_int_equal(sscanf(records[index].value, "{\"id\":%d", &key), 1);
+            assert_int_equal(seen[key]++, 0);
+            assert_non_null(strstr(records[index].value, "\"rows\":1}"));
+        }
+        assert_int_equal(count, KEYS + 1000);
+        assert_in_range(scene.records_max, 1,
+                        MR_LIMIT_TRANSACTION_RECORDS + 3 * MR_LIMIT_BATCH_ROWS);
+        mr_memory_free(seen);
+        mr_lane_fixture_stop(&scene.fixture);
+        mr_lane_fixture_close(&scene.fixture);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(results_leave_in_parts),
+        cmocka_unit_test(a_crash_between_the_parts),
+        cmocka_unit_test(the_same_behind_a_repartition),
+        cmocka_unit_test(a_generator_goes_on_where_it_stopped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
