@@ -14,6 +14,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_buffer,
     &mr_operator_deduplicate,
     &mr_operator_detect_ewma,
+    &mr_operator_detect_mahalanobis,
     &mr_operator_detect_robust_z,
     &mr_operator_detect_threshold,
     &mr_operator_detect_zscore,

@@ -51,6 +51,9 @@ static const struct operator_case cases[] = {
     {"detect.ewma", "from: in, key: [k], field: value", "alerts", false, true},
     {"detect.ewma", "from: in, key: [k], field: value, lambda: 1, baseline_decay: 0", "alerts",
      false, true},
+    {"detect.mahalanobis", "from: in, key: [k], fields: [value, second]", "alerts", false, true},
+    {"detect.mahalanobis", "from: in, key: [k], fields: [second, value, third], decay: 0.1",
+     "alerts", false, true},
     {"detect.robust_z", "from: in, key: [k], field: value, window: {count: 50}", "alerts", false,
      true},
     {"detect.threshold", "from: in, field: value, above: 25.5, below: -3", "alerts", false, true},
@@ -215,6 +218,8 @@ static struct harness_row *make_rows(int key_width)
                                                                    : keys[index % KEYS_COUNT]};
         row->cells[1] = (struct harness_cell){"value", odd_value(index, &random)};
         row->cells[2] = (struct harness_cell){"tags", tags_value(&random)};
+        row->cells[3] = (struct harness_cell){"second", mr_value_double(mr_random_normal(&random))};
+        row->cells[4] = (struct harness_cell){"third", mr_value_double(index % 7)};
     }
     return rows;
 }
@@ -501,7 +506,9 @@ static struct harness_row plain_row(uint64_t index, uint64_t key)
         .offset = (int64_t)index,
         .event_time_ms = 1700000000000 + (int64_t)index,
         .cells = {{"k", key_value(key, KEY_TEXT_BYTES)},
-                  {"value", mr_value_double((double)(index % 11))}},
+                  {"value", mr_value_double((double)(index % 11))},
+                  {"second", mr_value_double((double)(index % 13))},
+                  {"third", mr_value_double((double)(index % 7))}},
     };
 }
 
