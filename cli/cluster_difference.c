@@ -47,17 +47,17 @@ static const char *text_of_meaning(struct mr_server *server, const json_t *state
 {
     const char *option = mr_json_text(state, "changed_option");
     const char *field = mr_json_text(state, "changed_field");
-    if (option == NULL && field == NULL)
+    if (!mr_json_boolean(state, "starts_over"))
         return is_change(state, "added")     ? "new, empty"
                : is_change(state, "dropped") ? "DROPPED"
                                              : mr_cluster_text(server, state, "change");
-    const char *what = mr_json_boolean(state, "starts_over") ? "STARTS OVER"
-                                                             : "CANNOT BE READ, needs another name";
-    return option != NULL
-               ? mr_arena_format(&server->arena, "%s: %s changes", what,
-                                 mr_cluster_text(server, state, "changed_option"))
-               : mr_arena_format(&server->arena, "%s: other fields of rows are stored (%s)", what,
-                                 mr_cluster_text(server, state, "changed_field"));
+    if (option != NULL)
+        return mr_arena_format(&server->arena, "STARTS OVER: %s changes", option);
+    return field != NULL
+               ? mr_arena_format(&server->arena,
+                                 "STARTS OVER: other fields of rows are stored (%s)", field)
+               : mr_arena_format(&server->arena, "STARTS OVER: it was a %s",
+                                 mr_cluster_text(server, state, "type_before"));
 }
 
 static void print_states(struct mr_server *server, const json_t *list)

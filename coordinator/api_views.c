@@ -249,7 +249,8 @@ static json_t *view_states(const struct mr_difference *difference)
             json_pack("{s:s, s:s, s:s, s:s, s:o, s:b}", "operator", state->name, "type",
                       state->type, "change", mr_change_name(state->change), "subtopology",
                       state->part, "subtopology_before", mr_view_text(state->part_before),
-                      "starts_over", state->starts_over);
+                      "starts_over", mr_difference_starts_over(state));
+        put(view, "type_before", mr_view_text(state->type_before));
         put(view, "changed_option", mr_view_text(state->option));
         put(view, "changed_field", mr_view_text(state->field));
         put(view, "changed_harmlessly", mr_view_text(state->tuned));

@@ -5,6 +5,7 @@
 #include "coordinator/difference.h"
 
 #include "base/assert.h"
+#include "topology/meaning.h"
 #include "topology/type.h"
 
 #include <stdlib.h>
@@ -82,76 +83,12 @@ static void compare_parts(const struct comparing *comparing)
 
 /* ---- State ---- */
 
-static bool same_text(const char *left, const char *right)
-{
-    return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
-}
-
-static bool same_texts(const char *const *left, const char *const *right, uint32_t count)
-{
-    if (left == NULL || right == NULL)
-        return left == right;
-    for (uint32_t index = 0; index < count; index++)
-        if (!same_text(left[index], right[index]))
-            return false;
-    return true;
-}
-
-static bool same_options(const struct mr_options *left, const struct mr_options *right);
-
-static bool same_value(const struct mr_option_value *left, const struct mr_option_value *right)
-{
-    if (left->present != right->present || left->boolean != right->boolean ||
-        left->integer != right->integer || left->number != right->number ||
-        left->count != right->count || !same_text(left->text, right->text) ||
-        !same_texts(left->names, right->names, left->count) ||
-        !same_texts(left->texts, right->texts, left->count))
-        return false;
-    for (uint32_t index = 0; left->objects != NULL && index < left->count; index++)
-        if (!same_options(&left->objects[index], &right->objects[index]))
-            return false;
-    return true;
-}
-
-/* Two versions of one type have the same table. */
-static bool same_options(const struct mr_options *left, const struct mr_options *right)
-{
-    for (uint32_t index = 0; index < left->count; index++)
-        if (!same_value(&left->values[index], &right->values[index]))
-            return false;
-    return true;
-}
-
-static bool same_key(const struct mr_plan_key *left, const struct mr_plan_key *right)
-{
-    return left->slots_count == right->slots_count &&
-           same_texts(left->texts, right->texts, left->slots_count);
-}
-
-/* Changing the option changes what stored groups, rows and records mean. */
-static bool is_bound(const struct mr_type_spec *type, const struct mr_option_spec *spec)
-{
-    if ((type->flags & (MR_TYPE_GROUPS | MR_TYPE_PAIRS | MR_TYPE_TABLE_JOIN | MR_TYPE_DERIVED_ROWS |
-                        MR_TYPE_KEEPS_RECORDS)) == 0)
-        return false;
-    bool bound = (spec->flags & MR_OPTION_STATE_BOUND) != 0;
-    for (const struct mr_option_spec *field = spec->fields; field != NULL && field->name != NULL;
-         field++)
-        bound = bound || (field->flags & MR_OPTION_STATE_BOUND) != 0;
-    return bound;
-}
-
 /* The first option that what is stored depends on and that differs; NULL: none. */
-static const char *changed_option(const struct mr_plan_node *old, const struct mr_plan_node *node)
+static const char *changed_option(const struct mr_meaning *old, const struct mr_meaning *new)
 {
-    if (!same_key(&old->key, &node->key))
-        return "key";
-    if (node->join != NULL && !same_key(&old->join->sides[1].key, &node->join->sides[1].key))
-        return (node->type->flags & MR_TYPE_TABLE_JOIN) != 0 ? "key of the table" : "right_key";
-    for (uint32_t index = 0; index < node->options.count; index++)
-        if (is_bound(node->type, &node->options.specs[index]) &&
-            !same_value(&old->options.values[index], &node->options.values[index]))
-            return node->options.specs[index].name;
+    for (uint32_t index = 0; index < new->options_count; index++)
+        if (old->options[index].value != new->options[index].value)
+            return new->options[index].name;
     return NULL;
 }
 
@@ -162,54 +99,12 @@ static const char *tuned_options(const struct mr_plan_node *old, const struct mr
     const char *names = NULL;
     for (uint32_t index = 0; index < node->options.count; index++) {
         const struct mr_option_spec *spec = &node->options.specs[index];
-        if (!is_bound(node->type, spec) &&
-            !same_value(&old->options.values[index], &node->options.values[index]))
+        if (!mr_meaning_has_option(spec) &&
+            !mr_meaning_same_value(spec, &old->options.values[index], &node->options.values[index]))
             names =
                 names == NULL ? spec->name : mr_arena_format(arena, "%s, %s", names, spec->name);
     }
     return names;
-}
-
-/* What is kept of a row: the cells, by name, and the members whose places are kept, in the order of
- * the plan, as the fingerprints of record/row.h have them. */
-struct kept_rows {
-    const char **cells;
-    uint32_t cells_count;
-    const char *const *members;
-    uint32_t members_count;
-    bool whole;
-    bool message;
-};
-
-static struct kept_rows kept_by_join(const struct mr_plan *plan, const struct mr_plan_node *node,
-                                     uint32_t port, struct mr_arena *arena)
-{
-    const struct mr_plan_join_side *side = &node->join->sides[port];
-    struct kept_rows kept = {.cells = mr_arena_new(arena, side->slots_count + 1u, sizeof(char *)),
-                             .cells_count = side->slots_count,
-                             .whole = side->whole,
-                             .message = side->only.slot_map != NULL};
-    for (uint32_t index = 0; index < side->slots_count; index++)
-        kept.cells[index] = side->names[index];
-    if (side->spans_count > 0) { /* of rows without a partner: outputs 1 and 2 */
-        kept.members = plan->domains[node->outputs[1 + port].domain].tracked_names;
-        kept.members_count = side->spans_count;
-    }
-    return kept;
-}
-
-static struct kept_rows kept_for_output(const struct mr_plan *plan, const struct mr_plan_node *node,
-                                        struct mr_arena *arena)
-{
-    const struct mr_plan_domain *domain = &plan->domains[node->outputs[0].domain];
-    struct kept_rows kept = {
-        .cells = mr_arena_new(arena, domain->shape.slots_count + 1u, sizeof(char *)),
-        .members = domain->tracked_names,
-        .members_count = domain->shape.spans_count};
-    for (uint32_t slot = 0; slot < domain->shape.slots_count; slot++)
-        if (domain->slot_names[slot] != NULL && node->inputs[0].slot_map[slot] != MR_SLOT_NONE)
-            kept.cells[kept.cells_count++] = domain->slot_names[slot];
-    return kept;
 }
 
 /* As people call it: a field that is edited later, or one of rows without a partner. */
@@ -222,16 +117,16 @@ static const char *field_of(const char *cell)
     return strncmp(cell, "meta", 4) == 0 ? "the message's metadata" : cell;
 }
 
-static const char *only_in(const struct kept_rows *left, const struct kept_rows *right)
+static const char *only_in(const struct mr_kept_rows *left, const struct mr_kept_rows *right)
 {
     for (uint32_t index = 0; index < left->cells_count; index++)
-        if (!contains((const char *const *)right->cells, right->cells_count, left->cells[index]))
+        if (!contains(right->cells, right->cells_count, left->cells[index]))
             return field_of(left->cells[index]);
     return NULL;
 }
 
-/* A field that only one of them has; NULL: their rows are the same. */
-static const char *different_field(const struct kept_rows *old, const struct kept_rows *kept)
+/* A field that only one of them has, or has at this place; NULL: their rows are the same. */
+static const char *different_field(const struct mr_kept_rows *old, const struct mr_kept_rows *kept)
 {
     const char *field = only_in(kept, old);
     if (field == NULL)
@@ -240,6 +135,9 @@ static const char *different_field(const struct kept_rows *old, const struct kep
         return field;
     if (old->whole != kept->whole || old->message != kept->message)
         return "the whole record";
+    for (uint32_t index = 0; index < kept->cells_count; index++)
+        if (strcmp(old->cells[index], kept->cells[index]) != 0)
+            return field_of(kept->cells[index]);
     uint32_t least =
         old->members_count < kept->members_count ? old->members_count : kept->members_count;
     for (uint32_t index = 0; index < least; index++)
@@ -250,37 +148,30 @@ static const char *different_field(const struct kept_rows *old, const struct kep
     return old->members_count > least ? old->members[least] : kept->members[least];
 }
 
-static const char *changed_field(const struct comparing *comparing, const struct mr_plan_node *old,
-                                 const struct mr_plan_node *node)
+static const char *changed_field(const struct mr_meaning *old, const struct mr_meaning *new,
+                                 struct mr_arena *arena)
 {
-    struct mr_arena *arena = comparing->arena;
-    const char *field = NULL;
-    if ((node->type->flags & MR_TYPE_DERIVED_ROWS) != 0) {
-        struct kept_rows before = kept_for_output(comparing->before, old, arena);
-        struct kept_rows after = kept_for_output(comparing->after, node, arena);
-        return different_field(&before, &after);
-    }
-    bool is_table = (node->type->flags & MR_TYPE_TABLE_JOIN) != 0;
-    for (uint32_t port = is_table; node->join != NULL && port < 2 && field == NULL; port++) {
-        struct kept_rows before = kept_by_join(comparing->before, old, port, arena);
-        struct kept_rows after = kept_by_join(comparing->after, node, port, arena);
-        field = different_field(&before, &after);
+    for (uint32_t index = 0; index < new->rows_count; index++) {
+        const char *field = different_field(&old->rows[index], &new->rows[index]);
         if (field != NULL)
-            field = mr_arena_format(arena, "%s of %s", field, node->join->sides[port].name);
+            return new->rows[index].side == NULL
+                       ? field
+                       : mr_arena_format(arena, "%s of %s", field, new->rows[index].side);
     }
-    return field;
+    return NULL;
 }
 
 static void compare_meaning(const struct comparing *comparing, const struct mr_plan_node *old,
                             const struct mr_plan_node *node, struct mr_difference_state *state)
 {
-    state->option = changed_option(old, node);
-    state->field = state->option == NULL ? changed_field(comparing, old, node) : NULL;
+    struct mr_meaning before;
+    struct mr_meaning after;
+    mr_meaning_make(comparing->before, old, comparing->arena, &before);
+    mr_meaning_make(comparing->after, node, comparing->arena, &after);
+    state->option = changed_option(&before, &after);
+    if (state->option == NULL)
+        state->field = changed_field(&before, &after, comparing->arena);
     state->tuned = tuned_options(old, node, comparing->arena);
-    /* Only groups tell what was stored under another key. */
-    state->starts_over =
-        (node->type->flags & MR_TYPE_STARTS_OVER) != 0 &&
-        ((node->type->flags & MR_TYPE_GROUPS) != 0 || same_key(&old->key, &node->key));
 }
 
 static struct mr_difference_state compare_state(const struct comparing *comparing,
@@ -295,11 +186,9 @@ static struct mr_difference_state compare_state(const struct comparing *comparin
         return state;
     state.part_before = part_of(comparing->before, old);
     state.change = strcmp(state.part, state.part_before) == 0 ? MR_CHANGE_KEPT : MR_CHANGE_MOVED;
-    if (strcmp(old->type->name, node->type->name) != 0) {
-        state.change = MR_CHANGE_DROPPED;
+    if (strcmp(old->type->name, node->type->name) != 0)
         state.type_before = old->type->name;
-    }
-    if (state.change == MR_CHANGE_KEPT)
+    else if (state.change == MR_CHANGE_KEPT)
         compare_meaning(comparing, old, node, &state);
     return state;
 }
@@ -432,6 +321,11 @@ void mr_difference_make(const struct mr_plan *before, const struct mr_plan *afte
     qsort(difference->topics, difference->topics_count, sizeof(*difference->topics), by_name);
 }
 
+bool mr_difference_starts_over(const struct mr_difference_state *state)
+{
+    return state->type_before != NULL || state->option != NULL || state->field != NULL;
+}
+
 /* ---- May it follow? ---- */
 
 static enum mr_status check_part(const struct mr_difference_part *part,
@@ -455,37 +349,36 @@ static enum mr_status check_part(const struct mr_difference_part *part,
 }
 
 /* What is stored would mean something else. */
-static enum mr_status check_meaning(const struct mr_difference_state *state, bool permitted,
-                                    struct mr_error *error)
+static enum mr_status check_meaning(const struct mr_difference_state *state, struct mr_error *error)
 {
-    if ((state->option == NULL && state->field == NULL) || (permitted && state->starts_over))
-        return MR_OK;
-    const char *way = state->starts_over ? "let the operator start over: --drop-state "
-                                         : "give it another name, under which it starts over";
-    const char *end = state->starts_over ? state->name : "";
+    if (state->type_before != NULL)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "Operator \"%s\" was a %s and keeps state; the new version makes it a %s, "
+                       "which cannot read that. Give it another name, or let it start over: "
+                       "--drop-state %s.",
+                       state->name, state->type_before, state->type, state->name);
     if (state->option != NULL)
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                        "Operator \"%s\" keeps state that depends on '%s', which the new version "
                        "changes: what is stored would mean something else. Leave it as it was, or "
-                       "%s%s.",
-                       state->name, state->option, way, end);
-    return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
-                   "Operator \"%s\" keeps rows, of which the two versions store different fields "
-                   "(%s): what waits could not be read. Read the same fields behind it, or %s%s.",
-                   state->name, state->field, way, end);
+                       "let the operator start over: --drop-state %s.",
+                       state->name, state->option, state->name);
+    if (state->field != NULL)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "Operator \"%s\" keeps rows, of which the two versions store different "
+                       "fields (%s): what waits could not be read. Read the same fields behind it, "
+                       "or let the operator start over: --drop-state %s.",
+                       state->name, state->field, state->name);
+    return MR_OK;
 }
 
 static enum mr_status check_state(const struct mr_difference_state *state,
                                   const struct mr_difference_permit *permit, struct mr_error *error)
 {
-    if (state->type_before != NULL)
-        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
-                       "Operator \"%s\" was a %s and keeps state; the new version makes it a %s, "
-                       "which cannot read that. Give it another name.",
-                       state->name, state->type_before, state->type);
-    bool permitted = contains(permit->drop, permit->drop_count, state->name);
-    enum mr_status status = check_meaning(state, permitted, error);
-    if (status != MR_OK || permitted)
+    if (contains(permit->drop, permit->drop_count, state->name))
+        return MR_OK;
+    enum mr_status status = check_meaning(state, error);
+    if (status != MR_OK)
         return status;
     if (state->change == MR_CHANGE_DROPPED &&
         !contains(permit->drop, permit->drop_count, state->part))
@@ -525,12 +418,13 @@ static bool is_dropped(const struct mr_difference *difference, const char *name)
         if (difference->parts[index].change == MR_CHANGE_DROPPED &&
             strcmp(difference->parts[index].name, name) == 0)
             return true;
-    for (uint32_t index = 0; index < difference->states_count; index++)
-        if ((difference->states[index].change == MR_CHANGE_DROPPED ||
-             difference->states[index].change == MR_CHANGE_MOVED ||
-             difference->states[index].option != NULL || difference->states[index].field != NULL) &&
-            strcmp(difference->states[index].name, name) == 0)
+    for (uint32_t index = 0; index < difference->states_count; index++) {
+        const struct mr_difference_state *state = &difference->states[index];
+        if (strcmp(state->name, name) == 0 &&
+            (state->change == MR_CHANGE_DROPPED || state->change == MR_CHANGE_MOVED ||
+             mr_difference_starts_over(state)))
             return true;
+    }
     for (uint32_t index = 0; index < difference->sources_count; index++)
         if (difference->sources[index].change == MR_CHANGE_MOVED &&
             (strcmp(difference->sources[index].name, name) == 0 ||

@@ -26,13 +26,11 @@ struct mr_difference_state {
     enum mr_change change;
     const char *part;        /* subtopology; of DROPPED: the one that it was in */
     const char *part_before; /* of MOVED */
-    const char *type_before; /* of DROPPED for its type: another type has its name; else NULL */
-    /* Of KEPT: why what is stored would mean something else. NULL: it would not. */
-    const char *option; /* on which it depends and that has changed; "key" is one of them */
-    const char *field;  /* of the rows that are kept: stored by one of the versions only */
-    /* With a permit the operator drops what was stored by the old version. Others can start over
-     * under another name only. */
-    bool starts_over;
+    /* Of KEPT and MOVED: why what is stored would mean something else, so that the operator starts
+     * over where the user permits it. NULL: it would not. */
+    const char *type_before; /* another type has its name */
+    const char *option;      /* on which it depends and that has changed; "key" is one of them */
+    const char *field;       /* of the rows that are kept: stored by one of the versions only */
     /* Of KEPT: further options that have changed, "a, b": they count from the new version on, for
      * what is stored as well. NULL: none. */
     const char *tuned;
@@ -67,6 +65,9 @@ struct mr_difference {
  */
 void mr_difference_make(const struct mr_plan *before, const struct mr_plan *after,
                         struct mr_arena *arena, struct mr_difference *difference);
+
+/* What is stored would mean something else. */
+bool mr_difference_starts_over(const struct mr_difference_state *state);
 
 struct mr_difference_permit {
     const char *const *used; /* names of subtopologies that were ever used under the generation */

@@ -81,7 +81,7 @@ const struct mr_operator_type mr_operator_aggregate = {
         {
             .name = "aggregate",
             .role = MR_ROLE_OPERATOR,
-            .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS | MR_TYPE_ROW_WATERMARKS | MR_TYPE_STARTS_OVER,
+            .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS | MR_TYPE_ROW_WATERMARKS,
             .summary = "Sums up all records of each key, from the first on.",
             .description =
                 "Counts, sums, averages and what else `aggregates` asks for, over all records that "

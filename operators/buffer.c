@@ -396,7 +396,7 @@ const struct mr_operator_type mr_operator_buffer = {
         {
             .name = "buffer",
             .role = MR_ROLE_OPERATOR,
-            .flags = MR_TYPE_KEYED | MR_TYPE_KEEPS_RECORDS | MR_TYPE_STARTS_OVER,
+            .flags = MR_TYPE_KEYED | MR_TYPE_KEEPS_RECORDS,
             .summary = "Keeps the last records of each key, to be asked for, and passes all on.",
             .description =
                 "What happened just before: the last `max_records` of a key, and of these the last "

@@ -203,7 +203,7 @@ const struct mr_operator_type mr_operator_window_aggregate = {
         {
             .name = "window.aggregate",
             .role = MR_ROLE_OPERATOR,
-            .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS | MR_TYPE_ROW_WATERMARKS | MR_TYPE_STARTS_OVER,
+            .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS | MR_TYPE_ROW_WATERMARKS,
             .summary = "Sums up the records of each key and window.",
             .description =
                 "Records of one `key` in one `window` make one record: counts, sums, averages and "

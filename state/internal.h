@@ -60,6 +60,16 @@ struct mr_table {
     struct mr_scanning *scanning; /* NULL: not scanned */
 };
 
+/* An operator that was declared. */
+struct mr_life {
+    char name[MR_LIMIT_NAME_BYTES + 1];
+    uint64_t meaning;             /* as declared */
+    struct mr_stored_life stored; /* as the store has it; number 0 where it has nothing */
+    bool known;                   /* the store has it */
+    enum mr_beginning beginning;
+    uint32_t number; /* its tables are those of this life */
+};
+
 struct mr_restore_record {
     struct mr_slice key;
     struct mr_slice value;
@@ -89,6 +99,13 @@ struct mr_state {
     struct mr_sealed *sealed; /* NULL: none */
     struct mr_table **tables;
     uint32_t tables_count;
+    struct mr_life *lives;
+    uint32_t lives_count;
+    struct { /* what earlier lives have left */
+        bool wanted;
+        uint8_t next[MR_KEY_BYTES_MAX + 1]; /* where the search goes on */
+        size_t next_size;
+    } leftovers;
     struct mr_cache_entry *unsettled; /* changed object whose bytes are not counted yet */
     uint64_t dirty_bytes;
     bool empty; /* the store held nothing at open, and nothing was restored */
@@ -148,6 +165,9 @@ enum mr_status mr_state_write_batch(struct mr_state *state, int64_t changelog_of
 /* Read the table's own records from the store. */
 enum mr_status mr_table_load(struct mr_table *table, struct mr_error *error) MR_NODISCARD;
 void mr_table_destroy(struct mr_table *table);
+/* MR_INVALID: another table has it. */
+enum mr_status mr_table_set_id(struct mr_table *table, uint32_t id,
+                               struct mr_error *error) MR_NODISCARD;
 void mr_table_set_watermark(struct mr_table *table, int64_t watermark_ms);
 /* Serialise a dirty entry into the active overlay and take it off the dirty list. */
 void mr_table_write_back(struct mr_state *state, struct mr_cache_entry *entry);
@@ -185,7 +205,20 @@ enum mr_status mr_table_settle(struct mr_state *state, struct mr_error *error) M
 /* Before a key is created: drop the oldest, or fail, when the table is full. */
 enum mr_status mr_table_make_room(struct mr_table *table, struct mr_error *error) MR_NODISCARD;
 
+/* ---- life.c ---- */
+
+/* Read the lives from the store and give the tables that are open the ids of theirs. */
+enum mr_status mr_lives_load(struct mr_state *state, struct mr_error *error) MR_NODISCARD;
+/* The life of an operator that was declared; NULL. */
+struct mr_life *mr_life_find(const struct mr_state *state, const char *operator_name);
+/* Forget some of what earlier lives have left, in the open transaction. */
+enum mr_status mr_lives_clear(struct mr_state *state, struct mr_error *error) MR_NODISCARD;
+
 /* ---- restore.c ---- */
+
+/* After a restore, and where a table has got another id: its records, and its order keys where the
+ * store's are not complete. */
+enum mr_status mr_restore_table(struct mr_table *table, struct mr_error *error) MR_NODISCARD;
 
 void mr_restore_init(struct mr_restore *restore);
 void mr_restore_deinit(struct mr_restore *restore);

@@ -1,20 +1,27 @@
 /* state/key_codec.c — stored keys: see the table in state/key_codec.h. */
 #include "state/key_codec.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/assert.h"
 #include "base/endian.h"
 #include "base/hash.h"
 
-uint32_t mr_key_table_id(const char *operator_name, const char *table_name)
+uint32_t mr_key_table_id(const char *operator_name, const char *table_name, uint32_t life)
 {
-    char text[2 * MR_LIMIT_NAME_BYTES + 2];
+    enum { NUMBER_BYTES = 12 };
+    char text[2 * MR_LIMIT_NAME_BYTES + 2 + NUMBER_BYTES];
     size_t operator_size = strlen(operator_name);
     size_t table_size = strlen(table_name);
     MR_ASSERT(operator_size <= MR_LIMIT_NAME_BYTES && table_size <= MR_LIMIT_NAME_BYTES);
     memcpy(text, operator_name, operator_size);
     text[operator_size] = '/';
     memcpy(text + operator_size + 1, table_name, table_size);
-    return (uint32_t)(mr_hash64(mr_slice_from(text, operator_size + 1 + table_size)) >> 32);
+    size_t size = operator_size + 1 + table_size;
+    if (life > 0)
+        size += (size_t)snprintf(text + size, NUMBER_BYTES, "#%" PRIu32, life);
+    return (uint32_t)(mr_hash64(mr_slice_from(text, size)) >> 32);
 }
 
 size_t mr_key_write_plain(uint8_t *output, uint32_t table_id, enum mr_key_kind kind)
@@ -45,6 +52,11 @@ size_t mr_key_write_slot(uint8_t *output, uint32_t table_id, struct mr_slice use
     return size + MR_KEY_SLOT_BYTES;
 }
 
+size_t mr_key_write_life(uint8_t *output, struct mr_slice operator_name)
+{
+    return put_user(output, mr_key_write_plain(output, 0, MR_KEY_LIFE), operator_name);
+}
+
 size_t mr_key_write_order(uint8_t *output, uint32_t table_id, int64_t time_ms, struct mr_slice user)
 {
     size_t size = mr_key_write_plain(output, table_id, MR_KEY_ORDER);
@@ -67,6 +79,10 @@ bool mr_key_parse(struct mr_slice stored, struct mr_key *key)
     case MR_KEY_LOCAL:
         key->kind = stored.data[4] == MR_KEY_TABLE ? MR_KEY_TABLE : MR_KEY_LOCAL;
         return key->table_id != 0 && rest.size == 0;
+    case MR_KEY_LIFE:
+        key->kind = MR_KEY_LIFE;
+        key->user = rest;
+        return key->table_id == 0 && rest.size > 0 && rest.size <= MR_LIMIT_NAME_BYTES;
     case MR_KEY_OBJECT:
         key->kind = MR_KEY_OBJECT;
         key->user = rest;

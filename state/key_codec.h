@@ -8,6 +8,7 @@
  *   table        table id   0x01  (nothing)                            yes
  *   object       table id   0x02  user key                             yes
  *   slot         table id   0x03  user key, slot index (4 bytes)       yes
+ *   life         0          0x04  operator's name                      yes
  *   state        0          0x80  (nothing)                            no
  *   order        table id   0x81  time (8 bytes), user key             no
  *   local        table id   0x82  (nothing)                            no
@@ -17,7 +18,8 @@
  * Slots lie apart from objects, so that a scan of objects does not read them. A kind with its high
  * bit set is local: derived from the rest, or about this copy of the state, hence never logged.
  * `order` lists the keys of a table with bounds, oldest first; times as in base/endian.h.
- * Table ids: the first 4 bytes of XXH3("operator/table"); 0 is the state itself. */
+ * Table ids: the first 4 bytes of XXH3("operator/table") in an operator's first life, number 0, and
+ * of XXH3("operator/table#number") in later ones (state/life.c); 0 is the state itself. */
 #ifndef MR_STATE_KEY_CODEC_H
 #define MR_STATE_KEY_CODEC_H
 
@@ -28,6 +30,7 @@ enum mr_key_kind {
     MR_KEY_TABLE = 0x01,
     MR_KEY_OBJECT = 0x02,
     MR_KEY_SLOT = 0x03,
+    MR_KEY_LIFE = 0x04,
     MR_KEY_STATE = 0x80,
     MR_KEY_ORDER = 0x81,
     MR_KEY_LOCAL = 0x82
@@ -43,13 +46,14 @@ enum {
 struct mr_key {
     uint32_t table_id;
     enum mr_key_kind kind;
-    struct mr_slice user; /* OBJECT, SLOT, ORDER; borrowed from the stored key */
+    struct mr_slice user; /* OBJECT, SLOT, LIFE, ORDER; borrowed from the stored key */
     uint32_t slot_index;  /* SLOT */
     int64_t time_ms;      /* ORDER */
 };
 
-/* The id of (operator, table). May be 0, which no table may have: mr_table_open refuses it. */
-uint32_t mr_key_table_id(const char *operator_name, const char *table_name);
+/* The id of (operator, table) in a life of the operator. May be 0, which no table may have:
+ * mr_table_open refuses it. */
+uint32_t mr_key_table_id(const char *operator_name, const char *table_name, uint32_t life);
 
 /* Each writes a stored key to output (room for MR_KEY_BYTES_MAX) and returns its size.
  * Pre: user.size <= MR_LIMIT_KEY_BYTES. */
@@ -57,6 +61,7 @@ size_t mr_key_write_plain(uint8_t *output, uint32_t table_id, enum mr_key_kind k
 size_t mr_key_write_object(uint8_t *output, uint32_t table_id, struct mr_slice user);
 size_t mr_key_write_slot(uint8_t *output, uint32_t table_id, struct mr_slice user,
                          uint32_t slot_index);
+size_t mr_key_write_life(uint8_t *output, struct mr_slice operator_name);
 size_t mr_key_write_order(uint8_t *output, uint32_t table_id, int64_t time_ms,
                           struct mr_slice user);
 

@@ -63,6 +63,29 @@ enum mr_status mr_state_query_slot(const struct mr_state_object *object, uint32_
     return status;
 }
 
+/* The table of the operator's present life, as the store has it. *found is false: what is stored
+ * has another meaning than the operator's, which is about to start over. */
+static enum mr_status find_table(const struct mr_state *state, const struct mr_state_query *query,
+                                 struct mr_arena *arena, uint32_t *table_id, bool *found,
+                                 struct mr_error *error)
+{
+    uint8_t key[MR_KEY_BYTES_MAX];
+    struct mr_slice value;
+    struct mr_stored_life stored = {0};
+    const struct mr_life *life = mr_life_find(state, query->operator_name);
+    size_t size = mr_key_write_life(key, mr_slice_text(query->operator_name));
+    enum mr_status status =
+        state->ops->get(state->store, mr_slice_from(key, size), arena, &value, error);
+    if (status != MR_OK && status != MR_NOT_FOUND)
+        return status;
+    if (status == MR_OK && !mr_stored_life_parse(value, &stored))
+        return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_NONE,
+                       "the stored life of operator %s is damaged", query->operator_name);
+    *found = life == NULL || status == MR_NOT_FOUND || stored.meaning == life->meaning;
+    *table_id = mr_key_table_id(query->operator_name, query->table_name, stored.number);
+    return MR_OK;
+}
+
 enum mr_status mr_state_query(const struct mr_state *state, const struct mr_state_query *query,
                               struct mr_arena *arena, int64_t *changelog_offset,
                               struct mr_error *error)
@@ -71,17 +94,16 @@ enum mr_status mr_state_query(const struct mr_state *state, const struct mr_stat
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE, "the key has %zu bytes, at most %d",
                        query->key.size, MR_LIMIT_KEY_BYTES);
     for (uint32_t i = 0; i < TRIES_MAX; i++) {
-        struct mr_state_object object = {
-            .state = state,
-            .arena = arena,
-            .table_id = mr_key_table_id(query->operator_name, query->table_name),
-            .key = query->key};
+        struct mr_state_object object = {.state = state, .arena = arena, .key = query->key};
         int64_t before;
         int64_t after;
+        bool found;
         enum mr_status status = read_offset(state, arena, &before, error);
+        if (status == MR_OK)
+            status = find_table(state, query, arena, &object.table_id, &found, error);
         if (status != MR_OK)
             return status;
-        enum mr_status result = read_object(&object, error);
+        enum mr_status result = found ? read_object(&object, error) : MR_NOT_FOUND;
         if (result == MR_OK)
             result = query->visit(query->argument, &object, error);
         struct mr_error unread;

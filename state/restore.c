@@ -275,6 +275,20 @@ enum mr_status mr_state_restore_interrupt(struct mr_state *state, struct mr_erro
     return write_gathered(state, state->committer.wall_ms, error);
 }
 
+enum mr_status mr_restore_table(struct mr_table *table, struct mr_error *error)
+{
+    enum mr_status status = MR_OK;
+    if (table->ordered ? !table->order_stored : table->local_stored)
+        status = rebuild_order(table, error);
+    if (status == MR_OK)
+        status = mr_table_load(table, error);
+    if (status == MR_OK && table->ordered)
+        mr_order_reset(&table->order, table->id);
+    if (table->scanning != NULL)
+        mr_key_set_clear(&table->scanning->active);
+    return status;
+}
+
 enum mr_status mr_state_restore_finish(struct mr_state *state, struct mr_error *error)
 {
     struct mr_restore *restore = &state->restore;
@@ -283,17 +297,10 @@ enum mr_status mr_state_restore_finish(struct mr_state *state, struct mr_error *
     restore->pending_count = 0;
     restore->pending_bytes = 0;
     enum mr_status status = write_gathered(state, restore->last_wall_ms, error);
-    for (uint32_t i = 0; i < state->tables_count && status == MR_OK; i++) {
-        struct mr_table *table = state->tables[i];
-        if (table->ordered ? !table->order_stored : table->local_stored)
-            status = rebuild_order(table, error);
-        if (status == MR_OK)
-            status = mr_table_load(table, error);
-        if (status == MR_OK && table->ordered)
-            mr_order_reset(&table->order, table->id);
-        if (table->scanning != NULL)
-            mr_key_set_clear(&table->scanning->active);
-    }
+    if (status == MR_OK)
+        status = mr_lives_load(state, error);
+    for (uint32_t i = 0; i < state->tables_count && status == MR_OK; i++)
+        status = mr_restore_table(state->tables[i], error);
     state->ready = status == MR_OK;
     return status;
 }

@@ -58,6 +58,7 @@ void mr_state_close(struct mr_state *state)
     for (uint32_t i = 0; i < state->tables_count; i++)
         mr_table_destroy(state->tables[i]);
     mr_memory_free(state->tables);
+    mr_memory_free(state->lives);
     mr_cache_deinit(&state->cache);
     generation_deinit(&state->generations[0]);
     generation_deinit(&state->generations[1]);
@@ -252,6 +253,8 @@ enum mr_status mr_state_seal(struct mr_state *state, struct mr_sealed **sealed,
 {
     MR_ASSERT(state->sealed == NULL);
     enum mr_status status = mr_table_settle(state, error);
+    if (status == MR_OK)
+        status = mr_lives_clear(state, error);
     if (status != MR_OK)
         return status;
     mr_cache_unpin(&state->cache);
@@ -287,8 +290,9 @@ void mr_state_release_sealed(struct mr_state *state, struct mr_sealed *sealed)
         struct mr_key key;
         bool parsed = mr_key_parse(record->key, &key);
         MR_ASSERT(parsed);
-        mr_order_applied(&mr_state_table(state, key.table_id)->order, record->key,
-                         record->tombstone);
+        struct mr_table *table = mr_state_table(state, key.table_id);
+        if (table != NULL) /* else: an earlier life's */
+            mr_order_applied(&table->order, record->key, record->tombstone);
     }
     for (uint32_t i = 0; i < state->tables_count; i++) {
         if (state->tables[i]->ordered)
@@ -438,7 +442,7 @@ enum mr_status mr_state_visit(struct mr_state *state,
                                             struct mr_slice value),
                               void *argument, struct mr_error *error)
 {
-    static const uint8_t first[] = {0, 0, 0, 1};
+    static const uint8_t first[] = {0, 0, 0, 0, 1};
     static const uint8_t last[] = {0xff, 0xff, 0xff, 0xff, 0xff};
     struct visiting visiting = {.visit = visit, .argument = argument};
     return state->ops->scan(state->store, mr_slice_from(first, sizeof first),

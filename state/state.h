@@ -56,6 +56,34 @@ void mr_state_close(struct mr_state *state); /* accepts NULL; nothing is written
 /* Wipe local files of a state that is closed. */
 enum mr_status mr_state_wipe(const struct mr_state_open *open, struct mr_error *error) MR_NODISCARD;
 
+/* ---- Lives: what is stored means something under the options that it was written with ----
+ * Each operator's state has a meaning, a hash; the state remembers it with the tables. Where an
+ * operator comes back with another meaning, or after a time in which the task had no such operator,
+ * it starts a new life: its tables are empty, in the transaction that remembers the new meaning,
+ * and what earlier lives left is removed by and by, some thousand keys per transaction. */
+
+struct mr_state_operator {
+    const char *name;
+    uint64_t meaning; /* not 0 */
+};
+
+/* The task's operators with state. Call once, before tables are opened; names are copied. A state
+ * without this call keeps every table as it is. Errors: those of the store. */
+enum mr_status mr_state_declare(struct mr_state *state, const struct mr_state_operator *operators,
+                                uint32_t operators_count, struct mr_error *error) MR_NODISCARD;
+/* The owner of the task goes on from here: after mr_state_restore_finish, before any other call on
+ * tables. *changed: the next transaction should not wait for records, since a life began or an
+ * operator went. Errors: as mr_table_open's. */
+enum mr_status mr_state_begin(struct mr_state *state, bool *changed,
+                              struct mr_error *error) MR_NODISCARD;
+enum mr_beginning {
+    MR_BEGINNING_NONE, /* its tables are as they were stored */
+    MR_BEGINNING_NEW,  /* it has never had any here */
+    MR_BEGINNING_AGAIN /* they hold nothing any more */
+};
+/* How the operator began with mr_state_begin. Any thread, afterwards. */
+enum mr_beginning mr_state_beginning(const struct mr_state *state, const char *operator_name);
+
 /* ---- Tables ---- */
 
 enum mr_on_full { MR_ON_FULL_EVICT_OLDEST, MR_ON_FULL_FAIL };

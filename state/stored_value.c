@@ -81,6 +81,22 @@ bool mr_stored_table_parse(struct mr_slice value, struct mr_stored_table *table)
     return table->keys >= 0 && table->bytes >= 0;
 }
 
+void mr_stored_life_write(uint8_t *output, const struct mr_stored_life *life)
+{
+    output[0] = LAYOUT;
+    mr_put_u32be(output + 1, life->number);
+    mr_put_u64be(output + 5, life->meaning);
+}
+
+bool mr_stored_life_parse(struct mr_slice value, struct mr_stored_life *life)
+{
+    if (value.size != MR_STORED_LIFE_BYTES || value.data[0] != LAYOUT)
+        return false;
+    life->number = mr_get_u32be(value.data + 1);
+    life->meaning = mr_get_u64be(value.data + 5);
+    return true;
+}
+
 void mr_stored_order_write(uint8_t *output, const struct mr_stored_order *order)
 {
     output[0] = LAYOUT;

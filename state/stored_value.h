@@ -19,6 +19,10 @@
  *            9..16  bytes of the table: keys and values of its objects and slots
  *            17..24 watermark up to which keys have ended, as an order key writes it
  *
+ *   life     0      0x10
+ *            1..4   number of the operator's life
+ *            5..12  what its state means in it, a hash; 0: the operator is gone
+ *
  *   order    0      0x10
  *            1..4   slots written (so that a key is dropped without reading it)
  *            5..8   bytes of the key's object and slots
@@ -42,6 +46,7 @@ enum {
     MR_STORED_OBJECT_HEAD_MAX = 15,
     MR_STORED_SLOT_HEAD = 3,
     MR_STORED_TABLE_BYTES = 25,
+    MR_STORED_LIFE_BYTES = 13,
     MR_STORED_ORDER_BYTES = 9,
     MR_STORED_LOCAL_BYTES = 1,
     MR_STORED_STATE_MAX = 27 + 2 * 64,
@@ -73,6 +78,13 @@ struct mr_stored_table {
 };
 void mr_stored_table_write(uint8_t *output, const struct mr_stored_table *table);
 bool mr_stored_table_parse(struct mr_slice value, struct mr_stored_table *table);
+
+struct mr_stored_life {
+    uint32_t number;
+    uint64_t meaning;
+};
+void mr_stored_life_write(uint8_t *output, const struct mr_stored_life *life);
+bool mr_stored_life_parse(struct mr_slice value, struct mr_stored_life *life);
 
 struct mr_stored_order {
     uint32_t slots_count;

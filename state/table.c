@@ -59,8 +59,7 @@ static enum mr_status check_spec(const struct mr_state *state, const struct mr_t
     return MR_OK;
 }
 
-static struct mr_table *table_create(struct mr_state *state, const struct mr_table_spec *spec,
-                                     uint32_t id)
+static struct mr_table *table_create(struct mr_state *state, const struct mr_table_spec *spec)
 {
     struct mr_table *table = mr_memory_new(1, sizeof *table);
     table->state = state;
@@ -69,15 +68,13 @@ static struct mr_table *table_create(struct mr_state *state, const struct mr_tab
     memcpy(table->name, spec->name, strlen(spec->name));
     table->spec.operator_name = table->operator_name;
     table->spec.name = table->name;
-    table->id = id;
-    table->salt = mr_hash64(mr_slice_from(&table->id, sizeof table->id));
     table->ordered = has_bounds(spec) || spec->timed;
     table->dated = table->ordered && !spec->timed;
     table->ended_before_ms = MR_TIME_NONE;
     table->counts.watermark_ms = MR_TIME_NONE;
     table->logged = table->counts;
     if (table->ordered)
-        mr_order_init(&table->order, id);
+        mr_order_init(&table->order, 0);
     if (spec->scanned) {
         table->scanning = mr_memory_new(1, sizeof *table->scanning + spec->object_size);
         mr_key_set_init(&table->scanning->active);
@@ -98,23 +95,38 @@ void mr_table_destroy(struct mr_table *table)
     mr_memory_free(table);
 }
 
+enum mr_status mr_table_set_id(struct mr_table *table, uint32_t id, struct mr_error *error)
+{
+    const struct mr_table *other = mr_state_table(table->state, id);
+    if (other == table)
+        return MR_OK;
+    if (other != NULL || id == 0)
+        return MR_FAIL(
+            error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+            "table %s of operator %s has the same id as table %s of operator %s; give one "
+            "operator another name",
+            table->name, table->operator_name, other == NULL ? "0" : other->name,
+            other == NULL ? "the engine" : other->operator_name);
+    table->id = id;
+    table->salt = mr_hash64(mr_slice_from(&table->id, sizeof table->id));
+    if (table->ordered)
+        mr_order_reset(&table->order, id);
+    return MR_OK;
+}
+
 enum mr_status mr_table_open(struct mr_state *state, const struct mr_table_spec *spec,
                              struct mr_table **table, struct mr_error *error)
 {
     enum mr_status status = check_spec(state, spec, error);
     if (status != MR_OK)
         return status;
-    uint32_t id = mr_key_table_id(spec->operator_name, spec->name);
-    const struct mr_table *other = mr_state_table(state, id);
-    if (other != NULL || id == 0)
-        return MR_FAIL(
-            error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
-            "table %s of operator %s has the same id as table %s of operator %s; give one "
-            "operator another name",
-            spec->name, spec->operator_name, other == NULL ? "0" : other->name,
-            other == NULL ? "the engine" : other->operator_name);
-    struct mr_table *opened = table_create(state, spec, id);
-    status = mr_table_load(opened, error);
+    const struct mr_life *life = mr_life_find(state, spec->operator_name);
+    struct mr_table *opened = table_create(state, spec);
+    status = mr_table_set_id(
+        opened, mr_key_table_id(spec->operator_name, spec->name, life == NULL ? 0 : life->number),
+        error);
+    if (status == MR_OK)
+        status = mr_table_load(opened, error);
     if (status != MR_OK) {
         mr_table_destroy(opened);
         return status;

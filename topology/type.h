@@ -49,10 +49,7 @@ enum mr_type_flags {
     MR_TYPE_ROW_WATERMARKS = 1u << 10, /* reads the watermark of single rows (record/batch.h) */
     /* Rows of the main output are groups of input rows: the key's fields, outputs[0].fields, and
      * one field per entry of the option `aggregates`. */
-    MR_TYPE_GROUPS = 1u << 11,
-    /* Tells what was stored under other options from its own, and drops it: with `--drop-state` a
-     * new version starts over in place (coordinator/difference.h). Others need another name. */
-    MR_TYPE_STARTS_OVER = 1u << 16
+    MR_TYPE_GROUPS = 1u << 11
 };
 
 struct mr_input_spec {

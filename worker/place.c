@@ -2,6 +2,7 @@
 #include "worker/place.h"
 
 #include "base/clock.h"
+#include "topology/meaning.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,6 +36,32 @@ static void describe(const struct mr_place *place, char path[MR_PLACE_PATH_SIZE]
     (void)snprintf(open->identity.topic_id, sizeof(open->identity.topic_id), "%s",
                    changelog(place)->topic_id);
     open->identity.generation = place->deployment->generation;
+}
+
+/* What its operators' state means to this version of the topology. */
+static enum mr_status declare(const struct mr_place *place, struct mr_state *state,
+                              struct mr_error *error)
+{
+    enum { ARENA_CHUNK_BYTES = 1 << 13 };
+    const struct mr_plan *plan = place->deployment->plan;
+    const struct mr_plan_subtopology *part = &plan->subtopologies[place->subtopology];
+    struct mr_arena arena;
+    mr_arena_init(&arena, ARENA_CHUNK_BYTES);
+    struct mr_state_operator *operators =
+        mr_arena_new(&arena, part->nodes_count + 1u, sizeof(*operators));
+    uint32_t count = 0;
+    for (uint32_t index = 0; index < part->nodes_count; index++) {
+        const struct mr_plan_node *node = &plan->nodes[part->nodes[index]];
+        struct mr_meaning meaning;
+        if (node->type->role != MR_ROLE_OPERATOR || node->type->state_version == 0)
+            continue;
+        mr_meaning_make(plan, node, &arena, &meaning);
+        operators[count++] =
+            (struct mr_state_operator){.name = node->name, .meaning = meaning.hash};
+    }
+    enum mr_status status = mr_state_declare(state, operators, count, error);
+    mr_arena_deinit(&arena);
+    return status;
 }
 
 enum mr_status mr_place_open(const struct mr_place *place, bool wipe, struct mr_state **state,
@@ -75,6 +102,8 @@ enum mr_status mr_place_open(const struct mr_place *place, bool wipe, struct mr_
                          "state folder that does, or reset the topology.",
                          changelog(place)->name, (int)place->partition, (long long)first);
     }
+    if (status == MR_OK)
+        status = declare(place, *state, error);
     if (status != MR_OK)
         return status;
     placed->wiped = opened.wiped || wipe;

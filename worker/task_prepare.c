@@ -334,6 +334,49 @@ static void register_state(struct mr_task *task)
         task->queries = mr_query_register(task->lane->worker->open.queries, &known);
 }
 
+/* A join that begins has nothing of its table, which its task may have read long ago. */
+static enum mr_status read_tables_again(struct mr_task *task, const struct mr_plan_node *join,
+                                        struct mr_error *error)
+{
+    enum { TABLE = 1 };
+    enum mr_status status = MR_OK;
+    for (uint32_t index = 0; index < task->inputs_count && status == MR_OK; index++) {
+        struct mr_task_input *input = &task->inputs[index];
+        if (!mr_task_input_is_table(task, input) || input->node != join->inputs[TABLE].producer)
+            continue;
+        struct mr_log *log = task->lane->log;
+        input->next_offset = 0;
+        if (input->kind == MR_INPUT_LOG)
+            status = log->ops->offset_find(log, input->topic, input->partition,
+                                           MR_LOG_OFFSET_EARLIEST, &input->next_offset, error);
+        input->committed_offset = input->next_offset;
+        mr_task_input_reached(input, input->next_offset);
+    }
+    return status;
+}
+
+/* Operators whose state has another meaning than the stored one start over. */
+static enum mr_status begin_lives(struct mr_task *task, struct mr_error *error)
+{
+    bool changed;
+    const struct mr_plan *plan = task->lane->deployment->plan;
+    const struct mr_plan_subtopology *part = &plan->subtopologies[task->subtopology];
+    enum mr_status status = mr_state_begin(task->state, &changed, error);
+    task->unsaved = task->unsaved || changed;
+    for (uint32_t index = 0; index < part->nodes_count && status == MR_OK; index++) {
+        const struct mr_plan_node *node = &plan->nodes[part->nodes[index]];
+        enum mr_beginning beginning = mr_state_beginning(task->state, node->name);
+        if (beginning == MR_BEGINNING_AGAIN)
+            MR_LOG_AT(MR_LOG_WARNING, "worker",
+                      MR_LOG_FIELDS("topology", plan->name, "operator", node->name),
+                      "the operator starts over: what it has stored means something else in this "
+                      "version of the topology");
+        if (beginning != MR_BEGINNING_NONE && (node->type->flags & MR_TYPE_TABLE_JOIN) != 0)
+            status = read_tables_again(task, node, error);
+    }
+    return status;
+}
+
 static enum mr_status restore(struct mr_task *task, struct progress_search *search,
                               struct mr_error *error)
 {
@@ -370,6 +413,8 @@ static enum mr_status restore(struct mr_task *task, struct progress_search *sear
                            progress_visit, &replay, MR_LOG_WAIT_MS, &end, error);
     if (status == MR_OK)
         status = mr_state_restore_finish(task->state, error);
+    if (status == MR_OK)
+        status = begin_lives(task, error);
     task->statistics.restore_ms = mr_clock_monotonic_ms() - start_ms;
     tell_restore(task, 0);
     if (status == MR_OK && task->queries != NULL)

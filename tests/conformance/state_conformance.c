@@ -297,7 +297,7 @@ static void assert_equals_model(struct run *run)
     fixture_assert_dump(&run->fixture, &fold);
     for (uint32_t i = 0; i < TABLES; i++) {
         const struct model_table *model = &run->committed.tables[i];
-        uint32_t id = mr_key_table_id(NAMES[i], "counts");
+        uint32_t id = mr_key_table_id(NAMES[i], "counts", 0);
         uint8_t key[MR_KEY_HEAD_BYTES];
         uint8_t value[MR_STORED_TABLE_BYTES];
         struct mr_stored_table counts = {

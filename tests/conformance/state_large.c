@@ -508,7 +508,7 @@ static void phase_restore(struct large *large)
 {
     struct mr_table_spec spec = fixture_spec("restore");
     large_open(large, &spec);
-    uint32_t id = mr_key_table_id("restore", "counts");
+    uint32_t id = mr_key_table_id("restore", "counts", 0);
     uint64_t start = mr_clock_monotonic_ns();
     uint64_t cpu_start = mr_clock_process_cpu_ns();
     for (int64_t i = 0; i < large->keys; i++) {

@@ -76,8 +76,11 @@ DIFFERENCE = {
          "subtopology_before": None, "starts_over": True, "changed_option": "window",
          "changed_field": None, "changed_harmlessly": None},
         {"operator": "pairs", "type": "join.interval", "change": "kept", "subtopology": "score",
-         "subtopology_before": None, "starts_over": False, "changed_option": None,
-         "changed_field": "price of left", "changed_harmlessly": None},
+         "subtopology_before": None, "starts_over": True, "type_before": None,
+         "changed_option": None, "changed_field": "price of left", "changed_harmlessly": None},
+        {"operator": "best", "type": "rank", "change": "kept", "subtopology": "score",
+         "subtopology_before": None, "starts_over": True, "type_before": "sort",
+         "changed_option": None, "changed_field": None, "changed_harmlessly": None},
         {"operator": "old", "type": "detect.ewma", "change": "dropped", "subtopology": "score",
          "subtopology_before": None, "starts_over": False, "changed_option": None,
          "changed_field": None, "changed_harmlessly": None}],
@@ -427,8 +430,9 @@ class SubmitTest(ClusterTest):
             "+ source   more: starts at earliest",
             "  state    score (detect.zscore): kept; harmless to it: threshold changes",
             "  state    sums (window.aggregate): STARTS OVER: window changes",
-            "  state    pairs (join.interval): CANNOT BE READ, needs another name: other fields of "
-            "rows are stored (price of left)",
+            "  state    pairs (join.interval): STARTS OVER: other fields of rows are stored (price "
+            "of left)",
+            "  state    best (rank): STARTS OVER: it was a sort",
             "- state    old (detect.ewma): DROPPED",
             "+ topic    <cluster>.<topology>.<generation>.extra.changelog",
             "  Version 4 of topology scores is active."])

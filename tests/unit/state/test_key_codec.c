@@ -24,14 +24,17 @@ static void test_layouts_are_golden(void **state)
     GOLDEN("object", mr_key_write_object(key, TABLE, user));
     GOLDEN("object-empty", mr_key_write_object(key, TABLE, none));
     GOLDEN("slot", mr_key_write_slot(key, TABLE, user, 258));
+    GOLDEN("life", mr_key_write_life(key, mr_slice_text("score")));
     GOLDEN("state", mr_key_write_plain(key, 0, MR_KEY_STATE));
     GOLDEN("order", mr_key_write_order(key, TABLE, INT64_C(1700000000000), user));
     GOLDEN("order-negative", mr_key_write_order(key, TABLE, -1, user));
     GOLDEN("local", mr_key_write_plain(key, TABLE, MR_KEY_LOCAL));
 #undef GOLDEN
     fixture_assert_golden("keys_v1", "progress", MR_STATE_PROGRESS_KEY);
-    mr_key_write_plain(key, mr_key_table_id("score", "statistics"), MR_KEY_TABLE);
+    mr_key_write_plain(key, mr_key_table_id("score", "statistics", 0), MR_KEY_TABLE);
     fixture_assert_golden("keys_v1", "table-id-of-score/statistics", mr_slice_from(key, 4));
+    mr_key_write_plain(key, mr_key_table_id("score", "statistics", 12), MR_KEY_TABLE);
+    fixture_assert_golden("keys_v1", "table-id-of-score/statistics#12", mr_slice_from(key, 4));
 }
 
 static void test_every_kind_is_read_back(void **state)
@@ -73,12 +76,18 @@ static void test_what_is_not_a_key_is_refused(void **state)
     assert_false(mr_key_parse(mr_slice_from(bytes, 10), &key)); /* half a time */
     bytes[4] = MR_KEY_TABLE;
     assert_false(mr_key_parse(mr_slice_from(bytes, 10), &key)); /* trailing bytes */
-    bytes[4] = 0x04;
+    bytes[4] = 0x05;
     assert_false(mr_key_parse(mr_slice_from(bytes, 10), &key)); /* unknown kind */
+    bytes[4] = MR_KEY_LIFE;
+    assert_false(mr_key_parse(mr_slice_from(bytes, 10), &key)); /* of a table */
     bytes[4] = MR_KEY_STATE;
     assert_false(mr_key_parse(mr_slice_from(bytes, 5), &key)); /* of a table */
     memset(bytes, 0, 4);
     assert_true(mr_key_parse(mr_slice_from(bytes, 5), &key));
+    bytes[4] = MR_KEY_LIFE;
+    assert_true(mr_key_parse(mr_slice_from(bytes, 10), &key));
+    assert_int_equal(key.user.size, 5);
+    assert_false(mr_key_parse(mr_slice_from(bytes, 5), &key)); /* of nobody */
     bytes[4] = MR_KEY_OBJECT;
     assert_false(mr_key_parse(mr_slice_from(bytes, 10), &key)); /* table 0 has no objects */
     assert_false(mr_key_parse(MR_STATE_PROGRESS_KEY, &key));

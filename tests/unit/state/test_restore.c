@@ -45,7 +45,8 @@ static void record(const char *user, int64_t count)
     struct mr_stored_object head = {.version = 3, .time_ms = MR_TIME_NONE};
     size_t size = mr_stored_object_write_head(value, &head);
     memcpy(value + size, &object, sizeof object);
-    size_t key_size = mr_key_write_object(key, mr_key_table_id("t", "counts"), mr_slice_text(user));
+    size_t key_size =
+        mr_key_write_object(key, mr_key_table_id("t", "counts", 0), mr_slice_text(user));
     assert_int_equal(mr_state_restore_record(fixture.state, mr_slice_from(key, key_size),
                                              mr_slice_from(value, size + sizeof object), false,
                                              &fixture.error),
@@ -90,7 +91,7 @@ static void test_a_tombstone_deletes(void **state)
     commit(5);
     finish();
     uint8_t key[64];
-    size_t size = mr_key_write_object(key, mr_key_table_id("t", "counts"), mr_slice_text("a"));
+    size_t size = mr_key_write_object(key, mr_key_table_id("t", "counts", 0), mr_slice_text("a"));
     assert_int_equal(mr_state_restore_record(fixture.state, mr_slice_from(key, size),
                                              mr_slice_from(NULL, 0), true, &fixture.error),
                      MR_OK);

@@ -102,6 +102,22 @@ static void test_table_and_order_and_local(void **state)
     assert_false(mr_stored_local_parse(mr_slice_from(bytes, 0)));
 }
 
+static void test_life(void **state)
+{
+    (void)state;
+    uint8_t bytes[MR_STORED_LIFE_BYTES];
+    struct mr_stored_life life = {.number = 258, .meaning = UINT64_C(0x0123456789abcdef)};
+    struct mr_stored_life read;
+    mr_stored_life_write(bytes, &life);
+    golden("life", bytes, sizeof bytes);
+    assert_true(mr_stored_life_parse(mr_slice_from(bytes, sizeof bytes), &read));
+    assert_int_equal(read.number, 258);
+    assert_true(read.meaning == life.meaning);
+    assert_false(mr_stored_life_parse(mr_slice_from(bytes, sizeof bytes - 1), &read));
+    bytes[0] = 0x20;
+    assert_false(mr_stored_life_parse(mr_slice_from(bytes, sizeof bytes), &read));
+}
+
 static void test_state(void **state)
 {
     (void)state;
@@ -145,6 +161,7 @@ int main(void)
         cmocka_unit_test(test_object),
         cmocka_unit_test(test_slot),
         cmocka_unit_test(test_table_and_order_and_local),
+        cmocka_unit_test(test_life),
         cmocka_unit_test(test_state),
         cmocka_unit_test(test_bytes_of_a_key),
     };

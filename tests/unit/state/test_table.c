@@ -192,7 +192,7 @@ static struct mr_table *with_stored(const uint8_t *value, size_t size)
 {
     uint8_t key[64];
     size_t key_size =
-        mr_key_write_object(key, mr_key_table_id("plain", "counts"), mr_slice_text("k"));
+        mr_key_write_object(key, mr_key_table_id("plain", "counts", 0), mr_slice_text("k"));
     struct mr_table_spec spec = fixture_spec("plain");
     struct mr_table *table = fixture_table(&fixture, &spec);
     assert_int_equal(mr_state_restore_record(fixture.state, mr_slice_from(key, key_size),

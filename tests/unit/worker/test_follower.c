@@ -379,7 +379,7 @@ static void a_transaction_is_applied_whole(void **state)
     uint8_t key[64];
     uint8_t value[64] = {0};
     size_t size =
-        mr_key_write_object(key, mr_key_table_id("once", "passed"), mr_slice_text("late"));
+        mr_key_write_object(key, mr_key_table_id("once", "passed", 0), mr_slice_text("late"));
     struct mr_log_record record = {.topic = changelog(),
                                    .key = mr_slice_from(key, size),
                                    .value = mr_slice_from(value, 24),
