@@ -58,7 +58,8 @@ struct consumer {
 enum {
     FETCH_BYTES_MIN = 1 << 20,
     FETCH_BYTES_MAX = 50 << 20, /* librdkafka's default */
-    QUEUED_BYTES_MIN = 1 << 20
+    QUEUED_BYTES_MIN = 1 << 20,
+    QUEUED_KIB_MAX = 2097151 /* librdkafka accepts no more: a worker's memory may be larger */
 };
 
 /* ---- Life ---- */
@@ -71,6 +72,9 @@ static enum mr_status make_handle(struct kafka_log *log, struct consumer *consum
         options->queued_bytes_max != 0 ? options->queued_bytes_max : log->queued_bytes_max / 2;
     if (queued < QUEUED_BYTES_MIN)
         queued = QUEUED_BYTES_MIN;
+    uint64_t queued_kib = queued / 1024;
+    if (queued_kib > QUEUED_KIB_MAX)
+        queued_kib = QUEUED_KIB_MAX;
     uint64_t fetch = queued / 2;
     if (fetch < FETCH_BYTES_MIN)
         fetch = FETCH_BYTES_MIN;
@@ -78,7 +82,7 @@ static enum mr_status make_handle(struct kafka_log *log, struct consumer *consum
         fetch = FETCH_BYTES_MAX;
     char queued_text[32];
     char fetch_text[32];
-    snprintf(queued_text, sizeof(queued_text), "%llu", (unsigned long long)(queued / 1024));
+    snprintf(queued_text, sizeof(queued_text), "%llu", (unsigned long long)queued_kib);
     snprintf(fetch_text, sizeof(fetch_text), "%llu", (unsigned long long)fetch);
     const char *const engine[] = {"queued.max.messages.kbytes",
                                   queued_text,

@@ -1,5 +1,6 @@
 /* tests/integration/test_kafka_consumer.c — topics that vanish or come back as others, partitions
  * that are added again, large records. */
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "tests/integration/kafka_support.h"
@@ -118,14 +119,19 @@ static void test_large_records(void **state)
     }
     REQUIRE(
         mr_log_write_once(kafka, support_name("id"), records, RECORDS, SUPPORT_WAIT_MS, &error));
-    struct mr_log_consumer *consumer = NULL;
-    const struct mr_log_consumer_options options = {.queued_bytes_max = 1};
-    REQUIRE(kafka->ops->consumer_create(kafka, &options, &consumer, &error));
-    const struct mr_log_assignment assignment = {.topic = topic};
-    REQUIRE(kafka->ops->consumer_add(consumer, &assignment, 1, &error));
-    struct mr_error trouble;
-    assert_int_equal(support_read(kafka, consumer, RECORDS, SUPPORT_WAIT_MS, &trouble), RECORDS);
-    kafka->ops->consumer_destroy(consumer);
+    /* Also with less room than librdkafka needs, and with more than it accepts. */
+    const uint64_t room_bytes[] = {1, UINT64_C(8) << 30};
+    for (size_t index = 0; index < MR_ARRAY_COUNT(room_bytes); index++) {
+        struct mr_log_consumer *consumer = NULL;
+        const struct mr_log_consumer_options options = {.queued_bytes_max = room_bytes[index]};
+        REQUIRE(kafka->ops->consumer_create(kafka, &options, &consumer, &error));
+        const struct mr_log_assignment assignment = {.topic = topic};
+        REQUIRE(kafka->ops->consumer_add(consumer, &assignment, 1, &error));
+        struct mr_error trouble;
+        assert_int_equal(support_read(kafka, consumer, RECORDS, SUPPORT_WAIT_MS, &trouble),
+                         RECORDS);
+        kafka->ops->consumer_destroy(consumer);
+    }
     mr_memory_free(value);
 }
 
