@@ -64,6 +64,13 @@ static enum mr_exit tell(struct session *session, const struct mr_test_file *fil
     return passed ? MR_EXIT_FINE : MR_EXIT_WRONG;
 }
 
+/* With a slash behind it; "": where the program runs. */
+static const char *folder_of(struct mr_arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? "" : mr_arena_copy_bytes_text(arena, path, (size_t)(slash - path) + 1);
+}
+
 static enum mr_exit test_file(struct session *session, const char *path)
 {
     struct mr_arena arena;
@@ -83,7 +90,8 @@ static enum mr_exit test_file(struct session *session, const char *path)
     struct mr_test_result *results = mr_arena_new(&arena, tested.tests_count, sizeof(*results));
     for (uint32_t i = 0; tested.plan != NULL && i < tested.tests_count; i++)
         if (is_wanted(session, &tested.tests[i]))
-            mr_topology_test_run(&tested, &tested.tests[i], &arena, &results[file.results_count++]);
+            mr_topology_test_run(&tested, &tested.tests[i], folder_of(&arena, path), &arena,
+                                 &results[file.results_count++]);
     file.results = results;
     code = tell(session, &file, &tested, &arena);
 cleanup:

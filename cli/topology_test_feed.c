@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "cli/load.h"
 #include "formats/json.h"
 #include "topology/json_text.h"
 #include "worker/key.h"
@@ -389,17 +390,23 @@ static enum mr_status write_all(struct feeding *feeding, const struct mr_test_gi
     return send_run(feeding, error);
 }
 
-enum mr_status mr_test_feed_given(struct mr_test_feed *feed, const struct mr_test_given *given,
-                                  struct mr_location *location, struct mr_error *error)
+static struct feeding feed_source(struct mr_test_feed *feed, const char *source)
 {
     const struct mr_tested *tested = feed->tested;
     struct feeding feeding = {.feed = feed,
-                              .source = mr_definition_find(tested->definition, given->source),
-                              .node = mr_plan_node_find(tested->plan, given->source),
-                              .topic = mr_tested_source_topic(tested, given->source)};
+                              .source = mr_definition_find(tested->definition, source),
+                              .node = mr_plan_node_find(tested->plan, source)};
     const struct mr_option_value *schema = mr_definition_value(feeding.source, "schema");
     if (schema != NULL && schema->present)
         feeding.type = &schema->schema->root;
+    return feeding;
+}
+
+enum mr_status mr_test_feed_given(struct mr_test_feed *feed, const struct mr_test_given *given,
+                                  struct mr_location *location, struct mr_error *error)
+{
+    struct feeding feeding = feed_source(feed, given->source);
+    feeding.topic = mr_tested_source_topic(feed->tested, given->source);
     const struct mr_log_producer_options options = {.transactional_id = NULL};
     *location = given->location;
     enum mr_status status = feed->log->ops->producer_create(feed->log, &options, PRODUCER_WAIT_MS,
@@ -411,6 +418,87 @@ enum mr_status mr_test_feed_given(struct mr_test_feed *feed, const struct mr_tes
     mr_arena_reset(&feed->scratch);
     return status;
 }
+
+/* ---- Lookups ---- */
+
+static enum mr_status append_line(struct mr_test_lines *lines, struct mr_slice line,
+                                  struct mr_arena *arena, struct mr_error *error)
+{
+    if (memchr(line.data, 0, line.size) != NULL)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
+                       "a line of a lookup holds a byte 0, which a test cannot give");
+    if (lines->count == lines->capacity) {
+        uint32_t capacity = lines->capacity == 0 ? SEND_RUN : lines->capacity * 2;
+        const char **texts = mr_arena_new(arena, capacity, sizeof(*texts));
+        if (lines->count > 0)
+            memcpy(texts, lines->texts, lines->count * sizeof(*texts));
+        lines->texts = texts;
+        lines->capacity = capacity;
+    }
+    lines->texts[lines->count++] =
+        mr_arena_copy_bytes_text(arena, (const char *)line.data, line.size);
+    return MR_OK;
+}
+
+/* As the source `file` reads it: blank lines are no records. */
+static enum mr_status append_file(const struct mr_tested_lookup *lookup, const char *path,
+                                  struct mr_arena *arena, struct mr_test_lines *lines,
+                                  struct mr_error *error)
+{
+    struct mr_slice bytes;
+    bool heading = lookup->skip_header;
+    enum mr_status status = mr_load_file(arena, path, RECORD_BYTES_MAX, &bytes, error);
+    for (size_t at = 0; status == MR_OK && at < bytes.size; heading = false) {
+        const uint8_t *end = memchr(bytes.data + at, '\n', bytes.size - at);
+        size_t size = end == NULL ? bytes.size - at : (size_t)(end - bytes.data) - at;
+        struct mr_slice line = mr_slice_from(bytes.data + at, size);
+        at += size + 1;
+        if (line.size > 0 && line.data[line.size - 1] == '\r')
+            line.size--;
+        if (line.size > 0 && !heading)
+            status = append_line(lines, line, arena, error);
+    }
+    return status;
+}
+
+static enum mr_status append_records(struct feeding *feeding, const struct mr_test_message *message,
+                                     struct mr_arena *arena, struct mr_test_lines *lines,
+                                     struct mr_location *location, struct mr_error *error)
+{
+    enum mr_status status = MR_OK;
+    for (uint32_t i = 0; i < message->repeat && status == MR_OK; i++) {
+        struct mr_log_record record = {.topic = NULL};
+        status = make_body(feeding, message, i, &record, location, error);
+        if (status == MR_OK)
+            status = append_line(lines, record.value, arena, error);
+        mr_arena_reset(&feeding->feed->scratch);
+    }
+    return status;
+}
+
+enum mr_status mr_test_feed_lookup(struct mr_test_feed *feed, const struct mr_test_given *given,
+                                   const char *folder, struct mr_arena *arena,
+                                   struct mr_test_lines *lines, struct mr_location *location,
+                                   struct mr_error *error)
+{
+    struct feeding feeding = feed_source(feed, given->source);
+    const struct mr_tested_lookup *lookup = mr_tested_lookup(feed->tested, given->source);
+    enum mr_status status = MR_OK;
+    for (uint32_t i = 0; i < given->messages_count && status == MR_OK; i++) {
+        const struct mr_test_message *message = &given->messages[i];
+        *location = message->location;
+        if (message->file == NULL)
+            status = append_records(&feeding, message, arena, lines, location, error);
+        else if (message->file[0] == '/')
+            status = append_file(lookup, message->file, arena, lines, error);
+        else
+            status = append_file(lookup, mr_arena_format(arena, "%s%s", folder, message->file),
+                                 arena, lines, error);
+    }
+    return status;
+}
+
+/* ---- Keys ---- */
 
 enum mr_status mr_test_key_values(const struct mr_yaml_node *values, struct mr_arena *arena,
                                   struct mr_slice *key, struct mr_error *error)

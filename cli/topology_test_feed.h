@@ -30,6 +30,20 @@ enum mr_status mr_test_feed_given(struct mr_test_feed *feed, const struct mr_tes
                                   struct mr_location *location,
                                   struct mr_error *error) MR_NODISCARD;
 
+/* Lines of a lookup, in its format. */
+struct mr_test_lines {
+    const char **texts;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+/* Append a lookup's records. Files are relative to folder. Owner: the texts are in arena. Errors:
+ * as above; MR_NOT_FOUND, MR_IO, MR_LIMIT: a file cannot be read. */
+enum mr_status mr_test_feed_lookup(struct mr_test_feed *feed, const struct mr_test_given *given,
+                                   const char *folder, struct mr_arena *arena,
+                                   struct mr_test_lines *lines, struct mr_location *location,
+                                   struct mr_error *error) MR_NODISCARD;
+
 /* The milliseconds that message_timestamp gives for a repetition. Pre: it has a program. */
 enum mr_status mr_test_timestamp(const struct mr_test_message *message, uint32_t repetition,
                                  struct mr_evaluator *evaluator, struct mr_arena *arena,

@@ -22,6 +22,7 @@ static const uint64_t topic_bytes_max = UINT64_C(1) << 40;
 struct trial {
     const struct mr_tested *tested;
     const struct mr_test *test;
+    const char *folder;
     struct mr_arena *arena;
     struct mr_test_result *result;
     struct mr_log *log;
@@ -69,7 +70,8 @@ static enum mr_status create_topics(struct trial *trial, struct mr_error *error)
     for (uint32_t i = 0; i < tested->outputs_count && status == MR_OK; i++)
         status = create_topic(trial, tested->outputs[i].topic, error);
     for (uint32_t i = 0; i < tested->definition->entries_count && status == MR_OK; i++)
-        if (tested->definition->entries[i].role == MR_ROLE_SOURCE)
+        if (tested->definition->entries[i].role == MR_ROLE_SOURCE &&
+            mr_tested_lookup(tested, tested->definition->entries[i].name) == NULL)
             status = create_topic(
                 trial, mr_tested_source_topic(tested, tested->definition->entries[i].name), error);
     return status;
@@ -117,6 +119,37 @@ static void finish(struct trial *trial)
     mr_metrics_destroy(trial->metrics);
 }
 
+/* ---- Lookups ---- */
+
+static enum mr_status collect(struct trial *trial, const char *lookup,
+                              const struct mr_test_step *step, struct mr_test_lines *lines,
+                              struct mr_location *location, struct mr_error *error)
+{
+    enum mr_status status = MR_OK;
+    for (uint32_t i = 0; i < step->givens_count && status == MR_OK; i++)
+        if (strcmp(step->givens[i].source, lookup) == 0)
+            status = mr_test_feed_lookup(&trial->feed, &step->givens[i], trial->folder,
+                                         trial->arena, lines, location, error);
+    return status;
+}
+
+/* What a lookup is not given it does not hold; also not what the test before gave. */
+static enum mr_status give_lookups(struct trial *trial, struct mr_location *location,
+                                   struct mr_error *error)
+{
+    enum mr_status status = MR_OK;
+    for (uint32_t i = 0; i < trial->tested->lookups_count && status == MR_OK; i++) {
+        const char *lookup = trial->tested->lookups[i].source;
+        struct mr_test_lines lines = {.count = 0};
+        status = collect(trial, lookup, &trial->test->given_state, &lines, location, error);
+        if (status == MR_OK && trial->test->steps_count > 0)
+            status = collect(trial, lookup, &trial->test->steps[0], &lines, location, error);
+        mr_tested_give_lookup(trial->tested, lookup, lines.texts, lines.count);
+    }
+    *location = status == MR_OK ? trial->test->location : *location;
+    return status;
+}
+
 /* ---- Steps ---- */
 
 static enum mr_status give_some(struct trial *trial, const struct mr_test_step *step, bool tables,
@@ -125,7 +158,8 @@ static enum mr_status give_some(struct trial *trial, const struct mr_test_step *
     enum mr_status status = MR_OK;
     for (uint32_t i = 0; i < step->givens_count && status == MR_OK; i++) {
         const struct mr_test_given *given = &step->givens[i];
-        if (mr_plan_node_find(trial->tested->plan, given->source)->is_table != tables)
+        if (mr_plan_node_find(trial->tested->plan, given->source)->is_table != tables ||
+            mr_tested_lookup(trial->tested, given->source) != NULL)
             continue;
         status = mr_test_feed_given(&trial->feed, given, location, error);
         if (status != MR_OK)
@@ -300,10 +334,11 @@ static void note_dead_letters(struct trial *trial)
 }
 
 void mr_topology_test_run(const struct mr_tested *tested, const struct mr_test *test,
-                          struct mr_arena *arena, struct mr_test_result *result)
+                          const char *folder, struct mr_arena *arena, struct mr_test_result *result)
 {
     uint64_t begun_ns = mr_clock_steady_ns();
-    struct trial trial = {.tested = tested, .test = test, .arena = arena, .result = result};
+    struct trial trial = {
+        .tested = tested, .test = test, .folder = folder, .arena = arena, .result = result};
     struct mr_location location = test->location;
     struct mr_error error;
     *result = (struct mr_test_result){.test = test};
@@ -313,7 +348,9 @@ void mr_topology_test_run(const struct mr_tested *tested, const struct mr_test *
     mr_test_feed_init(&trial.feed, NULL, tested, test->partitions_count, trial.evaluator);
     trial.judge = (struct mr_test_judge){
         .outputs = &trial.outputs, .evaluator = trial.evaluator, .result = result, .arena = arena};
-    enum mr_status status = start(&trial, &error);
+    enum mr_status status = give_lookups(&trial, &location, &error);
+    if (status == MR_OK)
+        status = start(&trial, &error);
     trial.feed.log = trial.log;
     if (status == MR_OK)
         status = do_steps(&trial, &location, &error);

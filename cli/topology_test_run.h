@@ -11,9 +11,10 @@
 
 enum { MR_TEST_ADVANCE_STEPS_MAX = 3600, MR_TEST_ADVANCE_STEP_MS_MIN = 100 };
 
-/* Run a test. Whatever goes wrong is a failure of the result. Owner: result's texts are in arena.
- */
+/* Run a test. Whatever goes wrong is a failure of the result. folder: of the topology's file, with
+ * a slash behind it, for the files that the test gives. Owner: result's texts are in arena. */
 void mr_topology_test_run(const struct mr_tested *tested, const struct mr_test *test,
-                          struct mr_arena *arena, struct mr_test_result *result);
+                          const char *folder, struct mr_arena *arena,
+                          struct mr_test_result *result);
 
 #endif

@@ -25,8 +25,12 @@ static const struct mr_option_spec message_options[] = {
     {.name = "set", .type = MR_OPTION_EXPRESSIONS},
     {.name = NULL},
 };
+static const struct mr_option_spec given_options[] = {{.name = "file", .type = MR_OPTION_STRING},
+                                                      {.name = NULL}};
 static const struct mr_option_spec message_parts[] = {{.name = "record", .type = MR_OPTION_OBJECT},
                                                       {.name = NULL}};
+
+static const char given_record[] = "a given record";
 
 static bool resolve_index(void *argument, const struct mr_path *path, uint32_t *steps_used,
                           uint32_t *slot, const struct mr_type **type, struct mr_error *error)
@@ -98,28 +102,13 @@ static void read_envelope(const struct mr_test_reader *reader, const struct mr_y
     }
 }
 
-void mr_test_read_message(const struct mr_test_reader *reader, const char *prefix,
-                          const struct mr_yaml_node *node, struct mr_test_message *message)
+static void read_bodies(const struct mr_test_reader *reader, const char *what,
+                        const struct mr_yaml_node *node, struct mr_test_message *message)
 {
-    bool given = strcmp(prefix, "given.") == 0;
-    const char *what = given ? "a given record" : "an expected message";
-    *message = (struct mr_test_message){.location = node->location, .repeat = 1, .partition = -1};
-    if (node->faulty ||
-        !mr_test_is_mapping(reader, node, what,
-                            given ? "a mapping like {record: {...}, repeat: 10}"
-                                  : "a mapping like {record: {...}, message_key: k}"))
-        return;
-    struct mr_options_parser parser = {
-        .arena = reader->arena, .report = reader->report, .owner = reader->owner, .prefix = prefix};
-    struct mr_options options;
-    mr_options_parse(&parser, message_options, node, node->location, &options);
-    const struct mr_option_spec *tables[] = {message_options, message_parts};
-    mr_options_check_unknown(&parser, node, tables, 2);
+    bool given = strcmp(what, given_record) == 0;
     const struct mr_yaml_pair *record = mr_yaml_find(node, "record");
-    message->payload = mr_options_text(&options, "payload");
-    message->tombstone = mr_options_boolean(&options, "tombstone");
-    message->repeat = (uint32_t)mr_options_integer(&options, "repeat");
-    int bodies_count = (record != NULL) + (message->payload != NULL) + message->tombstone;
+    int bodies_count = (record != NULL) + (message->payload != NULL) + message->tombstone +
+                       (message->file != NULL);
     if (bodies_count > 1 || (given && bodies_count == 0))
         mr_report_add(reader->report, MR_SEVERITY_ERROR, node->location,
                       "%s of %s %s: 'record', a mapping, or 'payload', its text as it is, or "
@@ -129,6 +118,34 @@ void mr_test_read_message(const struct mr_test_reader *reader, const char *prefi
     if (record != NULL && !record->value->faulty &&
         mr_test_is_mapping(reader, record->value, "'record'", "a mapping"))
         message->record = record->value;
+}
+
+void mr_test_read_message(const struct mr_test_reader *reader, const char *prefix,
+                          const struct mr_yaml_node *node, struct mr_test_message *message)
+{
+    bool given = strcmp(prefix, "given.") == 0;
+    const char *what = given ? given_record : "an expected message";
+    *message = (struct mr_test_message){.location = node->location, .repeat = 1, .partition = -1};
+    if (node->faulty ||
+        !mr_test_is_mapping(reader, node, what,
+                            given ? "a mapping like {record: {...}, repeat: 10}"
+                                  : "a mapping like {record: {...}, message_key: k}"))
+        return;
+    struct mr_options_parser parser = {
+        .arena = reader->arena, .report = reader->report, .owner = reader->owner, .prefix = prefix};
+    struct mr_options options;
+    struct mr_options more;
+    mr_options_parse(&parser, message_options, node, node->location, &options);
+    const struct mr_option_spec *tables[] = {message_options, message_parts, given_options};
+    mr_options_check_unknown(&parser, node, tables, given ? 3 : 2);
+    message->payload = mr_options_text(&options, "payload");
+    message->tombstone = mr_options_boolean(&options, "tombstone");
+    message->repeat = (uint32_t)mr_options_integer(&options, "repeat");
+    if (given) {
+        mr_options_parse(&parser, given_options, node, node->location, &more);
+        message->file = mr_options_text(&more, "file");
+    }
+    read_bodies(reader, what, node, message);
     read_envelope(reader, node, &options, message);
     read_set(reader, node, mr_options_get(&options, "set"), message);
 }

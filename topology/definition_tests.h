@@ -27,8 +27,9 @@ enum {
 /* A message: as it is given, or as it is expected. */
 struct mr_test_message {
     struct mr_location location;
-    const struct mr_yaml_node *record; /* a mapping; NULL: payload or tombstone */
+    const struct mr_yaml_node *record; /* a mapping; NULL: payload, tombstone or file */
     const char *payload;               /* bytes as they are, NULL: none */
+    const char *file;                  /* of a lookup: these lines, NULL: none */
     bool tombstone;
     uint32_t repeat;
     const char *const *set_names; /* top-level fields of record */

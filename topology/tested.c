@@ -9,6 +9,7 @@ struct rewriter {
     const struct mr_catalogue *catalogue;
     struct mr_arena *arena;
     const struct mr_definition *definition; /* of the file */
+    const struct mr_plan *plan;             /* of the file */
     struct mr_tested *tested;
     struct mr_tested_output *outputs;
     struct mr_yaml_node **sinks;
@@ -131,6 +132,23 @@ static void put_own_schema(struct rewriter *rewriter, const struct mr_definition
         put(node, "schema", schema);
 }
 
+static bool is_lookup(const struct mr_plan *plan, const char *source)
+{
+    const struct mr_plan_node *node = mr_plan_node_find(plan, source);
+    return node != NULL && node->is_broadcast;
+}
+
+/* Its records come later (mr_tested_give_lookup); until then one that says nothing stands for them.
+ */
+static void put_lookup(struct rewriter *rewriter, const struct mr_definition_entry *source,
+                       struct mr_yaml_node *node)
+{
+    struct mr_yaml_node **records = mr_arena_new(rewriter->arena, 1, sizeof(*records));
+    records[0] = mapping_node(rewriter, source->location, 0);
+    put(node, "type", text_node(rewriter, "memory", source->location));
+    put(node, "records", list_node(rewriter, source->location, records, 1));
+}
+
 static struct mr_yaml_node *rewrite_source(struct rewriter *rewriter,
                                            const struct mr_definition_entry *source)
 {
@@ -140,6 +158,10 @@ static struct mr_yaml_node *rewrite_source(struct rewriter *rewriter,
     for (uint32_t i = 0; i < old->count; i++)
         if (keeps(source, old->pairs[i].key, source_places))
             put(node, old->pairs[i].key, old->pairs[i].value);
+    if (is_lookup(rewriter->plan, source->name)) {
+        put_lookup(rewriter, source, node);
+        return node;
+    }
     put(node, "type", text_node(rewriter, "kafka", source->location));
     put(node, "topic", text_node(rewriter, source_topic(rewriter, source), source->location));
     put_own_schema(rewriter, source, node);
@@ -231,7 +253,7 @@ static uint32_t count_expectations(const struct mr_tested *tested)
     return count;
 }
 
-/* ---- All ---- */
+/* ---- The tree ---- */
 
 /* The tree with other sources and sinks, and without tests. */
 static struct mr_yaml_node *rewrite(struct rewriter *rewriter, const struct mr_yaml_node *root)
@@ -284,6 +306,92 @@ static void plan_tested(struct rewriter *rewriter, const struct mr_yaml_node *ro
                           "the topology cannot be tested: %s", again.findings[i].message);
 }
 
+/* ---- Lookups ---- */
+
+static void find_lookups(struct rewriter *rewriter)
+{
+    const struct mr_definition *definition = rewriter->definition;
+    struct mr_tested_lookup *lookups =
+        mr_arena_new(rewriter->arena, definition->entries_count, sizeof(*lookups));
+    struct mr_tested *tested = rewriter->tested;
+    for (uint32_t i = 0; i < definition->entries_count; i++) {
+        const struct mr_definition_entry *entry = &definition->entries[i];
+        if (entry->role != MR_ROLE_SOURCE || !is_lookup(rewriter->plan, entry->name))
+            continue;
+        bool file = mr_option_specs_find(entry->type->options, "skip_header") >= 0;
+        lookups[tested->lookups_count++] = (struct mr_tested_lookup){
+            .source = entry->name,
+            .skip_header = file && mr_options_boolean(&entry->options, "skip_header")};
+    }
+    tested->lookups = lookups;
+}
+
+static void check_message(struct rewriter *rewriter, const struct mr_test_given *given,
+                          const struct mr_test_message *message, struct mr_report *report)
+{
+    bool lookup = is_lookup(rewriter->plan, given->source);
+    if (!lookup && message->file != NULL)
+        mr_report_add(report, MR_SEVERITY_ERROR, message->location,
+                      "'file' gives a lookup its lines, and '%s' is none: give it records by "
+                      "'record' or 'payload'",
+                      given->source);
+    if (lookup && (message->tombstone || message->key != NULL || message->partition >= 0 ||
+                   message->timestamp_program != NULL || message->headers_count > 0))
+        mr_report_add(report, MR_SEVERITY_ERROR, message->location,
+                      "a record of the lookup '%s' is a line of a file: it has no message key, "
+                      "time, headers or partition, and is no tombstone",
+                      given->source);
+}
+
+static void check_step(struct rewriter *rewriter, const struct mr_test_step *step, bool first,
+                       struct mr_report *report)
+{
+    for (uint32_t i = 0; i < step->givens_count; i++) {
+        const struct mr_test_given *given = &step->givens[i];
+        if (!first && is_lookup(rewriter->plan, given->source))
+            mr_report_add(report, MR_SEVERITY_ERROR, given->location,
+                          "the lookup '%s' is read once, before anything else: give its records "
+                          "in 'given_state', 'given' or the first step",
+                          given->source);
+        for (uint32_t j = 0; j < given->messages_count; j++)
+            check_message(rewriter, given, &given->messages[j], report);
+    }
+}
+
+/* False: something is wrong (reported). */
+static bool check_lookups(struct rewriter *rewriter, struct mr_report *report)
+{
+    const struct mr_tested *tested = rewriter->tested;
+    uint32_t errors_count = report->errors_count;
+    for (uint32_t i = 0; i < tested->tests_count; i++) {
+        check_step(rewriter, &tested->tests[i].given_state, true, report);
+        for (uint32_t j = 0; j < tested->tests[i].steps_count; j++)
+            check_step(rewriter, &tested->tests[i].steps[j], j == 0, report);
+    }
+    return report->errors_count == errors_count;
+}
+
+const struct mr_tested_lookup *mr_tested_lookup(const struct mr_tested *tested, const char *source)
+{
+    for (uint32_t i = 0; i < tested->lookups_count; i++)
+        if (strcmp(tested->lookups[i].source, source) == 0)
+            return &tested->lookups[i];
+    return NULL;
+}
+
+void mr_tested_give_lookup(const struct mr_tested *tested, const char *source,
+                           const char *const *payloads, uint32_t payloads_count)
+{
+    const struct mr_options *options = &mr_plan_node_find(tested->plan, source)->options;
+    struct mr_option_value *records =
+        &options->values[mr_option_specs_find(options->specs, "records")];
+    records->texts = payloads;
+    records->locations = NULL;
+    records->count = payloads_count;
+}
+
+/* ---- The whole ---- */
+
 void mr_topology_parse_tested(struct mr_slice text, const struct mr_catalogue *catalogue,
                               const struct mr_substitution *substitution, struct mr_arena *arena,
                               struct mr_report *report, struct mr_tested *tested)
@@ -296,10 +404,13 @@ void mr_topology_parse_tested(struct mr_slice text, const struct mr_catalogue *c
     struct mr_yaml_node *root = mr_topology_tree(text, substitution, arena, report);
     if (root != NULL)
         mr_topology_plan_tree(root, catalogue, arena, report, &definition, &plan);
+    rewriter.plan = plan;
+    if (plan != NULL)
+        find_lookups(&rewriter);
     if (plan != NULL &&
         mr_definition_read_tests(&definition, arena, report, &tested->tests,
                                  &tested->tests_count) &&
-        tested->tests_count > 0)
+        tested->tests_count > 0 && check_lookups(&rewriter, report))
         plan_tested(&rewriter, root, report);
     mr_report_finish(report);
 }

@@ -76,6 +76,9 @@ class TopologyTestTest(unittest.TestCase):
     def test_tables_are_given_before_streams(self):
         self.check_golden("table", 0)
 
+    def test_a_lookup_is_given_a_file_or_records(self):
+        self.check_golden("lookup", 1)
+
     def test_runs_are_the_same(self):
         first = without_times(run("fails.yaml")[1])
         for _ in range(3):
@@ -144,6 +147,13 @@ class TopologyTestTest(unittest.TestCase):
         self.assertEqual(code, 0, output + errors)
         tests_count = int(re.search(r"(\d+) tests, 0 failed", output).group(1))
         self.assertGreaterEqual(tests_count, 25)
+
+    def test_each_nexmark_query_has_tests(self):
+        files = glob.glob(os.path.join(REPOSITORY, "examples", "nexmark", "q*.yaml"))
+        self.assertGreater(len(files), 20)
+        for path in files:
+            with open(path, encoding="utf-8") as file:
+                self.assertIn("\n  tests:\n", file.read(), path)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -88,6 +89,79 @@ static void sources_and_sinks_are_replaced(void **state)
     mr_arena_deinit(&arena);
 }
 
+static const char lookups[] =
+    "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n"
+    "  sources:\n"
+    "    - {name: in, type: kafka, topic: in}\n"
+    "    - {name: side, type: memory, records: [{k: 1}], format: csv,\n"
+    "       csv: {columns: [k, v]}, key: [k], table: true}\n"
+    "  operators:\n"
+    "    - {name: known, type: join.lookup, from: in, table: side, key: [k]}\n"
+    "  sinks:\n"
+    "    - {name: out, type: kafka, topic: out, from: known}\n"
+    "  tests:\n"
+    "    - {name: x, expect: {out: {count: 0}}, steps: [%s]}\n";
+
+static void parse_lookups(const char *steps, struct mr_arena *arena, struct mr_report *report,
+                          struct mr_tested *tested)
+{
+    mr_arena_init(arena, 4096);
+    mr_report_init(report, arena, "test");
+    char *whole = mr_arena_take(arena, sizeof(lookups) + strlen(steps));
+    (void)snprintf(whole, sizeof(lookups) + strlen(steps), lookups, steps);
+    mr_topology_parse_tested(mr_slice_text(whole), &mr_test_catalogue, NULL, arena, report, tested);
+    for (uint32_t i = 0; i < report->findings_count; i++)
+        print_message("%s\n", report->findings[i].message);
+}
+
+static void a_lookup_is_given_before_the_start(void **state)
+{
+    (void)state;
+    struct mr_arena arena;
+    struct mr_report report;
+    struct mr_tested tested;
+    parse_lookups("{given: {side: [{file: a.csv}, {record: {k: 1}}]}}, {given: {in: []}}", &arena,
+                  &report, &tested);
+    assert_int_equal(report.errors_count, 0);
+    assert_int_equal(tested.lookups_count, 1);
+    assert_null(mr_tested_lookup(&tested, "in"));
+    assert_false(mr_tested_lookup(&tested, "side")->skip_header);
+    assert_string_equal(tested.tests[0].steps[0].givens[0].messages[0].file, "a.csv");
+    const struct mr_plan_node *side = mr_plan_node_find(tested.plan, "side");
+    assert_string_equal(side->type->name, "memory");
+    assert_string_equal(side->format, "csv");
+    assert_true(side->is_broadcast);
+    static const char *const payloads[] = {"1,a", "2,b"};
+    mr_tested_give_lookup(&tested, "side", payloads, 2);
+    assert_int_equal(mr_options_get(&side->options, "records")->count, 2);
+    assert_string_equal(mr_options_get(&side->options, "records")->texts[1], "2,b");
+    mr_arena_deinit(&arena);
+}
+
+static void a_lookup_is_given_lines_only(void **state)
+{
+    (void)state;
+    static const char *const wrong[][2] = {
+        {"{given: {in: []}}, {given: {side: [{file: f}]}}", "is read once"},
+        {"{given: {in: [{file: f}]}}", "'in' is none"},
+        {"{given: {side: [{tombstone: true}]}}", "is no tombstone"},
+        {"{given: {side: [{payload: a, message_key: k}]}}", "it has no message key"},
+        {"{given: {side: [{payload: a, partition: 0}]}}", "it has no message key"},
+        {"{given: {side: [{payload: a, file: f}]}}", "has more than one of"},
+        {"{expect: {out: {messages: [{file: f}]}}}", "no option"},
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct mr_arena arena;
+        struct mr_report report;
+        struct mr_tested tested;
+        parse_lookups(wrong[i][0], &arena, &report, &tested);
+        assert_int_equal(report.errors_count, 1);
+        assert_non_null(strstr(report.findings[0].message, wrong[i][1]));
+        assert_null(tested.plan);
+        mr_arena_deinit(&arena);
+    }
+}
+
 static void a_file_without_tests_has_no_plan(void **state)
 {
     (void)state;
@@ -109,6 +183,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sources_and_sinks_are_replaced),
+        cmocka_unit_test(a_lookup_is_given_before_the_start),
+        cmocka_unit_test(a_lookup_is_given_lines_only),
         cmocka_unit_test(a_file_without_tests_has_no_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
