@@ -4,9 +4,7 @@
  * and answers what changes. */
 #include "cli/cluster.h"
 
-#include "base/limits.h"
 #include "cli/catalogue.h"
-#include "cli/environment.h"
 #include "cli/load.h"
 
 #include <inttypes.h>
@@ -24,29 +22,15 @@ struct submitting {
 /* Read, check, and put the environment's values in. */
 static enum mr_exit prepare(struct submitting *submitting, struct mr_slice *definition)
 {
-    struct mr_arena *arena = &submitting->arena;
-    struct mr_slice text = {0};
-    struct mr_error error;
     uint32_t names_count = 0;
-    struct mr_plan *plan = NULL;
-    struct mr_report report;
-    if (mr_load_file(arena, submitting->path, MR_LIMIT_TOPOLOGY_BYTES, &text, &error) != MR_OK) {
-        (void)fprintf(stderr, "millrace: %s\n", error.message);
-        return MR_EXIT_USAGE;
-    }
-    mr_load_text(arena, submitting->path, text, &submitting->catalogue, &report, &plan);
-    mr_load_print_findings(&report);
-    if (plan == NULL)
-        return MR_EXIT_WRONG;
-    if (mr_environment_store(text, &submitting->catalogue, arena, definition, &names_count,
-                             &error) != MR_OK) {
-        (void)fprintf(stderr, "%s: error: %s\n", submitting->shown_path, error.message);
-        return MR_EXIT_WRONG;
-    }
-    if (names_count > 0 && !submitting->server->json)
+    struct mr_plan *plan;
+    enum mr_exit code = mr_load_definition(&submitting->arena, submitting->path,
+                                           &submitting->catalogue, &plan, definition, &names_count);
+    if (code == MR_EXIT_FINE && names_count > 0 && !submitting->server->json)
         (void)fprintf(stderr, "%s: %s from the environment, stored in spec.values\n",
-                      submitting->shown_path, mr_text_plural(arena, names_count, "value"));
-    return MR_EXIT_FINE;
+                      submitting->shown_path,
+                      mr_text_plural(&submitting->arena, names_count, "value"));
+    return code;
 }
 
 static void print_submission(struct submitting *submitting, const json_t *submission)

@@ -1,6 +1,8 @@
 /* cli/load.c — see load.h. */
 #include "cli/load.h"
 
+#include "cli/environment.h"
+
 #include "base/buffer.h"
 #include "base/limits.h"
 #include "cli/text.h"
@@ -125,4 +127,27 @@ enum mr_exit mr_load_plan(struct mr_arena *arena, const char *path,
     }
     mr_load_print_findings(&report);
     return *plan == NULL ? MR_EXIT_WRONG : MR_EXIT_FINE;
+}
+
+enum mr_exit mr_load_definition(struct mr_arena *arena, const char *path,
+                                const struct mr_catalogue *catalogue, struct mr_plan **plan,
+                                struct mr_slice *definition, uint32_t *names_count)
+{
+    struct mr_slice text = {0};
+    struct mr_report report;
+    struct mr_error error;
+    *plan = NULL;
+    if (mr_load_file(arena, path, MR_LIMIT_TOPOLOGY_BYTES, &text, &error) != MR_OK) {
+        fprintf(stderr, "millrace: %s\n", error.message);
+        return MR_EXIT_USAGE;
+    }
+    mr_load_text(arena, path, text, catalogue, &report, plan);
+    mr_load_print_findings(&report);
+    if (*plan == NULL)
+        return MR_EXIT_WRONG;
+    if (mr_environment_store(text, catalogue, arena, definition, names_count, &error) == MR_OK)
+        return MR_EXIT_FINE;
+    fprintf(stderr, "%s: error: %s\n", report.file, error.message);
+    *plan = NULL;
+    return MR_EXIT_WRONG;
 }

@@ -37,4 +37,10 @@ void mr_load_print_findings(const struct mr_report *report);
 enum mr_exit mr_load_plan(struct mr_arena *arena, const char *path,
                           const struct mr_catalogue *catalogue, struct mr_plan **plan);
 
+/* The same, with the text as it is submitted and kept: *names_count values of ${NAME} are written
+ * into it (cli/environment.h). */
+enum mr_exit mr_load_definition(struct mr_arena *arena, const char *path,
+                                const struct mr_catalogue *catalogue, struct mr_plan **plan,
+                                struct mr_slice *definition, uint32_t *names_count);
+
 #endif

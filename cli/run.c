@@ -40,6 +40,8 @@ struct run_options {
     uint32_t threads_count;
     bool until_end;
     bool quiet; /* no progress */
+    const char *const *drop_state;
+    uint32_t drop_state_count;
 };
 
 struct session {
@@ -48,6 +50,7 @@ struct session {
     struct mr_arena arena; /* plans */
     struct mr_arena round; /* deployments: made anew when a source grows */
     struct mr_plan *plans[FILES_MAX];
+    struct mr_slice definitions[FILES_MAX]; /* as they would be submitted */
     struct mr_deployment *deployments[FILES_MAX];
     struct mr_running *runnings[FILES_MAX];
     uint32_t count;
@@ -74,13 +77,25 @@ static void catch_signals(void)
     (void)sigaction(SIGPIPE, &ignore, NULL);
 }
 
+/* What outlives the process is kept with its definition: the next version is compared with it. */
+static enum mr_exit load_file(struct session *session, const char *path, struct mr_plan **plan,
+                              struct mr_slice *definition)
+{
+    uint32_t names_count;
+    *definition = (struct mr_slice){0};
+    return session->options->brokers == NULL
+               ? mr_load_plan(&session->arena, path, &session->catalogue, plan)
+               : mr_load_definition(&session->arena, path, &session->catalogue, plan, definition,
+                                    &names_count);
+}
+
 static enum mr_exit load_plans(struct session *session)
 {
     bool sound = true;
     for (uint32_t index = 0; index < session->options->files_count; index++) {
         struct mr_plan *plan = NULL;
-        enum mr_exit code = mr_load_plan(&session->arena, session->options->files[index],
-                                         &session->catalogue, &plan);
+        enum mr_exit code = load_file(session, session->options->files[index], &plan,
+                                      &session->definitions[session->count]);
         if (code == MR_EXIT_USAGE)
             return code;
         sound = sound && plan != NULL;
@@ -144,15 +159,23 @@ static enum mr_status deploy_one(struct session *session, uint32_t index, struct
         .embedded = session->options->brokers == NULL,
         .partitions_count = session->options->brokers == NULL ? EMBEDDED_PARTITIONS : 0,
         .wait_ms = REACH_MS_MAX / 2};
+    const struct mr_standalone_version version = {.plan = session->plans[index],
+                                                  .definition = session->definitions[index],
+                                                  .catalogue = &session->catalogue,
+                                                  .drop_state = session->options->drop_state,
+                                                  .drop_state_count =
+                                                      session->options->drop_state_count};
     uint64_t until_ms = mr_clock_monotonic_ms() + REACH_MS_MAX;
     for (;;) {
         bool changed;
         enum mr_status status =
-            mr_standalone_deploy(session->log, session->plans[index], &options, &session->round,
+            mr_standalone_deploy(session->log, &version, &options, &session->round,
                                  &session->deployments[index], &changed, error);
         if (status == MR_OK && changed)
-            MR_LOG_AT(MR_LOG_INFO, "run", MR_LOG_FIELDS("topology", session->plans[index]->name),
-                      "the topology differs from the one that ran last; its state is kept");
+            MR_LOG_AT(
+                MR_LOG_INFO, "run", MR_LOG_FIELDS("topology", session->plans[index]->name),
+                "the topology differs from the one that ran last; what its changes leave alone "
+                "goes on");
         /* REINCARNATE: another process wrote to the control topic at the same time. */
         bool again =
             error->recovery == MR_RECOVERY_RETRY || error->recovery == MR_RECOVERY_REINCARNATE;
@@ -298,8 +321,10 @@ static void drop_failed(struct session *session)
     for (uint32_t index = 0; index < session->count; index++) {
         struct mr_running_status status;
         mr_worker_status(session->runnings[index], &status);
-        if (status.state != MR_RUNNING_FAILED)
-            session->plans[kept_count++] = session->plans[index];
+        if (status.state == MR_RUNNING_FAILED)
+            continue;
+        session->definitions[kept_count] = session->definitions[index];
+        session->plans[kept_count++] = session->plans[index];
     }
     session->count = kept_count;
 }
@@ -383,7 +408,9 @@ static enum mr_exit run(const struct mr_arguments *arguments)
             text_flag(arguments, "state-dir", brokers == NULL ? NULL : "millrace-state"),
         .threads_count = cores > 0 ? (uint32_t)cores : 1,
         .until_end = mr_arguments_given(arguments, "until-end"),
-        .quiet = mr_arguments_given(arguments, "quiet")};
+        .quiet = mr_arguments_given(arguments, "quiet"),
+        .drop_state = mr_arguments_flag(arguments, "drop-state")->texts,
+        .drop_state_count = mr_arguments_flag(arguments, "drop-state")->count};
     if (mr_arguments_given(arguments, "threads"))
         options.threads_count = (uint32_t)mr_arguments_flag(arguments, "threads")->integer;
     if (mr_arguments_given(arguments, "log-format"))
@@ -408,6 +435,12 @@ static const struct mr_flag run_flags[] = {
      .minimum = 1,
      .maximum = 256,
      .help = "Task threads (default: the machine's cores)."},
+    {.name = "drop-state",
+     .kind = MR_FLAG_TEXTS,
+     .value = "NAME",
+     .help =
+         "An operator, source or part whose state or position a changed topology may drop; more "
+         "than once. Without it such a change is refused."},
     {.name = "until-end",
      .kind = MR_FLAG_SWITCH,
      .help = "Stop when everything up to the ends seen at start is processed and committed."},

@@ -84,14 +84,15 @@ static enum mr_status start(struct trial *trial, struct mr_error *error)
                                               .embedded = true,
                                               .partitions_count = trial->test->partitions_count,
                                               .wait_ms = DEPLOY_WAIT_MS};
+    const struct mr_standalone_version version = {.plan = trial->tested->plan};
     struct mr_deployment *deployment;
     bool changed;
     enum mr_status status = mr_memory_log_create(&log, &trial->log, error);
     if (status == MR_OK)
         status = create_topics(trial, error);
     if (status == MR_OK)
-        status = mr_standalone_deploy(trial->log, trial->tested->plan, &options, trial->arena,
-                                      &deployment, &changed, error);
+        status = mr_standalone_deploy(trial->log, &version, &options, trial->arena, &deployment,
+                                      &changed, error);
     if (status != MR_OK)
         return status;
     const struct mr_stepped_open open = {.log = trial->log,

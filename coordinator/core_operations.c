@@ -222,6 +222,7 @@ static void commit_submit(struct mr_core *core, struct mr_core_topology_state *t
     record.version_last = record.version;
     record.generation = version->generation;
     record.plan_hash = version->plan_hash;
+    record.definition = (struct mr_slice){0}; /* from now on versions have theirs */
     if (topology->operation.wall_ms == 0)
         record.changed_ms = version->submitted_ms;
     join_names(core, &record, &version->binding);

@@ -81,6 +81,11 @@ static enum mr_status compare(const struct mr_jobs *jobs, const struct mr_topolo
                               struct mr_difference *difference, struct mr_error *error)
 {
     struct mr_plan *before = NULL;
+    struct mr_version_record alone = {.name = plan->name}; /* it ran in a process of its own */
+    if (active == NULL && record != NULL && record->definition.size > 0) {
+        alone.definition = record->definition;
+        active = &alone;
+    }
     if (active != NULL) {
         enum mr_status status = plan_again(jobs, active, arena, &before, error);
         if (status != MR_OK)
@@ -89,7 +94,7 @@ static enum mr_status compare(const struct mr_jobs *jobs, const struct mr_topolo
     mr_difference_make(before, plan, arena, difference);
     if (record == NULL)
         return MR_OK;
-    if (before == NULL) /* it ran in a process of its own: only names are known */
+    if (before == NULL) /* an older program ran it in a process of its own: only names are known */
         return mr_difference_check_names(record->subtopologies, record->subtopologies_count, plan,
                                          error);
     return mr_difference_check(difference, permit, error);

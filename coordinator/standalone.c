@@ -19,6 +19,7 @@ enum { KEY_SIZE = 96 };
 
 struct standalone {
     struct mr_log *log;
+    const struct mr_standalone_version *version;
     const struct mr_plan *plan;
     const struct mr_deploy_options *options;
     struct mr_arena *arena;
@@ -103,14 +104,74 @@ static enum mr_status names_of_topics(struct standalone *standalone, struct mr_e
     return status;
 }
 
-static void set_names(struct standalone *standalone)
+static bool has_name(const struct mr_topology_record *record, const char *name)
+{
+    for (uint32_t index = 0; index < record->subtopologies_count; index++)
+        if (strcmp(record->subtopologies[index], name) == 0)
+            return true;
+    return false;
+}
+
+/* Names are never used again under a generation: those of the plan join. */
+static void join_names(struct standalone *standalone)
 {
     const struct mr_plan *plan = standalone->plan;
-    const char **names = mr_arena_new(standalone->arena, plan->subtopologies_count, sizeof(*names));
+    struct mr_topology_record *record = &standalone->record;
+    const char **names = mr_arena_new(
+        standalone->arena, record->subtopologies_count + plan->subtopologies_count, sizeof(*names));
+    uint32_t count = 0;
+    for (uint32_t index = 0; index < record->subtopologies_count; index++)
+        names[count++] = record->subtopologies[index];
     for (uint32_t index = 0; index < plan->subtopologies_count; index++)
-        names[index] = plan->subtopologies[index].name;
-    standalone->record.subtopologies = names;
-    standalone->record.subtopologies_count = plan->subtopologies_count;
+        if (!has_name(record, plan->subtopologies[index].name))
+            names[count++] = plan->subtopologies[index].name;
+    record->subtopologies = names;
+    record->subtopologies_count = count;
+}
+
+/* ---- May it follow? ---- */
+
+/* The plan of what ran last; NULL: it is not known. */
+static enum mr_status plan_before(struct standalone *standalone, struct mr_plan **before,
+                                  struct mr_error *error)
+{
+    struct mr_report report;
+    struct mr_slice definition = standalone->record.definition;
+    *before = NULL;
+    if (definition.size == 0 || standalone->version->catalogue == NULL)
+        return MR_OK;
+    mr_report_init(&report, standalone->arena, "what ran last");
+    mr_topology_parse(definition, standalone->version->catalogue, NULL, standalone->arena, &report,
+                      before);
+    if (*before != NULL)
+        return MR_OK;
+    return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                   "What ran last as \"%s\" was accepted by another version of this program, and "
+                   "this one does not read it: it cannot be told what would become of its state. "
+                   "Run it with that program, or give the topology another name.",
+                   standalone->plan->name);
+}
+
+static enum mr_status check_follows(struct standalone *standalone, struct mr_error *error)
+{
+    const struct mr_topology_record *record = &standalone->record;
+    struct mr_plan *before;
+    struct mr_difference difference;
+    if (record->plan_hash == standalone->plan->hash)
+        return MR_OK;
+    enum mr_status status = plan_before(standalone, &before, error);
+    if (status != MR_OK)
+        return status;
+    if (before == NULL)
+        return mr_difference_check_names(record->subtopologies, record->subtopologies_count,
+                                         standalone->plan, error);
+    const struct mr_difference_permit permit = {.used = record->subtopologies,
+                                                .used_count = record->subtopologies_count,
+                                                .drop = standalone->version->drop_state,
+                                                .drop_count =
+                                                    standalone->version->drop_state_count};
+    mr_difference_make(before, standalone->plan, standalone->arena, &difference);
+    return mr_difference_check(&difference, &permit, error);
 }
 
 /* ---- All ---- */
@@ -158,8 +219,7 @@ static enum mr_status find_generation(struct standalone *standalone, bool *chang
         record->name = name;
         record->dropped_topics_prefix = "";
     }
-    return mr_difference_check_names(record->subtopologies, record->subtopologies_count,
-                                     standalone->plan, error);
+    return check_follows(standalone, error);
 }
 
 static enum mr_status deploy(struct standalone *standalone, struct mr_deployment **deployment,
@@ -175,19 +235,23 @@ static enum mr_status deploy(struct standalone *standalone, struct mr_deployment
                            deployment, error);
     if (status != MR_OK)
         return status;
-    if (standalone->record.plan_hash == standalone->plan->hash)
+    if (standalone->record.plan_hash == standalone->plan->hash &&
+        (standalone->record.definition.size > 0 || standalone->version->definition.size == 0))
         return MR_OK;
-    set_names(standalone);
+    join_names(standalone);
     standalone->record.plan_hash = standalone->plan->hash;
+    standalone->record.definition = standalone->version->definition;
     return write_record(standalone, error);
 }
 
-enum mr_status mr_standalone_deploy(struct mr_log *log, const struct mr_plan *plan,
+enum mr_status mr_standalone_deploy(struct mr_log *log, const struct mr_standalone_version *version,
                                     const struct mr_deploy_options *options, struct mr_arena *arena,
                                     struct mr_deployment **deployment, bool *changed,
                                     struct mr_error *error)
 {
-    struct standalone standalone = {.log = log, .plan = plan, .options = options, .arena = arena};
+    const struct mr_plan *plan = version->plan;
+    struct standalone standalone = {
+        .log = log, .version = version, .plan = plan, .options = options, .arena = arena};
     const struct mr_control_log_options control = {
         .log = log, .cluster = options->cluster, .wait_ms = options->wait_ms};
     (void)snprintf(standalone.key, sizeof(standalone.key), "topology/%s", plan->name);

@@ -278,6 +278,8 @@ struct mr_topology_record {
     const char *dropped_topics_prefix; /* DELETING: what is being deleted; empty otherwise */
     int64_t changed_ms;
     uint64_t plan_hash; /* of `version` */
+    /* Of version 0, which ran in a process of its own: what it ran, as a version's; else empty. */
+    struct mr_slice definition;
 };
 
 struct mr_version_record {

@@ -105,6 +105,7 @@ struct mr_slice mr_topology_record_encode(const struct mr_topology_record *recor
         mr_field_text(record->dropped_topics_prefix, MR_MESSAGE_NAME_MAX);
     fields.changed_ms = record->changed_ms;
     fields.plan_hash = record->plan_hash;
+    fields.definition = mr_field_bytes(record->definition);
     struct mr_slice bytes = pack_record(&fields.base, arena);
     mr_arena_deinit(&scratch);
     return bytes;
@@ -143,6 +144,7 @@ static void take_topology_record(struct mr_decoder *decoder, const Millrace__Top
                                                  MR_MESSAGE_NAME_MAX, "the dropped topics' prefix");
     record->changed_ms = fields->changed_ms;
     record->plan_hash = fields->plan_hash;
+    record->definition = mr_take_bytes(decoder, fields->definition);
 }
 
 enum mr_status mr_topology_record_decode(struct mr_slice bytes, struct mr_arena *arena,

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from cluster import Cluster, Refused, wait_until
+from stage import topology
 
 PARTITIONS, KEYS, USERS = 2, 20, 25
 
@@ -129,3 +130,33 @@ def test_operators_start_over_in_place_once(scene):
         number = row["k"][1:]
         assert row["said"] == (f"n{number}" if row["id"] < 1000 else f"n{number}t{number}"), row
     assert workers[0].alive()
+
+
+def test_run_compares_as_submit_does(stage):
+    """`millrace run` on its own: refused with the same words, and permitted by the same flag."""
+    source, sink = stage.create(PARTITIONS).source, stage.sink
+
+    def write(aggregates):
+        return topology(
+            stage.file(), stage.name,
+            f"- {{name: events, type: kafka, topic: {source}, key: [k]}}",
+            f"- {{name: totals, type: kafka, from: total, topic: {sink}}}",
+            f"- {{name: total, type: aggregate, from: events, key: [k], "
+            f"aggregates: {{{aggregates}}}}}")
+
+    def feed(first):
+        stage.kafka.produce(source, [message(f"k{event % KEYS}", event, k=f"k{event % KEYS}", v=1)
+                                     for event in range(first, first + 200)], PARTITIONS)
+
+    feed(0)
+    stage.to_end(write("seen: count()"))
+    feed(200)
+    path = write("seen: count(), high: max(v)")
+    said = stage.to_end(path, code=1)
+    assert "\"total\" keeps state that depends on 'aggregates'" in said
+    assert "--drop-state total" in said
+    for _ in range(2):  # whoever starts it again gives the same words
+        stage.to_end(path, extra=["--drop-state", "total"])
+    rows = [json.loads(value) for value in stage.kafka.values(sink)]
+    for items in by_key(rows).values():
+        assert [row["seen"] for row in items] == [*range(1, 11), *range(1, 11)]

@@ -3,6 +3,7 @@
 #include "coordinator/standalone.h"
 
 #include "base/endian.h"
+#include "cli/catalogue.h"
 #include "connectors/connector.h"
 #include "coordinator/control_log.h"
 #include "proto/codec.h"
@@ -26,6 +27,7 @@
 static const char first[] = HEAD("t") SCORE("score", "") SINK("score");
 static const char other[] = HEAD("u") SCORE("score", "") SINK("score");
 static const char tuned[] = HEAD("t") SCORE("score", ", threshold: 9.0") SINK("score");
+static const char rebound[] = HEAD("t") SCORE("score", ", window: {count: 200}") SINK("score");
 static const char renamed[] = HEAD("t") SCORE("renamed", "") SINK("renamed");
 
 struct fixture {
@@ -34,6 +36,7 @@ struct fixture {
     struct mr_deployment *deployment;
     struct mr_error error;
     bool changed;
+    bool keeps; /* definitions, as `run` does */
 };
 
 static int set_up(void **state)
@@ -61,12 +64,24 @@ static int tear_down(void **state)
     return 0;
 }
 
-static enum mr_status deploy(struct fixture *fixture, const char *text)
+static enum mr_status deploy_dropping(struct fixture *fixture, const char *text, const char *drop)
 {
     const struct mr_deploy_options options = {.cluster = "c", .wait_ms = 1000};
-    return mr_standalone_deploy(fixture->log, mr_lane_fixture_plan(&fixture->arena, text), &options,
-                                &fixture->arena, &fixture->deployment, &fixture->changed,
-                                &fixture->error);
+    struct mr_catalogue catalogue;
+    mr_catalogue_make(&fixture->arena, &catalogue);
+    const struct mr_standalone_version version = {
+        .plan = mr_lane_fixture_plan(&fixture->arena, text),
+        .definition = fixture->keeps ? mr_slice_text(text) : (struct mr_slice){0},
+        .catalogue = &catalogue,
+        .drop_state = &drop,
+        .drop_state_count = drop != NULL};
+    return mr_standalone_deploy(fixture->log, &version, &options, &fixture->arena,
+                                &fixture->deployment, &fixture->changed, &fixture->error);
+}
+
+static enum mr_status deploy(struct fixture *fixture, const char *text)
+{
+    return deploy_dropping(fixture, text, NULL);
 }
 
 static void refused(struct fixture *fixture, const char *text, const char *sentence)
@@ -108,6 +123,36 @@ static void test_a_version_that_would_start_over_is_refused(void **state)
     for (int again = 0; again < 2; again++)
         refused(fixture, renamed, "\"score\", for which the new version has no part");
     assert_int_equal(deploy(fixture, first), MR_OK); /* the old one goes on */
+}
+
+/* With the definition the two are compared as `submit` does. */
+static void test_definitions_are_compared(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->keeps = true;
+    assert_int_equal(deploy(fixture, first), MR_OK);
+    uint64_t generation = fixture->deployment->generation;
+    refused(fixture, renamed, "which keeps state. Keep it, or say that its state may be dropped");
+    refused(fixture, rebound, "keeps state that depends on 'window'");
+    assert_int_equal(deploy(fixture, first), MR_OK); /* nothing was written */
+    assert_false(fixture->changed);
+    assert_int_equal(deploy(fixture, tuned), MR_OK);
+    assert_int_equal(deploy_dropping(fixture, rebound, "score"), MR_OK);
+    assert_int_equal(deploy_dropping(fixture, rebound, "score"), MR_OK); /* it starts again */
+    assert_true(fixture->deployment->generation == generation);
+    assert_int_equal(deploy_dropping(fixture, renamed, "score"), MR_OK);
+    assert_int_equal(deploy_dropping(fixture, first, "renamed"), MR_INVALID);
+    assert_non_null(strstr(fixture->error.message, "not used again"));
+}
+
+/* What a program left that kept no definition is compared by names, once. */
+static void test_a_definition_is_kept_from_now_on(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(deploy(fixture, first), MR_OK);
+    fixture->keeps = true;
+    assert_int_equal(deploy(fixture, first), MR_OK);
+    refused(fixture, rebound, "keeps state that depends on 'window'");
 }
 
 /* What could not be bound has no state: a correction may have other names. */
@@ -176,6 +221,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_the_generation_stays_and_the_hash_follows),
         CASE(test_a_version_that_would_start_over_is_refused),
+        CASE(test_definitions_are_compared),
+        CASE(test_a_definition_is_kept_from_now_on),
         CASE(test_names_count_once_they_are_bound),
         CASE(test_an_old_record_is_read),
         CASE(test_a_live_leader_is_left_alone),

@@ -58,7 +58,8 @@ void mr_lane_fixture_open(struct mr_lane_fixture *fixture, const char *topology,
     fixture->metrics = mr_metrics_create();
     struct mr_deploy_options options = {
         .cluster = "c", .embedded = true, .partitions_count = 1, .wait_ms = WAIT_MS};
-    if (mr_standalone_deploy(fixture->log, fixture->plan, &options, &fixture->arena,
+    const struct mr_standalone_version version = {.plan = fixture->plan};
+    if (mr_standalone_deploy(fixture->log, &version, &options, &fixture->arena,
                              &fixture->deployment, &changed, &error) != MR_OK)
         fail_msg("%s", error.message);
 }
