@@ -14,6 +14,8 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_buffer,
     &mr_operator_deduplicate,
     &mr_operator_detect_ewma,
+    &mr_operator_detect_half_space_trees,
+    &mr_operator_detect_loda,
     &mr_operator_detect_mahalanobis,
     &mr_operator_detect_robust_z,
     &mr_operator_detect_threshold,

@@ -131,6 +131,8 @@ EXPECTED = {
     "detect.ewma": (
         lambda rows: rows and {row["value"] for row in rows} == {20.9} and rows[0]["ts"] > 21000
     ),
+    "detect.half_space_trees": lambda rows: [row["ts"] for row in rows] == [43000],
+    "detect.loda": lambda rows: [row["ts"] for row in rows] == [41000],
     "detect.mahalanobis": lambda rows: [row["ts"] for row in rows] == [11000],
     "generate.sequence": lambda rows: [row["seq"] for row in rows] == [100, 101, 102, 103, 104],
     "generate.nexmark": (
