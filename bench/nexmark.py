@@ -64,7 +64,8 @@ def main():
     with Broker() as broker:
         state = Path(broker.folder) / "state"
         environment = {"NEXMARK_EVENTS": str(arguments.events),
-                       "NEXMARK_EVENT_RATE": f"{arguments.event_rate}/s"}
+                       "NEXMARK_EVENT_RATE": f"{arguments.event_rate}/s",
+                       "NEXMARK_SIDE_INPUT": str(QUERIES / "side-input.csv")}
         print_environment(arguments.events, "events of 288 bytes on average")
         filled = run(broker, "events", environment, state)
         print(f"events.yaml writes {arguments.events / filled.cpu:,.0f} events per CPU-second\n\n"

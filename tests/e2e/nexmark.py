@@ -3,14 +3,16 @@
 Both read one file of events, made by generate.nexmark. Behind the events the file has ticks:
 records a day later that no query selects. They end every window, so that a stream's results are
 those of the batch. Where a query's output is a stream of updates, the last one per key counts.
+q12 counts by the clock: of a run its windows are checked and its sums, and a test for
+`millrace test`, whose clock is the test's, is made of the events with what the batch gives.
 """
 
 import json
 import os
 import subprocess
-import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 
 from millrace import PROGRAM, ROOT
@@ -115,6 +117,7 @@ QUERIES = {
                         partition by bidder order by dateTime) < 10000 then 0 else 1 end as begins
                     from bid))
         group by bidder, session"""),
+    "q12": Query("select bidder, count(*) as bid_count from bid group by bidder"),
     "q13": Query(f"""
         select auction, bidder, price, dateTime, side.value as value
         from bid join read_csv('{EXAMPLES}/side-input.csv', header=false,
@@ -166,10 +169,6 @@ QUERIES = {
         from bid"""),
 }
 
-
-def available():
-    """The queries that have a topology, in their order."""
-    return [name for name in QUERIES if (EXAMPLES / f"{name}.yaml").exists()]
 
 
 # ---- Events ----
@@ -238,14 +237,9 @@ def batch(events):
     return database
 
 
-def expected(database, query):
-    """(columns, rows) of the batch."""
-    found = database.execute(QUERIES[query].sql)
-    return [column[0] for column in found.description], found.fetchall()
-
-
 def streamed(query, events, folder):
-    """Records that the topology makes of the events, in one process on the embedded broker."""
+    """A file of the records that the topology makes of the events, in one process on the embedded
+    broker; a partition's in order."""
     folder = Path(folder) / query
     out = folder / "out"
     out.mkdir(parents=True)
@@ -256,53 +250,151 @@ def streamed(query, events, folder):
                        f"type: kafka, topic: nexmark-{query}, format: bytes",
                        f"type: file, path: {out}/results.jsonl, format: bytes")
     millrace_run(feed, EXAMPLES / f"{query}.yaml", collect)
-    return [json.loads(line) for line in written(out)]
+    results = folder / "results.jsonl"
+    with open(results, "wb") as file:
+        for part in sorted(out.glob("*.jsonl")):
+            file.write(part.read_bytes())
+    return results
 
 
 # ---- Comparison ----
+# In SQL, since millions of rows are. Doubles count as equal in 12 digits.
+
+KINDS = {"VARCHAR": {"VARCHAR"}, "DOUBLE": {"UBIGINT", "BIGINT", "DOUBLE"},
+         "BIGINT": {"UBIGINT", "BIGINT"}}
 
 
-def plain(value):
-    """Numbers as both sides write them: integers where they are whole, else 12 digits."""
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else float(f"{value:.12g}")
-    return value
+@dataclass
+class Outcome:
+    rows: int  # of the batch
+    records: int  # of the stream
+    difference: str = None  # None: equal
 
 
-def as_rows(query, columns, records):
-    """The records as rows; of updates the last per key."""
+def make_wanted(database, query):
+    """The batch's result as the table want_QUERY, once. Its columns with their types."""
+    name = f"want_{query}"
+    database.execute(f"create table if not exists {name} as {QUERIES[query].sql}")
+    columns = dict(row[:2] for row in database.execute(f"describe {name}").fetchall())
+    return name, {column: "DOUBLE" if kind == "DOUBLE" else "VARCHAR" if kind == "VARCHAR"
+                  else "BIGINT" for column, kind in columns.items()}
+
+
+def load_told(database, path, columns):
+    """The stream's records as the table told; a sentence when they have other fields."""
+    for (text,) in database.execute("select distinct json_structure(json) from"
+                                    f" read_ndjson_objects('{path}')").fetchall():
+        fields = json.loads(text)
+        wrong = [name for name in columns.keys() | fields.keys() if name not in columns
+                 or fields.get(name) not in KINDS[columns[name]]]
+        if wrong:
+            return (f"{', '.join(sorted(wrong))}: the fields are {text}, shall be"
+                    f" {json.dumps(columns)}")
+    database.execute(f"create or replace temp table told as from read_json('{path}',"
+                     f" format='newline_delimited', columns={json.dumps(columns)})")
+    return None
+
+
+def cells(columns):
+    """What is compared of each column."""
+    return ", ".join(f"printf('%.12g', {name}) as {name}" if kind == "DOUBLE" else
+                     f"cast({name} as {kind}) as {name}" for name, kind in columns.items())
+
+
+def sample(database, table, columns):
+    """How many rows there are, and the first ones."""
+    count = database.execute(f"select count(*) from {table}").fetchone()[0]
+    rows = database.execute(f"select * from {table} order by all limit 3").fetchall()
+    return count, [str(dict(zip(columns, row))) for row in rows]
+
+
+def compare(database, query, path):
+    """Whether the records of a stream's file are the rows of the batch, as multisets."""
+    want, columns = make_wanted(database, query)
+    total = database.execute(f"select count(*) from {want}").fetchone()[0]
+    odd = load_told(database, path, columns)
+    if odd is not None:
+        return Outcome(total, 0, odd)
+    told = database.execute("select count(*) from told").fetchone()[0]
+    newest = ""
     if QUERIES[query].key:
-        last = {}
-        for record in records:
-            last[tuple(record[name] for name in QUERIES[query].key)] = record
-        records = last.values()
-    rows = []
-    for record in records:
-        if set(record) != set(columns):
-            raise AssertionError(f"{query}: the fields are {sorted(record)}, shall be {columns}")
-        rows.append(tuple(plain(record[name]) for name in columns))
-    return rows
+        newest = (f" qualify row_number() over (partition by {', '.join(QUERIES[query].key)}"
+                  " order by place desc) = 1")
+    names = ", ".join(columns)
+    database.execute(f"""
+        create or replace temp table wanted as select {cells(columns)} from {want};
+        create or replace temp table found as select {names} from (
+            select {cells(columns)}, rowid as place from told{newest});
+        create or replace temp table missing as from wanted except all from found;
+        create or replace temp table more as from found except all from wanted;""")
+    (missing, first), (more, others) = (sample(database, table, columns)
+                                        for table in ("missing", "more"))
+    if missing == 0 and more == 0:
+        return Outcome(total, told)
+    return Outcome(total, told, "\n  ".join(
+        [f"{missing} of {total} rows are missing, {more} are not in the batch",
+         *(f"missing: {row}" for row in first), *(f"too much: {row}" for row in others)]))
 
 
-def difference(query, columns, rows, records):
-    """None when both are the same multiset, else a sentence with the first difference."""
-    want = Counter(tuple(plain(value) for value in row) for row in rows)
-    have = Counter(as_rows(query, columns, records))
-    if want == have:
-        return None
-    missing, more = want - have, have - want
-    text = (f"{sum(missing.values())} of {sum(want.values())} rows are missing,"
-            f" {sum(more.values())} are not in the batch")
-    for name, rows_ in (("missing", missing), ("too much", more)):
-        if rows_:
-            text += f"\n  {name}: {dict(zip(columns, min(rows_, key=repr)))}"
-    return text
+# ---- q12: by the clock ----
+
+WINDOW_MS = 10_000
 
 
-def check(query, events, folder, database, run=streamed):
-    """(rows of the batch, records of the stream, difference, seconds of the stream)."""
-    columns, rows = expected(database, query)
-    start = time.monotonic()
-    records = run(query, events, folder)
-    seconds = time.monotonic() - start
-    return len(rows), len(records), difference(query, columns, rows, records), seconds
+def compare_by_the_clock(database, path, begun_ms, ended_ms):
+    """A bidder's windows are 10 s of the clock while it ran, each is told once, and together they
+    count every bid once."""
+    want, columns = make_wanted(database, "q12")
+    total = database.execute(f"select count(*) from {want}").fetchone()[0]
+    odd = load_told(database, path, columns | {"starttime": "BIGINT", "endtime": "BIGINT"})
+    if odd is not None:
+        return Outcome(total, 0, odd)
+    told = database.execute("select count(*) from told").fetchone()[0]
+    for what, rows in (
+        ("windows that are none", f"""from told where starttime % {WINDOW_MS} <> 0
+            or endtime <> starttime + {WINDOW_MS} or bid_count < 1"""),
+        ("windows of another time", f"""from told where endtime <= {begun_ms}
+            or starttime > {ended_ms}"""),
+        ("windows told twice", """select bidder, starttime, count(*) from told
+            group by all having count(*) > 1"""),
+        ("bidders whose sums are not the batch's", f"""from {want} full join (
+            select bidder, sum(bid_count) as counted from told group by bidder) using (bidder)
+            where counted is distinct from bid_count"""),
+    ):
+        wrong = database.execute(rows).fetchall()
+        if wrong:
+            return Outcome(total, told, f"{len(wrong)} {what}, first {sorted(wrong, key=str)[:3]}")
+    return Outcome(total, told)
+
+
+def clock_test(events, folder, limit=8_000, run=97, step_ms=700):
+    """q12 with a test of its own: so many events, some at a time, between them the clock moves.
+    Returns the file; the numbers of events, and of results that the test expects."""
+    now = 4_000_000_003_000  # not where a window begins
+    steps, counts = [], Counter()
+    clock = datetime.fromtimestamp(now / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with open(events) as lines:
+        chosen = [line.rstrip("\n") for _, line in zip(range(limit), lines)]
+    for first in range(0, len(chosen), run):
+        part = chosen[first:first + run]
+        counts.update((event["bidder"], now - now % WINDOW_MS) for event in map(json.loads, part)
+                      if event["event_type"] == 2)
+        steps += [{"given": {"events": [{"payload": line} for line in part]}},
+                  {"advance": f"{step_ms}ms"}]
+        now += step_ms
+    expected = [{"bidder": bidder, "bid_count": count, "starttime": start,
+                 "endtime": start + WINDOW_MS} for (bidder, start), count in counts.items()]
+    steps += [{"advance": "10s"}]
+    test = {"name": "as the batch", "clock": clock, "steps": steps,
+            "expect": {"results": {"records": expected}}}
+    text = (EXAMPLES / "q12.yaml").read_text()
+    path = Path(folder) / "q12-by-the-clock.yaml"
+    path.write_text(text[:text.index("  tests:")] + "  tests:\n    - " + json.dumps(test) + "\n")
+    return path, len(chosen), len(expected)
+
+
+def run_clock_test(path):
+    """None, or what `millrace test` says."""
+    result = subprocess.run([str(PROGRAM), "test", str(path)], stdin=subprocess.DEVNULL,
+                            capture_output=True, text=True, timeout=600, cwd=ROOT)
+    return None if result.returncode == 0 else (result.stdout + result.stderr)[:4000]
