@@ -100,11 +100,18 @@ static enum mr_status threshold_check(const struct mr_options *options, const ch
                        "`below` (%g) must not exceed `above` (%g): every number would be an "
                        "anomaly",
                        mr_options_number(options, "below"), mr_options_number(options, "above"));
-    return MR_OK;
+    if (mr_options_integer(options, "on_missing") == MR_ON_MISSING_IMPUTE) {
+        *option = "on_missing";
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "detect.threshold keeps no state and knows no last number: say skip or "
+                       "flag");
+    }
+    return mr_detector_check(options, option, error);
 }
 
 static const struct mr_option_spec threshold_options[] = {
     MR_DETECTOR_OPTION_FIELD,
+    MR_DETECTOR_OPTION_ON_MISSING,
     {.name = "above",
      .type = MR_OPTION_NUMBER,
      .minimum = -1e300,

@@ -15,6 +15,24 @@
 #include "operators/detector_rows.h"
 #include "operators/estimate.h"
 
+const char *const mr_detector_learns[] = {"always", "normal_only", "never", NULL};
+const char *const mr_detector_on_missings[] = {"skip", "impute", "flag", NULL};
+const char *const mr_detector_states[] = {"learning", "armed", "starved", "muted"};
+
+const struct mr_option_spec mr_detector_suppress_fields[] = {
+    {.name = "count",
+     .type = MR_OPTION_INTEGER,
+     .minimum = 1,
+     .maximum = 1e9,
+     .help = "Records of the key."},
+    {.name = "time",
+     .type = MR_OPTION_DURATION,
+     .minimum = 1,
+     .maximum = 366 * 86400e3,
+     .help = "Event time. It is looked at when a record of the key comes."},
+    {.name = NULL},
+};
+
 /* ---- Opening ---- */
 
 static void bind_fields(struct mr_detector *detector, const struct mr_options *options)
@@ -35,6 +53,31 @@ static void bind_members(struct mr_detector *detector, const struct mr_type_spec
     detector->contributes = strcmp(spec->added_fields[count - 1].name, "contributions") == 0;
     detector->own_count = count - MR_DETECTOR_MEMBERS_COUNT - (detector->contributes ? 1 : 0);
     MR_ASSERT(detector->own_count <= MR_MODEL_OWN_MAX);
+    for (uint32_t own = 0; own < detector->own_count; own++)
+        detector->own_types[own] = spec->added_fields[MR_DETECTOR_MEMBERS_COUNT + own].type;
+}
+
+static bool has_option(const struct mr_options *options, const char *name)
+{
+    return mr_option_specs_find(options->specs, name) >= 0;
+}
+
+static void bind_options(struct mr_detector *detector, const struct mr_options *options)
+{
+    if (has_option(options, "threshold"))
+        detector->threshold = mr_options_number(options, "threshold");
+    if (has_option(options, "critical_ratio"))
+        detector->critical_ratio = mr_options_number(options, "critical_ratio");
+    if (has_option(options, "learn"))
+        detector->learn = (enum mr_detector_learn)mr_options_integer(options, "learn");
+    if (has_option(options, "on_missing"))
+        detector->on_missing =
+            (enum mr_detector_on_missing)mr_options_integer(options, "on_missing");
+    if (has_option(options, "suppress") && mr_options_present(options, "suppress")) {
+        const struct mr_options *suppress = mr_options_get(options, "suppress")->objects;
+        detector->suppress.count = mr_options_integer(suppress, "count");
+        detector->suppress.time_ms = mr_options_integer(suppress, "time");
+    }
 }
 
 static enum mr_status open_table(struct mr_detector *detector, const struct mr_operator_open *open,
@@ -75,10 +118,7 @@ enum mr_status mr_detector_open(struct mr_detector *detector, const struct mr_op
         mr_operator_output_is_read(open->plan, node, MR_DETECTOR_OUTPUT_ALERTS);
     bind_fields(detector, options);
     bind_members(detector, node->type);
-    if (mr_option_specs_find(options->specs, "threshold") >= 0)
-        detector->threshold = mr_options_number(options, "threshold");
-    if (mr_option_specs_find(options->specs, "critical_ratio") >= 0)
-        detector->critical_ratio = mr_options_number(options, "critical_ratio");
+    bind_options(detector, options);
     return type->model->table == NULL ? MR_OK : open_table(detector, open, error);
 }
 
@@ -91,25 +131,47 @@ void mr_detector_estimate(const struct mr_model_type *model, const struct mr_opt
                           struct mr_state_estimate *estimate)
 {
     struct mr_model_size size = mr_stage_model_size(model, options);
+    size_t stage_bytes = MR_STAGE_BYTES_MIN;
+    if (has_option(options, "suppress") && mr_options_present(options, "suppress"))
+        stage_bytes += MR_STAGE_BYTES_EPISODE;
+    if (has_option(options, "on_missing") &&
+        mr_options_integer(options, "on_missing") == MR_ON_MISSING_IMPUTE)
+        stage_bytes += MR_STAGE_BYTES_LAST_VALUE;
     mr_estimate_slots(sizeof(struct mr_detector_stage) + size.object_bytes,
-                      MR_STAGE_BYTES_MIN + size.encoded_bytes, size.slot_bytes, size.slots_max,
-                      estimate);
+                      stage_bytes + size.encoded_bytes, size.slot_bytes, size.slots_max, estimate);
+}
+
+static enum mr_status check_fields(const struct mr_options *options, const char **option,
+                                   struct mr_error *error)
+{
+    const struct mr_option_value *fields = mr_options_get(options, "fields");
+    *option = "fields";
+    for (uint32_t index = 1; index < fields->count; index++)
+        for (uint32_t before = 0; before < index; before++)
+            if (strcmp(fields->texts[index], fields->texts[before]) == 0)
+                return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                               "`fields` names %s twice: leave one out", fields->texts[index]);
+    if (!has_option(options, "on_missing") ||
+        mr_options_integer(options, "on_missing") != MR_ON_MISSING_IMPUTE)
+        return MR_OK;
+    *option = "on_missing";
+    return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                   "`on_missing: impute` is for detectors of one `field`: fill the gaps of several "
+                   "by a `map` before, or say skip or flag");
 }
 
 enum mr_status mr_detector_check(const struct mr_options *options, const char **option,
                                  struct mr_error *error)
 {
-    if (mr_option_specs_find(options->specs, "fields") < 0)
-        return MR_OK;
-    const struct mr_option_value *fields = mr_options_get(options, "fields");
-    for (uint32_t index = 1; index < fields->count; index++)
-        for (uint32_t before = 0; before < index; before++)
-            if (strcmp(fields->texts[index], fields->texts[before]) == 0) {
-                *option = "fields";
-                return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
-                               "`fields` names %s twice: leave one out", fields->texts[index]);
-            }
-    return MR_OK;
+    if (has_option(options, "suppress") && mr_options_present(options, "suppress")) {
+        const struct mr_options *suppress = mr_options_get(options, "suppress")->objects;
+        *option = "suppress";
+        if (mr_options_present(suppress, "count") == mr_options_present(suppress, "time"))
+            return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                           "`suppress` takes one of `count` and `time`: how many records, or how "
+                           "long, without an anomaly end an episode");
+    }
+    return has_option(options, "fields") ? check_fields(options, option, error) : MR_OK;
 }
 
 /* ---- Judging ---- */
@@ -120,6 +182,7 @@ struct judging {
     struct mr_detector_rows *rows;
     struct mr_model_row row;
     struct mr_detector_stage *stage; /* NULL: stateless */
+    double threshold;                /* of this row */
 };
 
 /* The options of the type that bind the state, for the sentence. */
@@ -189,47 +252,126 @@ static struct mr_value contributions_value(const struct judging *judging)
     return (struct mr_value){.kind = MR_KIND_MAP, .size = count, .entries = entries};
 }
 
-static void report_anomaly(const struct judging *judging, uint32_t index)
+static void describe_anomaly(const struct judging *judging, struct mr_detector_finding *finding)
 {
     const struct mr_detector *detector = judging->detector;
     const struct mr_model_row *row = &judging->row;
-    struct mr_detector_finding finding = {.metric_value = row->score,
-                                          .threshold = detector->threshold};
     if (detector->type->describe != NULL)
-        detector->type->describe(detector, row, &finding);
+        detector->type->describe(detector, row, finding);
     else
-        mr_detector_reason(&finding, "the score of %s is %.4g; the threshold is %.6g",
-                           detector->field_text, row->score, detector->threshold);
-    if (finding.severity == NULL)
-        finding.severity =
-            row->score >= detector->threshold * detector->critical_ratio ? "critical" : "warning";
+        mr_detector_reason(finding, "the score of %s is %.4g; the threshold is %.6g",
+                           detector->field_text, row->score, judging->threshold);
+    if (finding->severity == NULL)
+        finding->severity =
+            row->score >= judging->threshold * detector->critical_ratio ? "critical" : "warning";
+}
+
+static void report_end(const struct judging *judging, uint32_t index,
+                       const struct mr_stage_step *step)
+{
+    const struct mr_detector *detector = judging->detector;
+    struct mr_detector_finding finding = {
+        .metric_value = judging->row.score, .threshold = judging->threshold, .severity = "info"};
+    if (detector->suppress.count > 0)
+        mr_detector_reason(&finding,
+                           "%s is as usual again: no anomaly in %lld records; the highest score "
+                           "was %.4g",
+                           detector->field_text, (long long)detector->suppress.count,
+                           step->resolved_peak);
+    else
+        mr_detector_reason(&finding,
+                           "%s is as usual again: no anomaly for %.10g s; the highest score was "
+                           "%.4g",
+                           detector->field_text, (double)detector->suppress.time_ms / 1000,
+                           step->resolved_peak);
+    mr_detector_rows_alert(judging->rows, index, &finding, "resolved", step->resolved_id);
+}
+
+static void report_anomaly(const struct judging *judging, uint32_t index,
+                           const struct mr_stage_step *step)
+{
+    const struct mr_detector *detector = judging->detector;
+    struct mr_detector_rows *rows = judging->rows;
+    struct mr_detector_finding finding = {.metric_value = judging->row.score,
+                                          .threshold = judging->threshold};
+    uint64_t id = 0;
+    describe_anomaly(judging, &finding);
     if (detector->contributes)
-        judging->rows->contributions[judging->rows->view.rows[index]] =
-            contributions_value(judging);
-    mr_detector_rows_found(judging->rows, index, &finding, "open");
+        rows->contributions[rows->view.rows[index]] = contributions_value(judging);
+    bool lasts = detector->suppress.count > 0 || detector->suppress.time_ms > 0;
+    if (lasts && step->opens)
+        judging->stage->episode_id = mr_detector_rows_id(rows, index);
+    if (lasts)
+        id = judging->stage->episode_id;
+    mr_detector_rows_found(rows, index, &finding, lasts && !step->opens ? "update" : "open", id);
+}
+
+/* Tell what the row means: a muted key's tell nothing. */
+static void tell(const struct judging *judging, uint32_t index, bool above)
+{
+    struct mr_detector_stage *stage = judging->stage;
+    struct mr_stage_step step = {.tells = above};
+    if (stage != NULL && (stage->flags & MR_STAGE_MUTED) != 0)
+        return;
+    if (stage != NULL)
+        step = mr_stage_judge(stage, &judging->detector->suppress, &judging->row, above);
+    if (step.resolves)
+        report_end(judging, index, &step);
+    if (step.tells)
+        report_anomaly(judging, index, &step);
+}
+
+static void write_state(const struct judging *judging, uint32_t row_number,
+                        enum mr_detector_state state)
+{
+    if (state != MR_DETECTOR_ARMED)
+        judging->rows->columns[MR_DETECTOR_STATE][row_number] =
+            mr_value_string(mr_slice_text(mr_detector_states[state]));
 }
 
 /* Columns of a judged row, besides those of an anomaly. */
-static void write_row(const struct judging *judging, uint32_t row_number, bool ready)
+static void write_row(const struct judging *judging, uint32_t row_number)
 {
     const struct mr_detector *detector = judging->detector;
     const struct mr_detector_rows *rows = judging->rows;
     const struct mr_model_row *row = &judging->row;
     rows->columns[MR_DETECTOR_SCORE][row_number] = mr_value_double(row->score);
     if (!isnan(row->p_value))
-        rows->columns[MR_DETECTOR_P_VALUE][row_number] = mr_value_double(row->p_value);
-    if (!ready)
-        rows->columns[MR_DETECTOR_STATE][row_number] = mr_value_string(mr_slice_text("learning"));
+        mr_detector_rows_p_value(judging->rows, row_number, row->p_value);
     for (uint32_t own = 0; own < detector->own_count; own++)
         rows->own[own][row_number] = mr_detector_rows_own(detector, own, row->own[own]);
 }
 
-/* A change detector's row that is not learned. */
-static void pass_row(struct judging *judging)
+static void clear_results(struct judging *judging)
 {
     judging->row.score = 0;
+    judging->row.p_value = NAN;
     for (uint32_t own = 0; own < judging->detector->own_count; own++)
         judging->row.own[own] = NAN;
+}
+
+/* A row without a number: nothing is judged, learned or counted. */
+static void pass_starved(struct judging *judging, uint32_t row_number)
+{
+    clear_results(judging);
+    write_row(judging, row_number);
+    write_state(judging, row_number, MR_DETECTOR_STARVED);
+}
+
+/* The number of a row that has none, from the key's last; false: there is none. */
+static bool impute(struct judging *judging, double *value)
+{
+    if ((judging->stage->flags & MR_STAGE_LAST_VALUE) == 0)
+        return false;
+    *value = judging->stage->last_value;
+    judging->row.values = value;
+    return true;
+}
+
+static void keep_last_value(const struct judging *judging)
+{
+    judging->stage->last_value = judging->row.values[0];
+    judging->stage->flags |= MR_STAGE_LAST_VALUE;
 }
 
 static enum mr_status score_row(struct judging *judging, bool ready, bool learns,
@@ -243,7 +385,7 @@ static enum mr_status score_row(struct judging *judging, bool ready, bool learns
     else if (learns)
         status = model->learn(judging->detector, row, error);
     else
-        pass_row(judging);
+        clear_results(judging);
     if (status != MR_OK)
         return status;
     MR_ASSERT(row->score >= 0);
@@ -255,35 +397,77 @@ static enum mr_status score_row(struct judging *judging, bool ready, bool learns
     return MR_OK;
 }
 
+static bool may_learn(const struct judging *judging, bool ready)
+{
+    if (judging->model->learn == NULL || fabs(judging->row.values[0]) > MR_DETECTOR_LEARNED_MAX)
+        return false;
+    if (judging->stage != NULL && (judging->stage->flags & MR_STAGE_FROZEN) != 0)
+        return false;
+    return !ready || judging->detector->learn != MR_LEARN_NEVER;
+}
+
+/* A row whose key's object is there. */
+static enum mr_status judge_row(struct judging *judging, uint32_t index, struct mr_error *error)
+{
+    const struct mr_detector *detector = judging->detector;
+    const struct mr_model_type *model = judging->model;
+    struct mr_model_row *row = &judging->row;
+    struct mr_detector_stage *stage = judging->stage;
+    uint32_t row_number = judging->rows->view.rows[index];
+    if (stage != NULL)
+        mr_stage_wake(stage, row->event_time_ms);
+    bool ready = model->ready == NULL || model->ready(detector, row->object);
+    bool learns =
+        (judging->rows->marks[index] & MR_MARK_UNLEARNED) == 0 && may_learn(judging, ready);
+    enum mr_status status = score_row(judging, ready, learns, error);
+    if (status != MR_OK)
+        return status;
+    bool above = row->score > judging->threshold;
+    write_row(judging, row_number);
+    if (stage != NULL && (stage->flags & MR_STAGE_MUTED) != 0)
+        write_state(judging, row_number, MR_DETECTOR_MUTED);
+    else
+        write_state(judging, row_number, ready ? MR_DETECTOR_ARMED : MR_DETECTOR_LEARNING);
+    if (above || (stage != NULL && (stage->flags & MR_STAGE_EPISODE) != 0))
+        tell(judging, index, above);
+    learns = learns && model->score != NULL;
+    if (learns && !(above && detector->learn == MR_LEARN_NORMAL_ONLY))
+        status = model->learn(judging->detector, row, error);
+    return status;
+}
+
 static enum mr_status judge(struct judging *judging, uint32_t index, struct mr_error *error)
 {
     struct mr_detector *detector = judging->detector;
     const struct mr_detector_rows *rows = judging->rows;
-    const struct mr_model_type *model = judging->model;
     struct mr_model_row *row = &judging->row;
     uint32_t row_number = rows->view.rows[index];
+    bool is_missing = (rows->marks[index] & MR_MARK_MISSING) != 0;
+    double imputed;
     row->values = rows->values + (size_t)index * detector->fields_count;
     row->event_time_ms = rows->view.batch->event_times_ms[row_number];
     row->p_value = NAN;
+    judging->threshold = detector->threshold;
     if (rows->texts != NULL)
         row->text = rows->texts[index];
-    if (detector->table != NULL) {
-        enum mr_status status = find_object(judging, index, row_number, error);
-        if (status != MR_OK)
-            return status;
+    if (is_missing && detector->on_missing == MR_ON_MISSING_FLAG) {
+        pass_starved(judging, row_number);
+        return MR_OK;
     }
-    bool ready = model->ready == NULL || model->ready(detector, row->object);
-    bool learns = model->learn != NULL && (rows->marks[index] & MR_MARK_UNLEARNED) == 0;
-    enum mr_status status = score_row(judging, ready, learns, error);
+    if (detector->table == NULL)
+        return judge_row(judging, index, error);
+    enum mr_status status = find_object(judging, index, row_number, error);
     if (status != MR_OK)
         return status;
-    write_row(judging, row_number, ready);
-    if (row->score > detector->threshold)
-        report_anomaly(judging, index);
-    if (learns && model->score != NULL)
-        status = model->learn(detector, row, error);
-    if (status != MR_OK || detector->table == NULL)
+    if (is_missing && !impute(judging, &imputed)) {
+        pass_starved(judging, row_number);
+        return MR_OK;
+    }
+    status = judge_row(judging, index, error);
+    if (status != MR_OK)
         return status;
+    if (detector->on_missing == MR_ON_MISSING_IMPUTE)
+        keep_last_value(judging);
     judging->stage->seen++;
     mr_table_dirty(detector->table, judging->stage);
     return MR_OK;

@@ -19,9 +19,10 @@
  * detect_threshold.c one without state.
  *
  * Invariants: no NaN or infinity is emitted; -0.0 reads as 0.0; a record is judged before it is
- * learned. is_anomaly is score > threshold; `reason` is a sentence with the numbers for anomalies
- * and "" for all others, so that normal records cost no text. Severity: info while there is no
- * anomaly, warning above the threshold, critical from `critical_ratio` times the threshold on. */
+ * learned. is_anomaly is score > threshold, unless the key is muted or `suppress` holds the record
+ * back; `reason` is a sentence with the numbers for anomalies and "" for all others, so that normal
+ * records cost no text. Severity: info while there is no anomaly, warning above the threshold,
+ * critical from `critical_ratio` times the threshold on. docs/DETECTORS.md says it to users. */
 #ifndef MR_OPERATORS_DETECTOR_H
 #define MR_OPERATORS_DETECTOR_H
 
@@ -45,8 +46,13 @@ enum mr_detector_member {
 enum mr_detector_state {
     MR_DETECTOR_LEARNING, /* too little was learned to judge: the score is 0 */
     MR_DETECTOR_ARMED,
+    MR_DETECTOR_STARVED, /* the number is missing (on_missing): the score is 0 */
+    MR_DETECTOR_MUTED,   /* judged, but no anomaly is told: a control record said so */
     MR_DETECTOR_STATES_COUNT
 };
+
+enum mr_detector_learn { MR_LEARN_ALWAYS, MR_LEARN_NORMAL_ONLY, MR_LEARN_NEVER };
+enum mr_detector_on_missing { MR_ON_MISSING_SKIP, MR_ON_MISSING_IMPUTE, MR_ON_MISSING_FLAG };
 
 enum {
     MR_DETECTOR_OUTPUTS_COUNT = 2,
@@ -89,13 +95,44 @@ enum {
         .help = "Records of a key that are only learned: their score is 0."                        \
     }
 
-/* What else every detector with a model has. */
-#define MR_DETECTOR_OPTIONS                                                                        \
+#define MR_DETECTOR_OPTION_CRITICAL_RATIO                                                          \
     {                                                                                              \
         .name = "critical_ratio", .type = MR_OPTION_NUMBER, .default_text = "2.0", .minimum = 1,   \
         .maximum = 1e6,                                                                            \
         .help = "An anomaly is critical, not warning, from this many times the threshold on."      \
     }
+
+#define MR_DETECTOR_OPTION_LEARN                                                                   \
+    {                                                                                              \
+        .name = "learn", .type = MR_OPTION_CHOICE, .default_text = "always",                       \
+        .choices = mr_detector_learns,                                                             \
+        .help = "What becomes part of what is normal: every record, those at or below the "        \
+                "threshold (normal_only), or none after the warm-up (never)."                      \
+    }
+
+#define MR_DETECTOR_OPTION_ON_MISSING                                                              \
+    {                                                                                              \
+        .name = "on_missing", .type = MR_OPTION_CHOICE, .default_text = "skip",                    \
+        .choices = mr_detector_on_missings,                                                        \
+        .help = "A record whose number is missing, null, NaN or infinite: it follows on_error "    \
+                "(skip), it is judged as if it had the key's last number (impute), or it goes on " \
+                "with the score 0 and the state starved (flag)."                                   \
+    }
+
+#define MR_DETECTOR_OPTION_SUPPRESS                                                                \
+    {                                                                                              \
+        .name = "suppress", .type = MR_OPTION_OBJECT, .fields = mr_detector_suppress_fields,       \
+        .help = "One alert per episode: only its first record is an anomaly, and later ones that " \
+                "score higher than all before. It ends, with an alert `resolved`, when so many "   \
+                "records or so long were without a score above the threshold. Default: each "      \
+                "record for itself."                                                               \
+    }
+
+/* What every detector with a model and state has. Change detectors, which always learn, take the
+ * single ones that mean something to them. */
+#define MR_DETECTOR_OPTIONS                                                                        \
+    MR_DETECTOR_OPTION_CRITICAL_RATIO, MR_DETECTOR_OPTION_LEARN, MR_DETECTOR_OPTION_ON_MISSING,    \
+        MR_DETECTOR_OPTION_SUPPRESS
 
 /* The shared members of the added object; score_help is a phrase of what the score is. */
 #define MR_DETECTOR_MEMBERS(score_help)                                                            \
@@ -108,7 +145,8 @@ enum {
         {"p_value", MR_TYPE_DOUBLE,                                                                \
          "How likely a normal record scores as high; only where the method gives one."},           \
     {                                                                                              \
-        "state", MR_TYPE_STRING, "learning (the score is 0) or armed."                             \
+        "state", MR_TYPE_STRING,                                                                   \
+            "learning (the score is 0), armed, starved (no number: the score is 0) or muted."      \
     }
 
 #define MR_DETECTOR_MEMBER_CONTRIBUTIONS                                                           \
@@ -131,6 +169,10 @@ enum {
     }
 
 extern const struct mr_output_spec mr_detector_outputs[MR_DETECTOR_OUTPUTS_COUNT];
+extern const char *const mr_detector_learns[];
+extern const char *const mr_detector_on_missings[];
+extern const struct mr_option_spec mr_detector_suppress_fields[];
+extern const char *const mr_detector_states[MR_DETECTOR_STATES_COUNT];
 
 /* ---- A detector ---- */
 
@@ -146,6 +188,13 @@ struct mr_detector_finding {
 typedef void mr_detector_describe(const void *self, const struct mr_model_row *row,
                                   struct mr_detector_finding *finding);
 
+/* Which numbers a detector takes; other ones are reported. */
+enum mr_detector_range {
+    MR_RANGE_ANY,
+    MR_RANGE_BINARY, /* 0 and 1, or a bool */
+    MR_RANGE_SHARE   /* 0 to 1, or a bool */
+};
+
 struct mr_detector_type {
     const struct mr_model_type *model;
     /* By MR_DETECTOR_CODEC; NULL: the model is stateless. */
@@ -157,6 +206,7 @@ struct mr_detector_type {
     /* `field` is any plain value: row->text has its text (a number's as JSON writes it) and
      * row->values[0] the number, 0 of what is none. */
     bool reads_text;
+    enum mr_detector_range range;
 };
 
 /* First member of every detector's own struct. */
@@ -171,10 +221,14 @@ struct mr_detector {
     const uint32_t *field_slots;
     uint32_t fields_count;
     uint32_t own_count;
+    enum mr_type_code own_types[MR_MODEL_OWN_MAX];
     bool contributes;
     bool alerts_are_read;
     double threshold;
     double critical_ratio;
+    enum mr_detector_learn learn;
+    enum mr_detector_on_missing on_missing;
+    struct mr_stage_suppress suppress;
 };
 
 /* Bind the shared options and open the table; the detector's struct begins with *detector. type is

@@ -37,23 +37,37 @@ static void report_cell(const struct mr_detector_rows *rows, uint32_t row, const
 {
     const struct mr_batch *batch = rows->view.batch;
     struct mr_operator_context *context = rows->context;
+    double number;
     if (cell.kind == MR_KIND_ABSENT)
         mr_operator_row_error(context, batch, row, "field %s is missing", field);
     else if (cell.kind == MR_KIND_ERROR)
         mr_operator_row_error(context, batch, row, "field %s: %.*s", field, (int)cell.size,
                               (const char *)cell.text);
-    else if (cell.kind == MR_KIND_DOUBLE)
+    else if (cell.kind == MR_KIND_DOUBLE && !isfinite(cell.number))
         mr_operator_row_error(context, batch, row, "field %s is %s, not a finite number", field,
                               isnan(cell.number) ? "NaN" : "infinite");
+    else if (mr_value_as_double(cell, &number))
+        mr_operator_row_error(context, batch, row, "field %s is %.6g, not %s", field, number,
+                              rows->detector->type->range == MR_RANGE_BINARY ? "0 or 1"
+                                                                             : "from 0 to 1");
     else
         mr_operator_row_error(context, batch, row, "field %s is %s, not a %s", field,
                               mr_kind_name((enum mr_kind)cell.kind),
                               rows->detector->type->reads_text ? "plain value" : "number");
 }
 
-static bool read_number(struct mr_value cell, double *number)
+static bool is_within(enum mr_detector_range range, double number)
 {
-    if (!mr_value_as_double(cell, number) || !isfinite(*number))
+    if (range == MR_RANGE_BINARY)
+        return number == 0 || number == 1;
+    return range == MR_RANGE_ANY || (number >= 0 && number <= 1);
+}
+
+static bool read_number(enum mr_detector_range range, struct mr_value cell, double *number)
+{
+    if (range != MR_RANGE_ANY && cell.kind == MR_KIND_BOOL)
+        cell = mr_value_double(cell.boolean ? 1 : 0);
+    if (!mr_value_as_double(cell, number) || !isfinite(*number) || !is_within(range, *number))
         return false;
     *number += 0.0; /* -0.0 becomes 0.0 */
     return true;
@@ -82,6 +96,13 @@ struct reading {
     struct mr_slice *texts;
 };
 
+/* A number that a record should have had, and did not. */
+static bool is_missing(struct mr_value cell)
+{
+    return cell.kind == MR_KIND_ABSENT || cell.kind == MR_KIND_NULL ||
+           (cell.kind == MR_KIND_DOUBLE && !isfinite(cell.number));
+}
+
 /* The numbers of a row; false: reported. */
 static bool read_row(const struct reading *reading, uint32_t row, double *values, uint8_t *mark,
                      struct mr_slice *text)
@@ -90,19 +111,57 @@ static bool read_row(const struct reading *reading, uint32_t row, double *values
     *mark = 0;
     for (uint32_t field = 0; field < detector->fields_count; field++) {
         struct mr_value cell = reading->cells[field][row];
-        bool is_number = read_number(cell, &values[field]);
+        bool is_number = read_number(detector->type->range, cell, &values[field]);
         bool is_text =
             reading->texts != NULL && read_text(reading->rows->context->arena, cell, text);
         if (!is_number && !is_text) {
+            if (detector->on_missing != MR_ON_MISSING_SKIP && is_missing(cell)) {
+                *mark |= MR_MARK_MISSING;
+                values[field] = 0;
+                continue;
+            }
             report_cell(reading->rows, row, detector->field_texts[field], cell);
             return false;
         }
         if (!is_number)
             values[field] = 0;
         if (fabs(values[field]) > MR_DETECTOR_LEARNED_MAX)
-            *mark = MR_MARK_UNLEARNED;
+            *mark |= MR_MARK_UNLEARNED;
     }
     return true;
+}
+
+/* The usual case, one number each: no detour by structs. Returns how many rows are accepted. */
+static uint32_t read_numbers(const struct reading *reading, struct mr_view view, uint16_t *accepted,
+                             double *values, uint8_t *marks)
+{
+    uint32_t count = 0;
+    for (uint32_t index = 0; index < view.rows_count; index++) {
+        uint16_t row = view.rows[index];
+        struct mr_value cell = reading->cells[0][row];
+        accepted[count] = row;
+        if (cell.kind == MR_KIND_DOUBLE && fabs(cell.number) <= MR_DETECTOR_LEARNED_MAX) {
+            values[count] = cell.number + 0.0;
+            marks[count++] = 0;
+        } else if (read_row(reading, row, &values[count], &marks[count], NULL)) {
+            count++;
+        }
+    }
+    return count;
+}
+
+static uint32_t read_rows(const struct reading *reading, struct mr_view view, uint16_t *accepted,
+                          double *values, uint8_t *marks)
+{
+    uint32_t width = reading->rows->detector->fields_count;
+    uint32_t count = 0;
+    for (uint32_t index = 0; index < view.rows_count; index++) {
+        uint32_t row = view.rows[index];
+        struct mr_slice *text = reading->texts == NULL ? NULL : &reading->texts[count];
+        if (read_row(reading, row, values + (size_t)count * width, &marks[count], text))
+            accepted[count++] = (uint16_t)row;
+    }
+    return count;
 }
 
 /* Narrow the view to rows that can be judged. */
@@ -121,14 +180,9 @@ static void read_values(struct mr_detector_rows *rows)
         reading.texts = mr_arena_take(arena, room * sizeof(*reading.texts));
     for (uint32_t field = 0; field < width; field++)
         reading.cells[field] = mr_batch_column(view.batch, detector->field_slots[field]);
-    uint32_t count = 0;
-    for (uint32_t index = 0; index < view.rows_count; index++) {
-        uint32_t row = view.rows[index];
-        struct mr_slice *text = reading.texts == NULL ? NULL : &reading.texts[count];
-        if (!read_row(&reading, row, values + (size_t)count * width, &marks[count], text))
-            continue;
-        accepted[count++] = (uint16_t)row;
-    }
+    bool is_plain = width == 1 && reading.texts == NULL && detector->type->range == MR_RANGE_ANY;
+    uint32_t count = is_plain ? read_numbers(&reading, view, accepted, values, marks)
+                              : read_rows(&reading, view, accepted, values, marks);
     rows->view = (struct mr_view){view.batch, accepted, count};
     rows->values = values;
     rows->marks = marks;
@@ -150,8 +204,9 @@ static void open_columns(struct mr_detector_rows *rows)
     const struct mr_detector *detector = rows->detector;
     struct mr_batch *batch = rows->view.batch;
     const uint32_t *slots = detector->node->added_slots;
-    for (uint32_t member = 0; member < MR_DETECTOR_MEMBERS_COUNT; member++)
-        rows->columns[member] = mr_batch_column(batch, *slots++);
+    for (uint32_t member = 0; member < MR_DETECTOR_MEMBERS_COUNT; member++, slots++)
+        if (member != MR_DETECTOR_P_VALUE)
+            rows->columns[member] = mr_batch_column(batch, *slots);
     for (uint32_t own = 0; own < detector->own_count; own++)
         rows->own[own] = mr_batch_column(batch, *slots++);
     if (detector->contributes)
@@ -161,7 +216,7 @@ static void open_columns(struct mr_detector_rows *rows)
     fill_column(rows, MR_DETECTOR_SEVERITY, static_text("info"));
     fill_column(rows, MR_DETECTOR_REASON, static_text(""));
     fill_column(rows, MR_DETECTOR_NAME, static_text(detector->node->type->name));
-    fill_column(rows, MR_DETECTOR_STATE, static_text("armed"));
+    fill_column(rows, MR_DETECTOR_STATE, static_text(mr_detector_states[MR_DETECTOR_ARMED]));
 }
 
 void mr_detector_rows_begin(const struct mr_detector *detector, struct mr_operator_context *context,
@@ -188,8 +243,7 @@ struct mr_value mr_detector_rows_own(const struct mr_detector *detector, uint32_
 {
     if (isnan(number))
         return mr_value_null();
-    enum mr_type_code type =
-        detector->node->type->added_fields[MR_DETECTOR_MEMBERS_COUNT + own].type;
+    enum mr_type_code type = detector->own_types[own];
     if (type == MR_TYPE_DOUBLE)
         return mr_value_double(number > DBL_MAX ? DBL_MAX : number < -DBL_MAX ? -DBL_MAX : number);
     if (type == MR_TYPE_INT && fabs(number) < 9e18)
@@ -218,17 +272,15 @@ static void add_alert(struct mr_detector_rows *rows, const struct mr_detector_al
     rows->alerts[rows->alerts_count++] = *alert;
 }
 
-void mr_detector_rows_found(struct mr_detector_rows *rows, uint32_t position,
-                            const struct mr_detector_finding *finding, const char *state)
+static void note_alert(struct mr_detector_rows *rows, uint32_t position,
+                       const struct mr_detector_finding *finding, const char *state, uint64_t id,
+                       struct mr_value message)
 {
     uint32_t row = rows->view.rows[position];
-    struct mr_value message =
-        static_text(mr_arena_copy_text(rows->view.batch->arena, finding->reason));
-    rows->columns[MR_DETECTOR_IS_ANOMALY][row] = mr_value_bool(true);
-    rows->columns[MR_DETECTOR_SEVERITY][row] = static_text(finding->severity);
-    rows->columns[MR_DETECTOR_REASON][row] = message;
-    rows->anomalies[rows->anomalies_count++] = (uint16_t)row;
-    struct mr_detector_alert alert = {row,
+    if (rows->anomalies_count == 0 || rows->anomalies[rows->anomalies_count - 1] != row)
+        rows->anomalies[rows->anomalies_count++] = (uint16_t)row;
+    struct mr_detector_alert alert = {id,
+                                      row,
                                       position,
                                       state,
                                       static_text(finding->severity),
@@ -239,11 +291,46 @@ void mr_detector_rows_found(struct mr_detector_rows *rows, uint32_t position,
         add_alert(rows, &alert);
 }
 
-/* 16 hexadecimal digits that a replay makes again. */
-static struct mr_value alert_id(const struct mr_detector_rows *rows, uint32_t row,
-                                struct mr_slice key, double value)
+static struct mr_value message_of(struct mr_detector_rows *rows,
+                                  const struct mr_detector_finding *finding)
+{
+    return static_text(mr_arena_copy_text(rows->view.batch->arena, finding->reason));
+}
+
+void mr_detector_rows_alert(struct mr_detector_rows *rows, uint32_t position,
+                            const struct mr_detector_finding *finding, const char *state,
+                            uint64_t id)
+{
+    note_alert(rows, position, finding, state, id, message_of(rows, finding));
+}
+
+void mr_detector_rows_p_value(struct mr_detector_rows *rows, uint32_t row, double p_value)
+{
+    struct mr_value **column = &rows->columns[MR_DETECTOR_P_VALUE];
+    if (*column == NULL)
+        *column = mr_batch_column(rows->view.batch,
+                                  rows->detector->node->added_slots[MR_DETECTOR_P_VALUE]);
+    (*column)[row] = mr_value_double(p_value);
+}
+
+void mr_detector_rows_found(struct mr_detector_rows *rows, uint32_t position,
+                            const struct mr_detector_finding *finding, const char *state,
+                            uint64_t id)
+{
+    uint32_t row = rows->view.rows[position];
+    struct mr_value message = message_of(rows, finding);
+    rows->columns[MR_DETECTOR_IS_ANOMALY][row] = mr_value_bool(true);
+    rows->columns[MR_DETECTOR_SEVERITY][row] = static_text(finding->severity);
+    rows->columns[MR_DETECTOR_REASON][row] = message;
+    note_alert(rows, position, finding, state, id, message);
+}
+
+uint64_t mr_detector_rows_id(const struct mr_detector_rows *rows, uint32_t position)
 {
     const struct mr_batch *batch = rows->view.batch;
+    uint32_t row = rows->view.rows[position];
+    struct mr_slice key = rows->keys == NULL ? (struct mr_slice){0} : rows->keys[row];
+    double value = rows->values[(size_t)position * rows->detector->fields_count];
     uint8_t numbers[8 * 5];
     mr_put_u64le(numbers, (uint64_t)batch->offsets[row]);
     mr_put_u64le(numbers + 8, (uint64_t)batch->event_times_ms[row]);
@@ -254,8 +341,7 @@ static struct mr_value alert_id(const struct mr_detector_rows *rows, uint32_t ro
     uint64_t hash = mr_hash64(mr_slice_text(rows->detector->plan->name));
     hash = mr_hash64_seeded(mr_slice_text(rows->detector->node->name), hash);
     hash = mr_hash64_seeded(mr_slice_from(numbers, sizeof(numbers)), hash);
-    hash = mr_hash64_seeded(key, hash);
-    return static_text(mr_arena_format(rows->context->arena, "%016" PRIx64, hash));
+    return mr_hash64_seeded(key, hash);
 }
 
 static void write_alert(const struct mr_detector_rows *rows, const struct mr_detector_alert *given,
@@ -263,9 +349,9 @@ static void write_alert(const struct mr_detector_rows *rows, const struct mr_det
 {
     const struct mr_detector *detector = rows->detector;
     struct mr_slice key = rows->keys == NULL ? (struct mr_slice){0} : rows->keys[given->row];
-    double value = rows->values[(size_t)given->position * detector->fields_count];
+    uint64_t id = given->id != 0 ? given->id : mr_detector_rows_id(rows, given->position);
     struct mr_alert alert = {
-        .id = alert_id(rows, given->row, key, value),
+        .id = static_text(mr_arena_format(rows->context->arena, "%016" PRIx64, id)),
         .topology = detector->plan->name,
         .operator_name = detector->node->name,
         .detector = detector->node->type->name,

@@ -10,11 +10,13 @@
 
 /* Of a row's numbers, by position in the view. */
 enum mr_detector_mark {
-    MR_MARK_UNLEARNED = 1u << 0 /* beyond what is learned */
+    MR_MARK_UNLEARNED = 1u << 0, /* beyond what is learned */
+    MR_MARK_MISSING = 1u << 1    /* there is none (on_missing); the values are 0 */
 };
 
 /* One alert to be written. */
 struct mr_detector_alert {
+    uint64_t id; /* 0: made of the row */
     uint32_t row;
     uint32_t position; /* in the view */
     const char *state;
@@ -49,10 +51,20 @@ struct mr_detector_rows {
 void mr_detector_rows_begin(const struct mr_detector *detector, struct mr_operator_context *context,
                             struct mr_view view, struct mr_detector_rows *rows);
 
+/* The p_value of a row; the column is taken when there is one. */
+void mr_detector_rows_p_value(struct mr_detector_rows *rows, uint32_t row, double p_value);
+
 /* The row at position is an anomaly, as told by finding (whose severity is set): its columns, and
- * an alert. Rows must come in the view's order. */
+ * an alert. Rows must come in the view's order. id 0: the row's own. */
 void mr_detector_rows_found(struct mr_detector_rows *rows, uint32_t position,
-                            const struct mr_detector_finding *finding, const char *state);
+                            const struct mr_detector_finding *finding, const char *state,
+                            uint64_t id);
+/* An alert alone, about the same row or a later one than the last. */
+void mr_detector_rows_alert(struct mr_detector_rows *rows, uint32_t position,
+                            const struct mr_detector_finding *finding, const char *state,
+                            uint64_t id);
+/* What makes an alert about the row unique; the same in a replay. */
+uint64_t mr_detector_rows_id(const struct mr_detector_rows *rows, uint32_t position);
 
 /* The cell of the detector's own member. */
 struct mr_value mr_detector_rows_own(const struct mr_detector *detector, uint32_t own,

@@ -17,6 +17,63 @@ struct mr_model_size mr_stage_model_size(const struct mr_model_type *model,
     return size;
 }
 
+/* ---- Episodes ---- */
+
+/* Where an episode's clock stands. */
+static int64_t clock_of(const struct mr_stage_suppress *suppress, const struct mr_model_row *row)
+{
+    return suppress->count > 0 ? (int64_t)row->seen : row->event_time_ms;
+}
+
+static bool is_over(const struct mr_detector_stage *stage, const struct mr_stage_suppress *suppress,
+                    int64_t now, bool above)
+{
+    int64_t length = suppress->count > 0 ? suppress->count : suppress->time_ms;
+    int64_t since;
+    if (__builtin_sub_overflow(now, stage->episode_last, &since))
+        return now > stage->episode_last;
+    /* The n-th normal record ends it; the n-th record does not when it is an anomaly itself. */
+    return suppress->count > 0 && above ? since > length : since >= length;
+}
+
+struct mr_stage_step mr_stage_judge(struct mr_detector_stage *stage,
+                                    const struct mr_stage_suppress *suppress,
+                                    const struct mr_model_row *row, bool above)
+{
+    struct mr_stage_step step = {0};
+    uint8_t kind = 0;
+    if (suppress->count > 0 || suppress->time_ms > 0)
+        kind = suppress->count > 0 ? MR_STAGE_EPISODE_COUNT : MR_STAGE_EPISODE_TIME;
+    /* One of another kind was opened under other options: nobody waits for its end. */
+    if ((stage->flags & MR_STAGE_EPISODE) != kind)
+        stage->flags &= (uint8_t)~MR_STAGE_EPISODE;
+    if (kind == 0) {
+        step.tells = above;
+        return step;
+    }
+    int64_t now = clock_of(suppress, row);
+    bool is_open = (stage->flags & MR_STAGE_EPISODE) != 0;
+    if (is_open && is_over(stage, suppress, now, above)) {
+        step.resolves = true;
+        step.resolved_id = stage->episode_id;
+        step.resolved_peak = stage->episode_peak;
+        stage->flags &= (uint8_t)~MR_STAGE_EPISODE;
+        is_open = false;
+    }
+    if (!above)
+        return step;
+    step.opens = !is_open;
+    step.tells = step.opens || row->score > stage->episode_peak;
+    if (step.tells)
+        stage->episode_peak = row->score;
+    if (step.opens || now > stage->episode_last)
+        stage->episode_last = now;
+    stage->flags |= kind;
+    return step;
+}
+
+/* ---- Stored bytes ---- */
+
 static uint8_t *put_i64(uint8_t *output, int64_t value)
 {
     mr_put_u64le(output, (uint64_t)value);

@@ -21,7 +21,10 @@
 enum {
     MR_STAGE_VERSION = 1,
     MR_STAGE_BYTES_MIN = 9,
-    MR_STAGE_BYTES_MAX = MR_STAGE_BYTES_MIN + 2 * 8 + 3 * 8 + 8
+    MR_STAGE_BYTES_EPISODE = 3 * 8,
+    MR_STAGE_BYTES_LAST_VALUE = 8,
+    MR_STAGE_BYTES_MAX =
+        MR_STAGE_BYTES_MIN + 2 * 8 + MR_STAGE_BYTES_EPISODE + MR_STAGE_BYTES_LAST_VALUE
 };
 
 enum mr_stage_flags {
@@ -54,6 +57,39 @@ _Static_assert(sizeof(struct mr_detector_stage) % alignof(double) == 0,
 static inline void *mr_stage_model(void *object)
 {
     return (uint8_t *)object + sizeof(struct mr_detector_stage);
+}
+
+/* How long an episode lasts beyond its last record above the threshold. */
+struct mr_stage_suppress {
+    int64_t count;   /* records; 0: not by count */
+    int64_t time_ms; /* of event time; 0: not by time */
+};
+
+/* What a judged record means for the episode. */
+struct mr_stage_step {
+    bool tells;           /* the record is an anomaly that is told */
+    bool opens;           /* it opens an episode (else: it is higher than all before) */
+    bool resolves;        /* an episode ends with this record, before it may open another */
+    uint64_t resolved_id; /* of that episode */
+    double resolved_peak;
+};
+
+/* Let the row's judgement into the stage, before `seen` counts it. above: its score is above the
+ * threshold. Without suppress each such record tells, and opens nothing that is kept. When it opens
+ * one the caller sets episode_id. */
+struct mr_stage_step mr_stage_judge(struct mr_detector_stage *stage,
+                                    const struct mr_stage_suppress *suppress,
+                                    const struct mr_model_row *row, bool above);
+
+/* Forget what a control record said when its time is over. */
+static inline void mr_stage_wake(struct mr_detector_stage *stage, int64_t event_time_ms)
+{
+    if ((stage->flags & MR_STAGE_FROZEN) != 0 && event_time_ms >= stage->frozen_until_ms &&
+        stage->frozen_until_ms != INT64_MAX)
+        stage->flags &= (uint8_t)~MR_STAGE_FROZEN;
+    if ((stage->flags & MR_STAGE_MUTED) != 0 && event_time_ms >= stage->muted_until_ms &&
+        stage->muted_until_ms != INT64_MAX)
+        stage->flags &= (uint8_t)~MR_STAGE_MUTED;
 }
 
 /* What one key takes with these options. */

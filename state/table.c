@@ -417,7 +417,7 @@ void mr_table_prefetch(const struct mr_table *table, const uint64_t *hashes, uin
 {
     /* First the key's place in the index; some gets later, when that has come, its entry: header,
      * object and key. */
-    enum { PLACE_AHEAD = 16, ENTRY_AHEAD = 8, LINE_BYTES = 64, ENTRY_LINES = 3 };
+    enum { PLACE_AHEAD = 16, ENTRY_AHEAD = 8, LINE_BYTES = 64, KEY_BYTES = 16, LINES_MAX = 6 };
     const struct mr_cache *cache = &table->state->cache;
     size_t mask = cache->index_capacity - 1;
     if (hashes_count - position > PLACE_AHEAD)
@@ -428,8 +428,11 @@ void mr_table_prefetch(const struct mr_table *table, const uint64_t *hashes, uin
     const uint8_t *entry =
         (const void *)cache->index[(size_t)(hashes[position + ENTRY_AHEAD] ^ table->salt) & mask]
             .entry;
-    for (size_t line = 0; entry != NULL && line < ENTRY_LINES; line++)
-        __builtin_prefetch(entry + line * LINE_BYTES, 1);
+    size_t bytes = sizeof(struct mr_cache_entry) + table->spec.object_size + KEY_BYTES;
+    if (bytes > LINES_MAX * LINE_BYTES)
+        bytes = LINES_MAX * LINE_BYTES;
+    for (size_t place = 0; entry != NULL && place < bytes; place += LINE_BYTES)
+        __builtin_prefetch(entry + place, 1);
 }
 
 enum mr_status mr_table_find(struct mr_table *table, struct mr_slice key, uint64_t hash,

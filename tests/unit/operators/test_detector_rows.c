@@ -25,7 +25,10 @@ static void own_members_are_finite_or_null(void **state)
                                       .added_fields_count = MR_ARRAY_COUNT(fields)};
     const struct mr_plan_node node = {.type = &spec};
     const struct mr_detector_type type = {.own_texts = {[3] = texts}};
-    const struct mr_detector detector = {.node = &node, .type = &type};
+    const struct mr_detector detector = {
+        .node = &node,
+        .type = &type,
+        .own_types = {MR_TYPE_DOUBLE, MR_TYPE_INT, MR_TYPE_BOOL, MR_TYPE_STRING}};
     for (uint32_t own = 0; own < 4; own++)
         assert_int_equal(mr_detector_rows_own(&detector, own, (double)NAN).kind, MR_KIND_NULL);
     assert_true(mr_detector_rows_own(&detector, 0, 2.5).number == 2.5);
