@@ -3,6 +3,7 @@
 #define MR_WORKER_INTERNAL_H
 
 #include "worker/lane.h"
+#include "worker/share.h"
 
 enum { MR_KEEPERS_MAX = 16, MR_KEEPER_JOBS_MAX = 65536 };
 
@@ -36,7 +37,10 @@ struct mr_task_thread {
     struct mr_ring *arrivals; /* new lanes */
     struct mr_lane **lanes;
     uint32_t lanes_count;
-    uint32_t tasks_count; /* controlling thread: those assigned to it */
+    struct mr_shares shares; /* of the lanes, by the same index */
+    uint64_t rested_ms;      /* monotonic: the last turn that found nothing to do */
+    bool restless;           /* it has worked without a rest for a while */
+    uint32_t tasks_count;    /* controlling thread: those assigned to it */
     _Atomic uint64_t turned_ms;
 };
 

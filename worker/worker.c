@@ -3,14 +3,18 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "base/processor.h"
 #include "worker/internal.h"
 
 enum {
     LANE_WAIT_MS = 20,
     IDLE_SLEEP_MS = 1,
     KEEPERS_EXTRA = 2, /* beside two per task thread: claims do not queue behind restores */
-    LANES_MAX = 4096
+    LANES_MAX = 4096,
+    RESTLESS_MS = 20,
+    RESTLESS_SLICE_NS = 10000000 /* Linux has 700,000 to 2,800,000 by default */
 };
 
 static void free_worker(struct mr_worker *worker)
@@ -18,6 +22,7 @@ static void free_worker(struct mr_worker *worker)
     for (uint32_t index = 0; index < worker->open.threads_count; index++) {
         mr_ring_destroy(worker->threads[index].arrivals);
         mr_memory_free(worker->threads[index].lanes);
+        mr_memory_free(worker->threads[index].shares.items);
     }
     if (worker->store_resources != NULL)
         worker->store_ops->resources_destroy(worker->store_resources);
@@ -60,34 +65,49 @@ static void drop_stopped(struct mr_task_thread *thread)
     uint32_t kept_count = 0;
     for (uint32_t index = 0; index < thread->lanes_count; index++) {
         struct mr_lane *lane = thread->lanes[index];
-        if (lane->phase == MR_LANE_STOPPED)
+        if (lane->phase == MR_LANE_STOPPED) {
             atomic_store(&lane->detached, true);
-        else
-            thread->lanes[kept_count++] = lane;
+            continue;
+        }
+        thread->shares.items[kept_count] = thread->shares.items[index];
+        thread->lanes[kept_count++] = lane;
     }
     thread->lanes_count = kept_count;
+    thread->shares.count = kept_count;
 }
 
 static void take_lanes(struct mr_task_thread *thread, int64_t wait_ms)
 {
     void *item;
     while (mr_ring_pop(thread->arrivals, &item, wait_ms) == MR_OK) {
-        thread->lanes =
-            mr_memory_resize(thread->lanes, (thread->lanes_count + 1) * sizeof(*thread->lanes));
-        thread->lanes[thread->lanes_count++] = item;
+        uint32_t count = thread->lanes_count + 1;
+        thread->lanes = mr_memory_resize(thread->lanes, count * sizeof(*thread->lanes));
+        thread->lanes[thread->lanes_count] = item;
+        struct mr_share *shares = thread->shares.items;
+        thread->shares.items = mr_memory_resize(shares, count * sizeof(*shares));
+        thread->shares.items[thread->lanes_count] = (struct mr_share){0};
+        thread->lanes_count = count;
+        thread->shares.count = count;
         wait_ms = 0;
     }
 }
 
-/* One turn over all lanes. *polls: some lane has waited for records. Returns whether one worked. */
+/* One turn over the lanes, as their shares have it. *polls: some lane has waited for records.
+ * Returns whether one worked. */
 static bool turn(struct mr_task_thread *thread, uint32_t wait_ms, bool *polls)
 {
     bool worked = false;
+    uint32_t index;
     *polls = false;
-    for (uint32_t index = 0; index < thread->lanes_count; index++) {
+    mr_shares_begin(&thread->shares);
+    uint64_t begun_ns = mr_clock_thread_cpu_ns();
+    while ((index = mr_shares_next(&thread->shares)) < thread->lanes_count) {
         struct mr_lane *lane = thread->lanes[index];
         lane->shares_thread = thread->lanes_count > 1;
         worked = mr_lane_step(lane, wait_ms) || worked;
+        uint64_t ended_ns = mr_clock_thread_cpu_ns();
+        mr_shares_stepped(&thread->shares, index, ended_ns - begun_ns);
+        begun_ns = ended_ns;
         *polls = *polls || (lane->phase == MR_LANE_RUNNING && lane->consumer != NULL &&
                             atomic_load(&lane->tasks_running) > 0);
     }
@@ -95,11 +115,30 @@ static bool turn(struct mr_task_thread *thread, uint32_t wait_ms, bool *polls)
     return worked;
 }
 
+/* A thread that works without a rest asks for long slices, so that whoever wakes up on its
+ * processor comes first: committers, the log's client threads, a broker on the same machine. Each
+ * commit is some thirty such wake-ups, one after the other. One that rests is itself in a hurry. */
+static void heed_rest(struct mr_task_thread *thread, bool worked)
+{
+    struct mr_error error;
+    uint64_t now_ms = mr_clock_monotonic_ms();
+    if (!worked)
+        thread->rested_ms = now_ms;
+    bool restless = now_ms - thread->rested_ms >= RESTLESS_MS;
+    if (restless == thread->restless)
+        return;
+    thread->restless = restless;
+    if (mr_processor_ask_slice(restless ? RESTLESS_SLICE_NS : 0, &error) != MR_OK)
+        MR_LOG_AT(MR_LOG_DEBUG, "worker", NULL, "Task threads run in the kernel's slices: %s",
+                  error.message);
+}
+
 static void *task_thread_main(void *argument)
 {
     struct mr_task_thread *thread = argument;
     bool worked = false;
     bool polls = false;
+    thread->rested_ms = mr_clock_monotonic_ms();
     for (;;) {
         bool stopping = atomic_load(&thread->worker->stopping);
         take_lanes(thread, worked || polls           ? 0
@@ -110,6 +149,7 @@ static void *task_thread_main(void *argument)
         /* An idle lane does not make a busy one wait. */
         uint32_t wait_ms = thread->lanes_count == 1 ? LANE_WAIT_MS : worked ? 0 : IDLE_SLEEP_MS;
         worked = turn(thread, wait_ms, &polls);
+        heed_rest(thread, worked);
         atomic_store(&thread->turned_ms, mr_clock_monotonic_ms());
     }
     atomic_store(&thread->finished, true);
