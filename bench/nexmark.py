@@ -16,10 +16,11 @@ QUERIES = ROOT / "examples" / "nexmark"
 TARGETS = {"q0": 400_000, "q1": 400_000, "q2": 400_000, "q3": 250_000, "q4": 60_000,
            "q5": 100_000, "q7": 150_000, "q8": 300_000, "q9": 40_000, "q18": 100_000}
 # Published, per core: RisingWave from Kafka, Flink from a generator in its own process.
-PUBLISHED = {"q0": (118_000, 155_000), "q1": (119_000, 158_000), "q2": (127_000, 175_000),
-             "q3": (97_000, 152_000), "q4": (14_000, 34_000), "q5": (5_200, 22_000),
-             "q7": (20_000, 12_000), "q8": (61_000, 146_000), "q9": (8_000, 14_000),
-             "q17": (17_000, 117_000), "q18": (10_000, 54_000), "q20": (13_000, 19_000)}
+RISINGWAVE = {"q0": 118_000, "q1": 119_000, "q2": 127_000, "q3": 97_000, "q4": 14_000, "q5": 5_200,
+              "q7": 20_000, "q8": 61_000, "q9": 8_000, "q17": 17_000, "q18": 10_000, "q20": 13_000}
+FLINK = {"q0": 155_000, "q1": 158_000, "q2": 175_000, "q3": 152_000, "q4": 34_000, "q5": 22_000,
+         "q7": 12_000, "q8": 146_000, "q9": 14_000, "q11": 40_000, "q12": 76_000, "q13": 131_000,
+         "q15": 72_000, "q16": 19_000, "q17": 117_000, "q18": 54_000, "q19": 44_000, "q20": 19_000}
 
 
 def known():
@@ -40,11 +41,12 @@ def print_row(name, events, runs):
     speed = events / median(runs, lambda one: one.cpu)
     target = TARGETS.get(name)
     reached = "" if target is None else "yes" if speed >= target else "no"
-    risingwave, flink = PUBLISHED.get(name, ("", ""))
-    cells = [name, f"{speed:,.0f}", f"{target:,}" if target else "", reached,
+
+    def known_of(table):
+        return f"{table[name]:,}" if name in table else ""
+    cells = [name, f"{speed:,.0f}", known_of(TARGETS), reached,
              f"{events / median(runs, lambda one: one.seconds):,.0f}",
-             f"{median(runs, lambda one: one.rss_mib):.0f}",
-             f"{risingwave:,}" if risingwave else "", f"{flink:,}" if flink else ""]
+             f"{median(runs, lambda one: one.rss_mib):.0f}", known_of(RISINGWAVE), known_of(FLINK)]
     print("| " + " | ".join(cells) + " |", flush=True)
 
 
