@@ -333,7 +333,8 @@ enum mr_status mr_window_blocks_merge(struct mr_windowing *windowing, struct mr_
 
 /* ---- Expiry ---- */
 
-enum mr_status mr_window_blocks_expire(struct mr_windowing *windowing, int64_t now_ms,
+enum mr_status mr_window_blocks_expire(struct mr_windowing *windowing,
+                                       struct mr_operator_context *context, int64_t now_ms,
                                        struct mr_error *error)
 {
     for (;;) {
@@ -360,5 +361,7 @@ enum mr_status mr_window_blocks_expire(struct mr_windowing *windowing, int64_t n
         status = mr_table_remove(windowing->blocks, key, hash, error);
         if (status != MR_OK)
             return status;
+        if (mr_windowing_stops(windowing, context))
+            return MR_AGAIN;
     }
 }

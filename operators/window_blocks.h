@@ -69,8 +69,9 @@ enum mr_status mr_window_blocks_merge(struct mr_windowing *windowing, struct mr_
                                       const struct mr_window_span *span,
                                       struct mr_error *error) MR_NODISCARD;
 /* Drop the pages that no window needs: those whose last cell is at size + lateness before now_ms.
- * Pre: every cell that is due by now_ms was appended. */
-enum mr_status mr_window_blocks_expire(struct mr_windowing *windowing, int64_t now_ms,
+ * Pre: every cell that is due by now_ms was appended. MR_AGAIN: as of `advance`. */
+enum mr_status mr_window_blocks_expire(struct mr_windowing *windowing,
+                                       struct mr_operator_context *context, int64_t now_ms,
                                        struct mr_error *error) MR_NODISCARD;
 
 #endif

@@ -189,11 +189,14 @@ static enum mr_status take_cells(struct mr_windowing *windowing,
             status = close_cell(windowing, context, key.key, key.pane, count, cell, error);
         if (status != MR_OK)
             return status;
+        if (mr_windowing_stops(windowing, context))
+            return MR_AGAIN;
     }
 }
 
 /* Forget the keys without a cell that an open window may reach. */
-static enum mr_status expire_groups(struct mr_windowing *windowing, int64_t now_ms,
+static enum mr_status expire_groups(struct mr_windowing *windowing,
+                                    struct mr_operator_context *context, int64_t now_ms,
                                     struct mr_error *error)
 {
     for (;;) {
@@ -218,6 +221,8 @@ static enum mr_status expire_groups(struct mr_windowing *windowing, int64_t now_
                                  error);
         if (status != MR_OK)
             return status;
+        if (mr_windowing_stops(windowing, context))
+            return MR_AGAIN;
     }
 }
 
@@ -231,9 +236,9 @@ static enum mr_status sliding_advance(struct mr_windowing *windowing,
     bool found = false;
     enum mr_status status = take_cells(windowing, context, now_ms, error);
     if (status == MR_OK)
-        status = mr_window_blocks_expire(windowing, now_ms, error);
+        status = mr_window_blocks_expire(windowing, context, now_ms, error);
     if (status == MR_OK)
-        status = expire_groups(windowing, now_ms, error);
+        status = expire_groups(windowing, context, now_ms, error);
     if (status == MR_OK)
         status = mr_table_next_due(windowing->waiting, INT64_MAX - 1, &key, &hash, &object, &found,
                                    error);

@@ -185,7 +185,8 @@ enum mr_status mr_windowing_horizon(void *self, int64_t wanted_ms, int64_t *wate
                                     struct mr_error *error)
 {
     struct mr_windowing *windowing = self;
-    struct mr_table *tables[] = {windowing->groups, windowing->panes};
+    struct mr_table *tables[] = {windowing->groups, windowing->panes, windowing->waiting,
+                                 windowing->blocks};
     *watermark_ms = INT64_MAX;
     for (size_t i = 0; i < MR_ARRAY_COUNT(tables) && !windowing->wall; i++) {
         int64_t until_ms;
