@@ -39,7 +39,8 @@ enum mr_option_type {
     /* A duration, or a whole number where a count is meant: `boolean` says that it is a count. */
     MR_OPTION_STEP,
     /* Mapping of top-level field name to a call of an aggregate function, sorted by name. */
-    MR_OPTION_AGGREGATES
+    MR_OPTION_AGGREGATES,
+    MR_OPTION_ZONE /* a time zone by its name in the tz database */
 };
 
 enum mr_option_flags {
@@ -74,6 +75,7 @@ struct mr_schema;  /* record/schema.h */
 struct mr_path;    /* record/path.h */
 struct mr_options;
 struct mr_aggregate_call; /* topology/aggregate_call.h */
+struct mr_zone;           /* base/zone.h */
 
 #define MR_SLOT_NONE UINT32_MAX /* not an enumerator: C17 keeps those within int */
 
@@ -85,7 +87,7 @@ struct mr_option_value {
     struct mr_location location;
     int64_t integer;
     double number;
-    const char *text;         /* STRING, CHOICE, PATH, EXPRESSION, REFERENCE: as written */
+    const char *text;         /* STRING, CHOICE, PATH, EXPRESSION, REFERENCE, ZONE: as written */
     uint32_t count;           /* elements of the list or mapping below */
     const char *const *names; /* *_MAP, EXPRESSIONS: names */
     const char *const *texts; /* lists and maps: values as text */
@@ -96,6 +98,7 @@ struct mr_option_value {
     const struct mr_schema *schema;
     const struct mr_options *objects;      /* OBJECT (one), OBJECTS: nested sets */
     const struct mr_aggregate_call *calls; /* AGGREGATES: compiled (planner); NULL before */
+    const struct mr_zone *zone;            /* ZONE: its table (planner); NULL before, and for UTC */
 };
 
 struct mr_options {

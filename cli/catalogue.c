@@ -1,6 +1,8 @@
 /* cli/catalogue.c — see catalogue.h. */
 #include "cli/catalogue.h"
 
+#include "base/assert.h"
+#include "base/zone_file.h"
 #include "connectors/connector.h"
 #include "formats/format.h"
 #include "operators/aggregate.h"
@@ -54,8 +56,17 @@ static void gather_formats(struct mr_arena *arena, struct mr_catalogue *catalogu
     catalogue->formats_count = count;
 }
 
+static enum mr_status load_zone(void *argument, const char *name, struct mr_arena *arena,
+                                const struct mr_zone **zone, struct mr_error *error)
+{
+    MR_UNUSED(argument);
+    return mr_zone_load(name, arena, zone, error);
+}
+
 void mr_catalogue_make(struct mr_arena *arena, struct mr_catalogue *catalogue)
 {
+    static const struct mr_zone_source zones = {.load = load_zone};
+    catalogue->zones = &zones;
     gather_types(arena, catalogue);
     gather_formats(arena, catalogue);
     catalogue->aggregates = mr_aggregates(&catalogue->aggregates_count);

@@ -128,6 +128,7 @@ static bool default_number(const struct mr_option_spec *spec, double *number)
     case MR_OPTION_RECORDS:
     case MR_OPTION_STEP:
     case MR_OPTION_AGGREGATES:
+    case MR_OPTION_ZONE:
         return false;
     }
     return false;

@@ -39,6 +39,8 @@ static struct mr_operator_reach window_reach(const struct mr_plan_node *node)
         return (struct mr_operator_reach){0};
     if (window.kind == MR_WINDOW_SLIDING) /* it ends with its record */
         return (struct mr_operator_reach){.open_ms = lateness_ms, .held_ms = lateness_ms};
+    if (window.zone != NULL)
+        window.size_ms += window.zone->spread_ms; /* a day may be so much longer */
     return (struct mr_operator_reach){.open_ms = window.size_ms + lateness_ms,
                                       .held_ms = lateness_ms};
 }
@@ -210,7 +212,14 @@ const struct mr_operator_type mr_operator_window_aggregate = {
                 "what else `aggregates` asks for. A window is closed when the watermark reaches "
                 "its end plus `lateness`; results leave in the order of (window end, key). Records "
                 "that come later go to the output `late` and are counted.\n\n"
-                "Windows are aligned to the epoch in UTC. Hopping windows are computed from panes: "
+                "Windows are aligned to the epoch in UTC, or to midnight in the `zone`: a window "
+                "of "
+                "1d is then a day of its calendar, of 23, 24 or 25 hours, and one of 6h a quarter "
+                "of it by the clock. A time that the clock skips is the instant of the jump; one "
+                "that comes twice counts when it comes first. Weeks that begin on Monday are "
+                "{tumbling: 7d, offset: 4d}. Zones come from the tz database of the machine "
+                "(package tzdata); all workers and the coordinator must say the same of a zone, or "
+                "they refuse the topology.\n\nHopping windows are computed from panes: "
                 "a record is added once, whatever number of windows it is in. State is kept per "
                 "key with an open window, and leaves with its last one.\n\n"
                 "A sliding window of 10s gives one result per record, of event time t, over the "

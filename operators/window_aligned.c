@@ -377,6 +377,10 @@ static enum mr_status take_group(struct mr_windowing *windowing,
         return mr_table_remove(windowing->groups, key, hash, error);
     if (ring->tick_ms < close_ms(windowing, ring->window))
         return emit_tick(windowing, context, key, hash, ring, error);
+    if (close_ms(windowing, ring->window) > windowing->now_ms) { /* other rules of its time zone */
+        settle(windowing, ring);
+        return MR_OK;
+    }
     return close_window(windowing, context, key, hash, ring, error);
 }
 

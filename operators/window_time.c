@@ -10,12 +10,13 @@ void mr_window_grid_init(struct mr_window_grid *grid, const struct mr_window *wi
         .pane_ms = window->pane_ms,
         .panes = window->size_ms / window->pane_ms,
         .step = window->every_ms / window->pane_ms,
+        .zone = window->zone,
     };
 }
 
 int64_t mr_window_first_open(const struct mr_window_grid *grid, int64_t time_ms)
 {
-    return mr_window_divide(mr_window_clamp(time_ms) - grid->size_ms - grid->offset_ms,
+    return mr_window_divide(mr_window_reading_ms(grid, time_ms) - grid->size_ms - grid->offset_ms,
                             grid->every_ms) +
            1;
 }

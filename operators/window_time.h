@@ -3,10 +3,16 @@
  * Time is cut into *panes* of the greatest common divisor of both, so that a window is a row of
  * whole panes: window k has the panes k * step .. k * step + panes - 1, and pane p is in the
  * windows first(p) .. last(p). Times beyond +-MR_WINDOW_TIME_MAX are clamped to it, so that no sum
- * here overflows. */
+ * here overflows.
+ * In a time zone all this happens on the zone's clock (base/zone.h): an instant is turned into its
+ * reading before it gets a pane, and a window's begin and end, which are readings, into their
+ * instants. Readings never fall as instants rise, so that nothing else has to know: a window is as
+ * long as the clock takes for it, and a part of a day that the clock skips is a window without
+ * records. */
 #ifndef MR_OPERATORS_WINDOW_TIME_H
 #define MR_OPERATORS_WINDOW_TIME_H
 
+#include "base/zone.h"
 #include "topology/window_option.h"
 
 #define MR_WINDOW_TIME_MAX (INT64_C(1) << 60)
@@ -16,8 +22,9 @@ struct mr_window_grid {
     int64_t every_ms;
     int64_t offset_ms;
     int64_t pane_ms;
-    int64_t panes; /* of a window */
-    int64_t step;  /* panes between the beginnings of windows */
+    int64_t panes;              /* of a window */
+    int64_t step;               /* panes between the beginnings of windows */
+    const struct mr_zone *zone; /* NULL: UTC */
 };
 
 /* Of TUMBLING and HOPPING. */
@@ -37,9 +44,21 @@ static inline int64_t mr_window_divide(int64_t number, int64_t divisor)
     return number % divisor < 0 ? quotient - 1 : quotient;
 }
 
+/* What the zone's clock reads, and when it does. */
+static inline int64_t mr_window_reading_ms(const struct mr_window_grid *grid, int64_t time_ms)
+{
+    time_ms = mr_window_clamp(time_ms);
+    return grid->zone == NULL ? time_ms : mr_zone_reading_ms(grid->zone, time_ms);
+}
+
+static inline int64_t mr_window_instant_ms(const struct mr_window_grid *grid, int64_t reading_ms)
+{
+    return grid->zone == NULL ? reading_ms : mr_zone_instant_ms(grid->zone, reading_ms);
+}
+
 static inline int64_t mr_window_pane(const struct mr_window_grid *grid, int64_t time_ms)
 {
-    return mr_window_divide(mr_window_clamp(time_ms) - grid->offset_ms, grid->pane_ms);
+    return mr_window_divide(mr_window_reading_ms(grid, time_ms) - grid->offset_ms, grid->pane_ms);
 }
 
 static inline int64_t mr_window_first(const struct mr_window_grid *grid, int64_t pane)
@@ -54,12 +73,12 @@ static inline int64_t mr_window_last(const struct mr_window_grid *grid, int64_t 
 
 static inline int64_t mr_window_start_ms(const struct mr_window_grid *grid, int64_t window)
 {
-    return grid->offset_ms + window * grid->every_ms;
+    return mr_window_instant_ms(grid, grid->offset_ms + window * grid->every_ms);
 }
 
 static inline int64_t mr_window_end_ms(const struct mr_window_grid *grid, int64_t window)
 {
-    return mr_window_start_ms(grid, window) + grid->size_ms;
+    return mr_window_instant_ms(grid, grid->offset_ms + window * grid->every_ms + grid->size_ms);
 }
 
 /* The first window that ends behind time_ms. */

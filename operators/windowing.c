@@ -86,6 +86,8 @@ static uint32_t fingerprint_of(const struct mr_windowing *windowing)
                                windowing->lateness_ms, windowing->wall};
     uint64_t hash =
         mr_hash64_seeded(mr_slice_from(numbers, sizeof(numbers)), windowing->set.fingerprint);
+    if (window->zone_name != NULL)
+        hash = mr_hash64_seeded(mr_slice_text(window->zone_name), hash);
     for (uint32_t i = 0; i < windowing->node->key.slots_count; i++)
         hash = mr_hash64_seeded(mr_slice_text(windowing->node->key.texts[i]), hash);
     return (uint32_t)hash == 0 ? 1 : (uint32_t)hash;

@@ -40,6 +40,7 @@ static const struct type_words words[] = {
     [MR_OPTION_STEP] = {"step", "a duration with its unit, as in 2s, or a number of records"},
     [MR_OPTION_AGGREGATES] = {"aggregates",
                               "a mapping of names to aggregate calls, as in {rows: count()}"},
+    [MR_OPTION_ZONE] = {"time zone", "the name of a time zone, as in Europe/Berlin"},
 };
 
 const char *mr_option_type_text(enum mr_option_type type)

@@ -225,7 +225,7 @@ struct mr_plan {
     struct mr_plan_repartition *repartitions;
     uint32_t repartitions_count;
     uint32_t tests_count; /* entries of `tests:`; topology/definition_tests.h reads them */
-    uint64_t hash;        /* over the sorted form: stable across runs and comments */
+    uint64_t hash;        /* over the sorted form and the time zones in it: stable across runs */
     bool replayable;
     const char *not_replayable_reason;
     int64_t memory_bytes;    /* spec.memory: budget for caches and queues of one process */

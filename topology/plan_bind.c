@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "base/zone.h"
 #include "topology/aggregate_parse.h"
 #include "topology/substitute.h"
 
@@ -243,6 +244,24 @@ static void bind_paths(const struct binding *binding, const struct mr_option_spe
     }
 }
 
+/* ---- Time zones ---- */
+
+static void bind_zone(const struct binding *binding, const struct mr_option_spec *spec,
+                      struct mr_option_value *value)
+{
+    struct mr_planner *planner = binding->planner;
+    const struct mr_zone_source *zones = planner->catalogue->zones;
+    struct mr_error error = {.message = "this program knows no time zones but UTC"};
+    if (strcmp(value->text, "UTC") == 0)
+        return;
+    if (zones == NULL ||
+        zones->load(zones->argument, value->text, planner->arena, &value->zone, &error) != MR_OK)
+        mr_report_add(planner->report, MR_SEVERITY_ERROR, value->location, "'%s': %s", spec->name,
+                      error.message);
+    else
+        planner->zones_hash += value->zone->hash; /* in any order of nodes the same */
+}
+
 /* ---- Sets ---- */
 
 static void bind_set(const struct binding *binding, const struct mr_options *options);
@@ -273,6 +292,8 @@ static void bind_set(const struct binding *binding, const struct mr_options *opt
             continue;
         if (spec->type == MR_OPTION_AGGREGATES)
             bind_aggregates(binding, spec, value);
+        else if (spec->type == MR_OPTION_ZONE)
+            bind_zone(binding, spec, value);
         else if (spec->type == MR_OPTION_PATH || spec->type == MR_OPTION_PATHS)
             bind_paths(binding, spec, value);
         else if (spec->type == MR_OPTION_EXPRESSION || spec->type == MR_OPTION_EXPRESSIONS)

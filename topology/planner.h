@@ -214,6 +214,7 @@ struct mr_planner {
     uint32_t repartitions_count;
     uint32_t repartitions_capacity;
     const char *uses_now; /* a node whose expressions read the clock */
+    uint64_t zones_hash;  /* of the time zones that options name; 0: none */
 };
 
 /* ---- plan.c: the steps of mr_topology_parse, for who changes the tree in between ---- */
@@ -393,6 +394,6 @@ void mr_planner_subtopologies(struct mr_planner *planner);
 /* Lay the drafts out as the plan. */
 void mr_planner_finish(struct mr_planner *planner);
 /* Hash of the sorted, filled-in form. */
-uint64_t mr_topology_hash(const char *name, const struct mr_yaml_node *spec);
+uint64_t mr_topology_hash(const char *name, const struct mr_yaml_node *spec, uint64_t zones_hash);
 
 #endif

@@ -118,6 +118,16 @@ struct mr_format_spec {
     bool single_value;
 };
 
+/* Where the planner finds time zones: it does no I/O itself. What is found goes into the plan, and
+ * into the plan's hash, so that a process with another tz database refuses the plan instead of
+ * cutting other days. */
+struct mr_zone_source {
+    /* The zone of a name, in arena. MR_NOT_FOUND, MR_INVALID, MR_CORRUPT, MR_IO with a sentence. */
+    enum mr_status (*load)(void *argument, const char *name, struct mr_arena *arena,
+                           const struct mr_zone **zone, struct mr_error *error);
+    void *argument;
+};
+
 struct mr_catalogue {
     const struct mr_type_spec *const *types; /* sorted by role, then name */
     uint32_t types_count;
@@ -125,6 +135,7 @@ struct mr_catalogue {
     uint32_t formats_count;
     const struct mr_aggregate_spec *const *aggregates; /* sorted by name */
     uint32_t aggregates_count;
+    const struct mr_zone_source *zones; /* NULL: there is none but UTC */
 };
 
 const struct mr_type_spec *mr_catalogue_find(const struct mr_catalogue *catalogue,

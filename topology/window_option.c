@@ -50,10 +50,10 @@ const struct mr_option_spec mr_window_options[] = {
      .help = "Of `tumbling` and `hopping`: how far starts are behind the epoch, or, with `zone`, "
              "behind midnight."},
     {.name = "zone",
-     .type = MR_OPTION_STRING,
+     .type = MR_OPTION_ZONE,
      .flags = MR_OPTION_STATE_BOUND,
-     .help = "Of windows of whole days: the time zone of their midnight. This version knows UTC "
-             "only, the default; shift windows by `offset`."},
+     .help = "Of `tumbling` and `hopping` of whole days, or of parts of a day: the time zone of "
+             "their midnight, as Europe/Berlin. Days then last 23, 24 or 25 hours. Default: UTC."},
     {.name = NULL},
 };
 
@@ -93,8 +93,10 @@ void mr_window_read(const struct mr_options *options, struct mr_window *window)
     if (given(options, "offset"))
         window->offset_ms = mr_options_integer(options, "offset") % every;
     const char *zone = mr_options_text(options, "zone");
-    if (zone != NULL && strcmp(zone, "UTC") != 0)
-        window->zone = zone;
+    if (zone == NULL || strcmp(zone, "UTC") == 0)
+        return;
+    window->zone_name = zone;
+    window->zone = mr_options_get(options, "zone")->zone;
 }
 
 #define REFUSE(...) MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY, __VA_ARGS__)
@@ -131,6 +133,12 @@ static enum mr_status check_every(const struct mr_options *options, enum mr_wind
     return MR_OK;
 }
 
+/* Windows are aligned to midnight: it must be the begin of one. */
+static bool fits_days(int64_t length_ms)
+{
+    return length_ms % MR_WINDOW_DAY_MS == 0 || MR_WINDOW_DAY_MS % length_ms == 0;
+}
+
 static enum mr_status check_place(const struct mr_options *options, enum mr_window_kind kind,
                                   struct mr_error *error)
 {
@@ -147,10 +155,10 @@ static enum mr_status check_place(const struct mr_options *options, enum mr_wind
                                      mr_options_integer(options, "offset") >= window.every_ms))
         return REFUSE("'window.offset' must be less than %s: another offset gives the same windows",
                       kind == MR_WINDOW_TUMBLING ? "the window's length" : "'window.every'");
-    if (window.zone != NULL)
-        return REFUSE("'window.zone' is '%s': this version has windows in UTC only; shift them by "
-                      "`offset`",
-                      window.zone);
+    if (window.zone_name != NULL && (!fits_days(window.size_ms) || !fits_days(window.every_ms)))
+        return REFUSE("with 'window.zone' a window%swhole days, or a part of which a day has a "
+                      "whole number, as 1d, 7d, 6h or 30m",
+                      kind == MR_WINDOW_HOPPING ? " and its step last " : " lasts ");
     if (window.size_ms / window.pane_ms > MR_WINDOW_PANES_MAX)
         return REFUSE("the window and its step have %" PRId64 " steps of %" PRId64
                       " ms in common, at most %d are kept: choose a longer step that divides the "

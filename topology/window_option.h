@@ -1,7 +1,8 @@
 /* topology/window_option.h — the option `window` (DESIGN 2.1 rule 11): one object, the same for all
  * types that have windows.
  * Model: {tumbling: 10s, offset: 0s, zone: UTC} | {hopping: 10s, every: 2s} | {sliding: 10s} |
- * {session: 30s} | {count: 100, every: 10}; exactly one kind. */
+ * {session: 30s} | {count: 100, every: 10}; exactly one kind. A zone's table is found when options
+ * are bound, by the catalogue's function (struct mr_zone_source): nothing here reads files. */
 #ifndef MR_TOPOLOGY_WINDOW_OPTION_H
 #define MR_TOPOLOGY_WINDOW_OPTION_H
 
@@ -20,6 +21,9 @@ enum {
     MR_WINDOW_PARTS_MAX = 160   /* the same of a window of records */
 };
 
+/* Windows in a zone are whole days of this length on its clock, or parts of one. */
+#define MR_WINDOW_DAY_MS INT64_C(86400000)
+
 struct mr_window {
     enum mr_window_kind kind;
     int64_t size_ms;   /* TUMBLING, HOPPING, SLIDING: length; SESSION: the pause that ends it */
@@ -28,7 +32,8 @@ struct mr_window {
     int64_t pane_ms;   /* TUMBLING, HOPPING: greatest common divisor of length and step */
     uint32_t count;    /* COUNT: records in a window */
     uint32_t every_count;
-    const char *zone; /* TUMBLING, HOPPING of whole days: of the tz database; NULL: UTC */
+    const char *zone_name;      /* TUMBLING, HOPPING: of the tz database; NULL: UTC */
+    const struct mr_zone *zone; /* its table, when options are bound; else NULL */
 };
 
 /* Fields of the object, for a type's table of options. */

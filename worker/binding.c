@@ -45,7 +45,8 @@ static enum mr_status make_plan(struct mr_bound_version *version, const struct m
     if (version->plan->hash != reply->plan_hash)
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                        "This worker (build %s) plans the topology otherwise than the coordinator "
-                       "(plan %016" PRIx64 ", not %016" PRIx64 "); run the same version of both.",
+                       "(plan %016" PRIx64 ", not %016" PRIx64 "); run the same version of both, "
+                       "and with time zones the same tzdata, then submit it again.",
                        MILLRACE_VERSION, version->plan->hash, reply->plan_hash);
     return MR_OK;
 }

@@ -1,10 +1,12 @@
 """Aggregate functions over windows, beside the same SQL in DuckDB and definitions in Python."""
 
 import collections
+import datetime
 import json
 import math
 import random
 import subprocess
+import zoneinfo
 
 import duckdb
 import pytest
@@ -253,3 +255,77 @@ def test_sliding_windows_say_what_sql_says(length, tmp_path):
                     name, record, value)
             else:
                 assert record[name] == value, (name, record, values)
+
+
+DAYS = """
+apiVersion: millrace.io/v1alpha1
+kind: Topology
+metadata: {{name: days}}
+spec:
+  sources:
+    - name: events
+      type: file
+      path: {folder}/events.jsonl
+      timestamp: ts
+      schema: {{ts: int}}
+  operators:
+{operators}
+  sinks:
+{sinks}
+"""
+
+
+def midnight(zone, day):
+    """A day's first millisecond, by trying: midnight may be skipped or come twice."""
+    noon = datetime.datetime(day.year, day.month, day.day, 12, tzinfo=datetime.timezone.utc)
+    instant = int(noon.timestamp()) - 40 * 3600
+    for step in (3600, 60, 1):
+        while local(zone, instant + step).date() < day:
+            instant += step
+    return (instant + 1) * 1000
+
+
+def local(zone, seconds):
+    return datetime.datetime.fromtimestamp(seconds, zone)
+
+
+def test_days_are_those_of_the_calendar(tmp_path):
+    """Events of the weeks around each change of the clocks, counted per day of the zone."""
+    chance = random.Random(11)
+    zones = ["America/Havana", "Asia/Beirut", "Australia/Lord_Howe", "Europe/Berlin",
+             "Pacific/Apia"]
+    events = sorted(
+        int(start.timestamp() * 1000) + chance.randrange(16 * 86400000)
+        for start in (datetime.datetime(year, month, 20, tzinfo=datetime.timezone.utc)
+                      for year in (1975, 1999, 2011, 2025) for month in (3, 9, 10, 12))
+        for _ in range(150))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "events.jsonl").write_text("".join(f'{{"ts": {ts}}}\n' for ts in events))
+    path = tmp_path / "t.yaml"
+    path.write_text(DAYS.format(
+        folder=tmp_path,
+        operators="\n".join(
+            f"    - {{name: z{place}, type: window.aggregate, from: events, key: [], "
+            f"window: {{tumbling: 1d, zone: {zone}}}, aggregates: {{events: count()}}}}"
+            for place, zone in enumerate(zones)),
+        sinks="\n".join(
+            f"    - {{name: out{place}, type: file, from: z{place}, "
+            f"path: {tmp_path}/out/{place}.jsonl}}" for place in range(len(zones)))))
+    done = subprocess.run([PROGRAM, "run", path, "--until-end"], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=120)
+    assert done.returncode == 0, done.stderr
+    for place, name in enumerate(zones):
+        zone = zoneinfo.ZoneInfo(name)
+        # Of an hour that comes twice across midnight the second time is the new day's, too.
+        days = collections.Counter()
+        for ts in events:
+            day = local(zone, ts // 1000).date()
+            after = day + datetime.timedelta(days=1)
+            days[after if midnight(zone, after) <= ts else day] += 1
+        wanted = {(midnight(zone, day), midnight(zone, day + datetime.timedelta(days=1))): count
+                  for day, count in days.items()}
+        made = {(record["window_start"], record["window_end"]): record["events"]
+                for part in (tmp_path / "out").glob(f"{place}*")
+                for record in map(json.loads, part.read_text().splitlines())}
+        assert made == wanted, name
+        assert any(end - start != 86400000 for start, end in made), name

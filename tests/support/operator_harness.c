@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/zone_file.h"
 #include "operators/aggregate.h"
 
 enum { OUTPUT_BYTES_MAX = 256 << 20, FORMATS_COUNT = 1, TYPES_MAX = 64 };
@@ -51,6 +52,15 @@ static const struct mr_format_spec formats[FORMATS_COUNT] = {
     {.name = "json", .help = "JSON.", .options = no_options, .payload_is_json = true},
 };
 
+static enum mr_status load_zone(void *argument, const char *name, struct mr_arena *arena,
+                                const struct mr_zone **zone, struct mr_error *error)
+{
+    MR_UNUSED(argument);
+    return mr_zone_load(name, arena, zone, error);
+}
+
+static const struct mr_zone_source zones = {.load = load_zone};
+
 static void parse(struct mr_arena *arena, const char *sources, const char *operators,
                   const char *sinks, struct mr_report *report, struct mr_plan **plan)
 {
@@ -68,6 +78,7 @@ static void parse(struct mr_arena *arena, const char *sources, const char *opera
                                        .formats = formats,
                                        .formats_count = FORMATS_COUNT};
     catalogue->aggregates = mr_aggregates(&catalogue->aggregates_count);
+    catalogue->zones = &zones;
     char *text = mr_arena_format(arena,
                                  "apiVersion: millrace.io/v1alpha1\n"
                                  "kind: Topology\n"

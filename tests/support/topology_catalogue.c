@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/zone.h"
 #include "topology/window_option.h"
 
 static const char *const starts[] = {"earliest", "latest", NULL};
@@ -453,6 +454,29 @@ static const struct mr_aggregate_spec *const aggregates[] = {&aggregate_avg,  &a
                                                              &aggregate_last, &aggregate_quantile,
                                                              &aggregate_top,  &aggregate_var};
 
+/* ---- Time zones ---- */
+
+/* A zone with a step, of which there are two editions: at_ms says which. */
+static enum mr_status load_zone(void *argument, const char *name, struct mr_arena *arena,
+                                const struct mr_zone **zone, struct mr_error *error)
+{
+    const int64_t *at_ms = argument;
+    if (strcmp(name, "Europe/Berlin") != 0 && strcmp(name, "Europe/Paris") != 0)
+        return MR_FAIL(error, MR_NOT_FOUND, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "there is no time zone '%s'; did you mean 'Europe/Berlin'?", name);
+    struct mr_zone_step *steps = mr_arena_new(arena, 2, sizeof(*steps));
+    struct mr_zone *made = mr_arena_new(arena, 1, sizeof(*made));
+    steps[0] = (struct mr_zone_step){.at_ms = INT64_MIN, .offset_ms = 3600000};
+    steps[1] = (struct mr_zone_step){.at_ms = *at_ms, .offset_ms = 7200000};
+    mr_zone_make(made, mr_arena_copy_text(arena, name), steps, 2, INT64_MAX);
+    *zone = made;
+    return MR_OK;
+}
+
+int64_t mr_test_zone_step_ms = 1000;
+
+static const struct mr_zone_source zones = {.load = load_zone, .argument = &mr_test_zone_step_ms};
+
 /* ---- Formats ---- */
 
 static const struct mr_option_spec csv_options[] = {
@@ -482,4 +506,5 @@ const struct mr_catalogue mr_test_catalogue = {.types = types,
                                                .formats = formats,
                                                .formats_count = MR_ARRAY_COUNT(formats),
                                                .aggregates = aggregates,
-                                               .aggregates_count = MR_ARRAY_COUNT(aggregates)};
+                                               .aggregates_count = MR_ARRAY_COUNT(aggregates),
+                                               .zones = &zones};

@@ -6,6 +6,9 @@
 
 #include "topology/type.h"
 
+/* Its time zones are Europe/Berlin and Europe/Paris, with one step each, at mr_test_zone_step_ms.
+ */
 extern const struct mr_catalogue mr_test_catalogue;
+extern int64_t mr_test_zone_step_ms;
 
 #endif

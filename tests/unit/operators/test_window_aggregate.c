@@ -36,6 +36,9 @@ static void options_that_exclude_each_other_are_refused(void **state)
         {"window: {tumbling: 1s}, emit_every: 1s", "no meaning without emit: periodic"},
         {"window: {tumbling: 1s}, time: processing, lateness: 1s", "no record is late"},
         {"window: {tumbling: 1s}, emit: sometimes", "close | update | periodic"},
+        {"window: {tumbling: 1d, zone: Europe/Berlim}",
+         "'zone': there is no time zone 'Europe/Berlim' in this machine's tz database; did you "
+         "mean 'Europe/Berlin'?"},
     };
     struct mr_arena arena;
     mr_arena_init(&arena, 1 << 14);

@@ -52,6 +52,39 @@ static void a_pane_is_in_the_windows_that_hold_it(void **state)
     }
 }
 
+/* A clock that is put forward by an hour at 10:00 and back at 30:00, both of the first day's. */
+static void windows_of_a_zone_are_as_long_as_its_clock_takes(void **state)
+{
+    MR_UNUSED(state);
+    static const int64_t hour = 3600000;
+    struct mr_zone_step steps[] = {
+        {INT64_MIN, 0, 0}, {10 * hour, hour, 0}, {29 * hour, 0, 0}, {60 * hour, -hour / 2, 0}};
+    struct mr_zone zone;
+    mr_zone_make(&zone, "Test/Zone", steps, 4, INT64_MAX);
+    const struct mr_window window = {.kind = MR_WINDOW_TUMBLING,
+                                     .size_ms = 24 * hour,
+                                     .every_ms = 24 * hour,
+                                     .pane_ms = 24 * hour,
+                                     .zone = &zone};
+    struct mr_window_grid grid;
+    mr_window_grid_init(&grid, &window);
+    static const int64_t begins[] = {0, 23, 48};
+    for (int64_t day = 0; day < 3; day++)
+        assert_int_equal(mr_window_start_ms(&grid, day), begins[day] * hour);
+    assert_int_equal(mr_window_end_ms(&grid, 2), 72 * hour + hour / 2);
+    assert_int_equal(mr_window_pane(&grid, 23 * hour - 1), 0);
+    assert_int_equal(mr_window_pane(&grid, 23 * hour), 1);
+    assert_int_equal(mr_window_first_open(&grid, 23 * hour - 1), 0);
+    assert_int_equal(mr_window_first_open(&grid, 23 * hour), 1);
+    for (int64_t time_ms = -50 * hour; time_ms < 100 * hour; time_ms += hour / 4) {
+        int64_t day = mr_window_pane(&grid, time_ms);
+        assert_true(mr_window_start_ms(&grid, day) <= time_ms);
+        assert_true(mr_window_end_ms(&grid, day) > time_ms);
+        assert_int_equal(mr_window_first_open(&grid, time_ms), day);
+        assert_int_equal(mr_window_end_ms(&grid, day), mr_window_start_ms(&grid, day + 1));
+    }
+}
+
 static void far_times_are_clamped(void **state)
 {
     MR_UNUSED(state);
@@ -68,6 +101,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_are_numbered_from_the_offset),
         cmocka_unit_test(a_pane_is_in_the_windows_that_hold_it),
+        cmocka_unit_test(windows_of_a_zone_are_as_long_as_its_clock_takes),
         cmocka_unit_test(far_times_are_clamped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

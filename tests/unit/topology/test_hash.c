@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/topology_catalogue.h"
 #include "tests/support/topology_fixture.h"
 
 static const char base[] =
@@ -98,11 +99,33 @@ static void the_hash_is_stable(void **state)
     assert_true(hash_of(base) == 0xfb3a929fcf2c1ac5u);
 }
 
+/* The rules of a zone count, where a topology names it; others do not. */
+static void time_zones_count(void **state)
+{
+    (void)state;
+    static const char from[] = "{name: score, type: detect.zscore, from: in, key: [id], field: v, "
+                               "threshold: 4.0}";
+    static const char *const windows[] = {
+        "{name: score, type: window.aggregate, from: in, key: [id], "
+        "window: {tumbling: 1d, zone: Europe/Berlin}, aggregates: {size: count()}}",
+        "{name: score, type: window.aggregate, from: in, key: [id], "
+        "window: {tumbling: 1d, zone: UTC}, aggregates: {size: count()}}"};
+    uint64_t before[] = {hash_with(from, windows[0]), hash_with(from, windows[1]), hash_of(base)};
+    mr_test_zone_step_ms++;
+    uint64_t after[] = {hash_with(from, windows[0]), hash_with(from, windows[1]), hash_of(base)};
+    mr_test_zone_step_ms--;
+    assert_int_not_equal(before[0], after[0]);
+    assert_int_equal(before[1], after[1]);
+    assert_int_equal(before[2], after[2]);
+    assert_int_equal(before[0], hash_with(from, windows[0]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(form_does_not_count),
         cmocka_unit_test(every_option_counts),
+        cmocka_unit_test(time_zones_count),
         cmocka_unit_test(the_hash_is_stable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,13 @@ static void windows_are_read(void **state)
     assert_int_equal(window.every_ms, 60000);
     assert_int_equal(window.pane_ms, 60000);
     assert_int_equal(window.offset_ms, 15000);
-    assert_null(window.zone);
+    assert_null(window.zone_name);
+    assert_int_equal(
+        parse(&arena, "{hopping: 7d, every: 1d, offset: 6h, zone: Asia/Tokyo}", &window, &error),
+        MR_OK);
+    assert_string_equal(window.zone_name, "Asia/Tokyo");
+    assert_null(window.zone); /* of options that are bound */
+    assert_int_equal(parse(&arena, "{tumbling: 15m, zone: Asia/Tokyo}", &window, &error), MR_OK);
     assert_int_equal(parse(&arena, "{hopping: 10s, every: 4s}", &window, &error), MR_OK);
     assert_int_equal(window.kind, MR_WINDOW_HOPPING);
     assert_int_equal(window.every_ms, 4000);
@@ -84,7 +90,10 @@ static void what_does_not_fit_is_refused(void **state)
         {"{tumbling: 10s, offset: 10s}", "less than the window's length"},
         {"{hopping: 10s, every: 5s, offset: 6s}", "less than 'window.every'"},
         {"{hopping: 1h, every: 1ms}", "steps of 1 ms in common"},
-        {"{tumbling: 1d, zone: Europe/Berlin}", "windows in UTC only"},
+        {"{tumbling: 5h, zone: Europe/Berlin}", "with 'window.zone' a window lasts whole days, or"},
+        {"{tumbling: 36h, zone: Europe/Berlin}", "a window lasts whole days"},
+        {"{hopping: 1d, every: 5h, zone: Europe/Berlin}", "a window and its step last whole"},
+        {"{session: 1d, zone: Europe/Berlin}", "'window.zone' has no meaning for a session"},
     };
     struct mr_arena arena;
     mr_arena_init(&arena, 4096);
