@@ -266,15 +266,26 @@ static void keep_house(struct mr_lane *lane)
     mr_lane_send_job(lane, job);
 }
 
+/* Does something leave by the clock? A log that ends with this process would never get it. */
+static bool waits_for_clock(struct mr_lane *lane)
+{
+    bool waits = false;
+    for (uint32_t index = 0; index < lane->tasks_count && !waits; index++)
+        waits = mr_pipeline_waits(lane->tasks[index]->pipeline);
+    if (waits && lane->worker->open.until_end && !lane->told_waiting) {
+        MR_LOG_AT(MR_LOG_INFO, "worker", MR_LOG_FIELDS("topology", lane->deployment->plan->name),
+                  "all is read; the run ends when the last window by the clock has");
+        lane->told_waiting = true;
+    }
+    return waits;
+}
+
 static void note_end(struct mr_lane *lane, bool worked)
 {
     bool ended = !worked && lane->committing == NULL && mr_transaction_empty(lane->open) &&
                  lane->tasks_count > 0;
-    /* What leaves by the clock has not left: in a log that ends with this process it never would.
-     */
     for (uint32_t index = 0; index < lane->tasks_count && ended; index++)
-        ended = lane->tasks[index]->phase == MR_TASK_RUNNING &&
-                !mr_pipeline_waits(lane->tasks[index]->pipeline);
+        ended = lane->tasks[index]->phase == MR_TASK_RUNNING;
     for (uint32_t slot = 0; slot < lane->slots_count && ended; slot++) {
         const struct mr_task_input *input = lane->slots[slot].input;
         bool drained =
@@ -282,7 +293,7 @@ static void note_end(struct mr_lane *lane, bool worked)
                               (input->repartition || !lane->worker->open.outlives_process));
         ended = drained || input->ended;
     }
-    atomic_store(&lane->at_end, ended);
+    atomic_store(&lane->at_end, ended && !waits_for_clock(lane));
 }
 
 static bool run(struct mr_lane *lane, uint32_t wait_ms)

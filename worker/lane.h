@@ -137,6 +137,7 @@ struct mr_lane {
     bool disposing;          /* controlling thread: a keeper was asked to take it apart */
     atomic_bool disposed;    /* it is taken apart: only the struct is left */
     _Atomic uint32_t wishes; /* rises with each wish for one of its tasks */
+    bool told_waiting;       /* that the end waits for windows by the clock */
     atomic_bool at_end;
     _Atomic uint64_t anomalies;
     _Atomic uint64_t commits_count;
