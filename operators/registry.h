@@ -13,6 +13,7 @@ extern const struct mr_operator_type mr_operator_detect_ewma;
 extern const struct mr_operator_type mr_operator_detect_half_space_trees;
 extern const struct mr_operator_type mr_operator_detect_loda;
 extern const struct mr_operator_type mr_operator_detect_mahalanobis;
+extern const struct mr_operator_type mr_operator_detect_random_cut_forest;
 extern const struct mr_operator_type mr_operator_detect_robust_z;
 extern const struct mr_operator_type mr_operator_detect_threshold;
 extern const struct mr_operator_type mr_operator_detect_zscore;

@@ -133,6 +133,7 @@ EXPECTED = {
     ),
     "detect.half_space_trees": lambda rows: [row["ts"] for row in rows] == [43000],
     "detect.loda": lambda rows: [row["ts"] for row in rows] == [41000],
+    "detect.random_cut_forest": lambda rows: [row["ts"] for row in rows] == [61000],
     "detect.mahalanobis": lambda rows: [row["ts"] for row in rows] == [11000],
     "generate.sequence": lambda rows: [row["seq"] for row in rows] == [100, 101, 102, 103, 104],
     "generate.nexmark": (
