@@ -384,6 +384,11 @@ enum mr_status mr_state_write_batch(struct mr_state *state, int64_t changelog_of
         return status;
     state->committer.wall_ms = wall_ms;
     state->committer.bytes_since_flush += changelog_bytes;
+    return mr_state_rest(state, now_wall_ms, error);
+}
+
+enum mr_status mr_state_rest(struct mr_state *state, int64_t now_wall_ms, struct mr_error *error)
+{
     bool late = now_wall_ms - state->committer.flushed_wall_ms >= MR_STATE_FLUSH_MS;
     if (state->committer.bytes_since_flush <= MR_STATE_FLUSH_BYTES && !late)
         return MR_OK;

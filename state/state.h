@@ -219,6 +219,11 @@ enum mr_status mr_state_seal(struct mr_state *state, struct mr_sealed **sealed,
 enum mr_status mr_state_apply_sealed(struct mr_state *state, struct mr_sealed *sealed,
                                      int64_t changelog_offset, int64_t changelog_bytes,
                                      int64_t now_wall_ms, struct mr_error *error) MR_NODISCARD;
+/* Nothing is being applied, perhaps for long: flush by the same rule, so that what the last
+ * transactions have deleted leaves the disk also when none follows. Does not wait for the disk.
+ * Errors: as above. */
+enum mr_status mr_state_rest(struct mr_state *state, int64_t now_wall_ms,
+                             struct mr_error *error) MR_NODISCARD;
 /* The task thread has seen that the sealed transaction is applied: drop its overlay. */
 void mr_state_release_sealed(struct mr_state *state, struct mr_sealed *sealed);
 

@@ -442,6 +442,21 @@ static void add_lags(struct mr_lane *lane, const struct mr_keeper_job *job)
         atomic_store(&lane->lag, total);
 }
 
+/* States of tasks that have nothing to commit. Pre: the committer is idle. */
+static void rest_states(struct mr_lane *lane)
+{
+    struct mr_error error;
+    for (uint32_t index = 0; index < lane->tasks_count; index++) {
+        struct mr_task *task = lane->tasks[index];
+        if (task->phase != MR_TASK_RUNNING || task->state == NULL ||
+            mr_state_rest(task->state, mr_clock_wall_ms(), &error) == MR_OK)
+            continue;
+        mr_lane_note_damage(task, &error);
+        mr_lane_fail(lane, task, &error);
+        return;
+    }
+}
+
 void mr_lane_add_series(struct mr_lane *lane, const struct mr_keeper_job *job)
 {
     uint64_t now_ms = mr_clock_monotonic_ms();
@@ -450,4 +465,6 @@ void mr_lane_add_series(struct mr_lane *lane, const struct mr_keeper_job *job)
     for (uint32_t index = 0; index < lane->tasks_count; index++)
         if (lane->tasks[index]->phase == MR_TASK_RUNNING)
             measure_task(lane->tasks[index], now_ms);
+    if (lane->phase == MR_LANE_RUNNING && lane->committing == NULL)
+        rest_states(lane);
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "state/key_codec.h"
@@ -248,10 +249,40 @@ static void test_dirty_bytes(void **state)
     assert_int_equal(mr_state_dirty_bytes(fixture.state), 0);
 }
 
+static uint64_t disk_bytes(void)
+{
+    struct mr_state_statistics statistics;
+    mr_state_statistics(fixture.state, &statistics);
+    return statistics.store.disk_bytes;
+}
+
+/* What was applied last comes to the disk also when nothing follows; only then, and once. */
+static void test_rest_flushes_what_is_old(void **state)
+{
+    enum { FLUSH_MS = 30000, WAIT_STEPS = 2000, STEP_MS = 10 };
+    (void)state;
+    struct mr_table *table = open_plain();
+    int64_t now_ms = fixture.now_ms;
+    fixture_add(&fixture, table, mr_slice_text("a"), 0, 1);
+    fixture_commit(&fixture);
+    assert_int_equal(mr_state_rest(fixture.state, now_ms + FLUSH_MS - 1, &fixture.error), MR_OK);
+    mr_clock_sleep_ms(STEP_MS);
+    assert_int_equal(disk_bytes(), 0);
+    assert_int_equal(mr_state_rest(fixture.state, now_ms + FLUSH_MS, &fixture.error), MR_OK);
+    for (uint32_t step = 0; step < WAIT_STEPS && disk_bytes() == 0; step++)
+        mr_clock_sleep_ms(STEP_MS);
+    uint64_t flushed_bytes = disk_bytes();
+    assert_true(flushed_bytes > 0);
+    assert_int_equal(mr_state_rest(fixture.state, now_ms + 3 * FLUSH_MS, &fixture.error), MR_OK);
+    mr_clock_sleep_ms(STEP_MS);
+    assert_int_equal(disk_bytes(), flushed_bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_reopen_continues, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rest_flushes_what_is_old, setup, teardown),
         cmocka_unit_test_setup_teardown(test_another_cluster_is_wiped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_another_topic_is_wiped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_another_generation_is_wiped, setup, teardown),
