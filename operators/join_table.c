@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "operators/estimate.h"
 #include "operators/join_rows.h"
+#include "operators/join_wait.h"
 #include "operators/registry.h"
 #include "record/row.h"
 
@@ -25,6 +26,7 @@ struct table_join {
     struct mr_join_rows rows;
     int64_t retention_ms;
     bool inner;
+    struct mr_join_wait wait;
 };
 
 static enum mr_status table_open(void *self, const struct mr_operator_open *open,
@@ -49,7 +51,13 @@ static enum mr_status table_open(void *self, const struct mr_operator_open *open
     enum { WIDTH_MS = 3600 * 1000 }; /* versions of a key come seldom */
     struct mr_join_rows_spec spec = {
         .keys_max = keys_max, .small_pages = true, .width_ms = {WIDTH_MS, WIDTH_MS}};
-    return mr_join_rows_open(&join->rows, open->state, open->node->name, &spec, error);
+    enum mr_status status =
+        mr_join_rows_open(&join->rows, open->state, open->node->name, &spec, error);
+    return status != MR_OK
+               ? status
+               : mr_join_wait_open(
+                     &join->wait, open,
+                     open->plan->nodes[open->node->inputs[TABLE].producer].max_delay_ms, error);
 }
 
 /* ---- The table's rows ---- */
@@ -140,6 +148,11 @@ static enum mr_status take_row(struct table_join *join, struct mr_operator_conte
     if (!write_row(join, context, batch, index, &row.bytes))
         return MR_OK;
     uint64_t hash = mr_hash64(key);
+    if (join->wait.wait_ms > 0) {
+        enum mr_status status = mr_join_wait_note(&join->wait, row.time_ms, error);
+        if (status != MR_OK)
+            return status;
+    }
     return join->retention_ms == 0 ? replace(join, context, &row, hash, error)
                                    : insert(join, context, &row, hash, error);
 }
@@ -219,9 +232,102 @@ static enum mr_status take_stream(struct table_join *join, struct mr_operator_co
     return MR_OK;
 }
 
+/* ---- Rows that wait ---- */
+
+/* Rows of the main output that are being gathered. */
+struct leaving {
+    struct mr_operator_context *context;
+    const struct mr_batch *cause; /* NULL: the watermark */
+    struct mr_batch *batch;
+};
+
+static void leaving_emit(struct leaving *leaving)
+{
+    if (leaving->batch == NULL)
+        return;
+    struct mr_view view = mr_batch_view(leaving->batch);
+    leaving->batch = NULL;
+    if (view.rows_count > 0)
+        mr_operator_emit(leaving->context, 0, view);
+}
+
+static enum mr_status leave(struct table_join *join, struct leaving *leaving,
+                            const struct mr_join_waited *waited, struct mr_error *error)
+{
+    bool found;
+    if (leaving->batch == NULL)
+        leaving->batch =
+            mr_operator_batch_new(leaving->context, 0, leaving->cause, MR_LIMIT_BATCH_ROWS);
+    struct mr_batch *batch = leaving->batch;
+    enum mr_status status = mr_kept_row_append(&join->wait.kept, waited->row, batch, error);
+    if (status == MR_OK)
+        status = look_up(join, leaving->context, batch, batch->rows_count - 1, waited->key, &found,
+                         error);
+    if (status != MR_OK)
+        return status;
+    if (!found && join->inner)
+        batch->rows_count--;
+    if (batch->rows_count == batch->rows_capacity)
+        leaving_emit(leaving);
+    return MR_OK;
+}
+
+/* All that wait no longer; parts: as many as one call of on_watermark may do. */
+static enum mr_status leave_all(struct table_join *join, struct leaving *leaving, bool parts,
+                                struct mr_error *error)
+{
+    struct mr_operator_context *context = leaving->context;
+    enum mr_status status = MR_OK;
+    bool any = join->wait.wait_ms > 0;
+    while (status == MR_OK && any) {
+        struct mr_join_waited waited;
+        status = mr_join_wait_next(&join->wait, context->watermark_ms, context->arena, &waited,
+                                   &any, error);
+        if (status == MR_OK && any)
+            status = leave(join, leaving, &waited, error);
+        if (status == MR_OK && any && parts && mr_operator_is_enough(context))
+            status = MR_AGAIN;
+    }
+    if (status == MR_OK || status == MR_AGAIN)
+        leaving_emit(leaving);
+    return status;
+}
+
+static enum mr_status let_wait(struct table_join *join, struct mr_operator_context *context,
+                               struct mr_view view, struct mr_error *error)
+{
+    struct mr_view keyed;
+    struct leaving leaving = {.context = context, .cause = view.batch};
+    const struct mr_slice *keys = mr_operator_keys(context, join->node, view, &keyed);
+    for (uint32_t index = 0; index < keyed.rows_count; index++) {
+        uint32_t row = keyed.rows[index];
+        bool taken;
+        enum mr_status status =
+            mr_join_wait_add(&join->wait, context, view.batch, row, keys[row], &taken, error);
+        if (status == MR_OK && mr_join_wait_is_full(&join->wait)) /* whatever the batches are */
+            status = leave_all(join, &leaving, false, error);
+        if (status != MR_OK)
+            return status;
+    }
+    return leave_all(join, &leaving, false, error);
+}
+
+static enum mr_status take_table_row_times(struct table_join *join,
+                                           struct mr_operator_context *context, struct mr_view view,
+                                           struct mr_error *error)
+{
+    struct leaving leaving = {.context = context, .cause = view.batch};
+    enum mr_status status = take_table(join, context, view, error);
+    return status == MR_OK ? leave_all(join, &leaving, false, error) : status;
+}
+
 static enum mr_status table_process(void *self, struct mr_operator_context *context, uint32_t port,
                                     struct mr_view view, struct mr_error *error)
 {
+    const struct table_join *join = self;
+    if (join->wait.wait_ms > 0)
+        return port == TABLE ? take_table_row_times(self, context, view, error)
+                             : let_wait(self, context, view, error);
     return port == TABLE ? take_table(self, context, view, error)
                          : take_stream(self, context, view, error);
 }
@@ -230,8 +336,10 @@ static enum mr_status table_watermark(void *self, struct mr_operator_context *co
                                       struct mr_error *error)
 {
     struct table_join *join = self;
+    struct leaving leaving = {.context = context};
     bool any = true;
-    enum mr_status status = MR_OK;
+    /* What waits may need rows that are over. */
+    enum mr_status status = leave_all(join, &leaving, true, error);
     while (status == MR_OK && any) {
         struct mr_join_row row;
         status =
@@ -244,9 +352,18 @@ static enum mr_status table_watermark(void *self, struct mr_operator_context *co
     return status;
 }
 
+static struct mr_operator_reach table_reach(const struct mr_plan_node *node)
+{
+    if (!mr_plan_waits(&node->options))
+        return (struct mr_operator_reach){0};
+    int64_t wait_ms = mr_options_integer(&node->options, "join_wait");
+    return (struct mr_operator_reach){.open_ms = wait_ms, .held_ms = wait_ms};
+}
+
 static void table_close(void *self)
 {
-    MR_UNUSED(self);
+    struct table_join *join = self;
+    mr_join_wait_close(&join->wait);
 }
 
 /* ---- The tables of the types ---- */
@@ -267,7 +384,6 @@ static void table_estimate(const struct mr_options *options, struct mr_state_est
 {
     enum { REMOVED_BYTES = 128 };
     struct mr_state_estimate row = {0};
-    MR_UNUSED(options);
     mr_estimate_object(MR_JOIN_PAGE_SMALL + 8,
                        MR_JOIN_PAGE_FRAME + MR_JOIN_PAGE_SMALL + MR_JOIN_FRAME_BYTES, &row);
     mr_estimate_object(sizeof(uint64_t) * 2 * MR_JOIN_SIDES * (MR_JOIN_LISTED_MAX + 1),
@@ -275,6 +391,8 @@ static void table_estimate(const struct mr_options *options, struct mr_state_est
     estimate->object_bytes += row.object_bytes;
     estimate->stored_bytes += row.stored_bytes;
     estimate->changelog_bytes_per_record += row.changelog_bytes_per_record + REMOVED_BYTES;
+    if (mr_plan_waits(options))
+        mr_join_wait_estimate(estimate);
 }
 
 static const char *const kinds[] = {"inner", "left", NULL};
@@ -291,7 +409,24 @@ static const char *const kinds[] = {"inner", "left", NULL};
         .help = "The top-level field that gets the table's record; without it the table's name."   \
     }
 
-static const struct mr_option_spec table_options[] = {KIND_AND_AS, {.name = NULL}};
+static const struct mr_option_spec table_options[] = {
+    KIND_AND_AS,
+    {.name = "join_wait",
+     .type = MR_OPTION_DURATION,
+     .default_text = "0s",
+     .minimum = 0,
+     .maximum = 366.0 * 86400e3,
+     .help = "For how long, in event time, a record waits for the table: until the table's own "
+             "time has passed the record's, and no longer than until the watermark is this far "
+             "behind it. At most the table's `retention`. 0s: a record is joined when it comes."},
+    {.name = "max_waiting",
+     .type = MR_OPTION_INTEGER,
+     .default_text = "100000",
+     .minimum = 1,
+     .maximum = 1e9,
+     .help = "Records of a task that wait at most. One more and the earliest is joined at once, "
+             "with what the table says then."},
+    {.name = NULL}};
 
 static const struct mr_option_spec lookup_options[] = {
     KIND_AND_AS,
@@ -337,8 +472,13 @@ const struct mr_operator_type mr_operator_join_table = {
                 "A task reads its table to the end before it takes records of the stream. "
                 "Afterwards a record finds what has been read of the table by then: with a "
                 "`retention` of the table the record as of its own event time, without one the "
-                "last. It does not wait for table records that come later than itself. To join "
-                "two streams whose records may come in any order, use join.interval.",
+                "last. With `join_wait` it waits for rows that come later than itself: until the "
+                "latest row of the table, less the source's `max_delay`, is later than the record, "
+                "or the watermark has passed the record by `join_wait` (what Kafka Streams calls a "
+                "grace period), whichever is first; a table that falls silent holds records up for "
+                "that long. Records that wait are in the state and leave in the order of their "
+                "event times. To join two streams whose records may come in any order, use "
+                "join.interval.",
             .options = table_options,
             .inputs = table_inputs,
             .outputs = table_outputs,
@@ -350,6 +490,7 @@ const struct mr_operator_type mr_operator_join_table = {
     .open = table_open,
     .process = table_process,
     .on_watermark = table_watermark,
+    .reach = table_reach,
     .close = table_close,
     .state_table = "keys",
     .describe_state = table_describe,

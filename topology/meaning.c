@@ -112,9 +112,9 @@ static uint64_t hash_key(const struct mr_plan_key *key)
 static void add_options(const struct mr_plan_node *node, struct mr_arena *arena,
                         struct mr_meaning *meaning)
 {
-    enum { KEYS_MAX = 2 };
+    enum { OWN_MAX = 3 };
     struct mr_meaning_option *options =
-        mr_arena_new(arena, node->options.count + KEYS_MAX, sizeof(*options));
+        mr_arena_new(arena, node->options.count + OWN_MAX, sizeof(*options));
     uint32_t count = 0;
     options[count++] = (struct mr_meaning_option){.name = "key", .value = hash_key(&node->key)};
     if (node->join != NULL)
@@ -122,6 +122,9 @@ static void add_options(const struct mr_plan_node *node, struct mr_arena *arena,
             .name =
                 (node->type->flags & MR_TYPE_TABLE_JOIN) != 0 ? "key of the table" : "right_key",
             .value = hash_key(&node->join->sides[1].key)};
+    if (node->join != NULL) /* how long does not matter, but whether rows wait at all */
+        options[count++] =
+            (struct mr_meaning_option){.name = "join_wait", .value = mr_plan_waits(&node->options)};
     for (uint32_t index = 0; index < node->options.count; index++) {
         const struct mr_option_spec *spec = &node->options.specs[index];
         if (mr_meaning_has_option(spec))
@@ -175,6 +178,8 @@ static void add_rows(const struct mr_plan *plan, const struct mr_plan_node *node
         return;
     }
     uint32_t first = (node->type->flags & MR_TYPE_TABLE_JOIN) != 0;
+    if (mr_plan_waits(&node->options))
+        meaning->rows[meaning->rows_count++] = kept_for_output(plan, node, arena);
     for (uint32_t port = first; node->join != NULL && port < MR_MEANING_ROWS_MAX; port++)
         meaning->rows[meaning->rows_count++] = kept_by_join(plan, node, port, arena);
 }

@@ -126,6 +126,12 @@ void mr_topology_parse(struct mr_slice text, const struct mr_catalogue *catalogu
     mr_report_finish(report);
 }
 
+bool mr_plan_waits(const struct mr_options *options)
+{
+    int index = mr_option_specs_find(options->specs, "join_wait");
+    return index >= 0 && options->values[index].present && options->values[index].integer > 0;
+}
+
 const struct mr_plan_node *mr_plan_node_find(const struct mr_plan *plan, const char *name)
 {
     for (uint32_t i = 0; i < plan->nodes_count; i++)

@@ -78,8 +78,8 @@ struct mr_plan_input {
     uint32_t producer;  /* node index */
     uint32_t output;    /* of the producer */
     uint32_t domain;
-    /* DERIVED_ROWS: column of each slot, span and key of the main output's domain in the input's
-     * domain; MR_SLOT_NONE: not there. */
+    /* DERIVED_ROWS, and input 0 of what waits for a table: column of each slot, span and key of the
+     * main output's domain in the input's domain; MR_SLOT_NONE: not there. Else NULL. */
     const uint32_t *slot_map;
     const uint32_t *span_map;
     const uint32_t *key_map;
@@ -246,6 +246,10 @@ void mr_topology_parse(struct mr_slice text, const struct mr_catalogue *catalogu
 
 /* The node's output depends on the clock, by its type or by its options. */
 bool mr_plan_reads_wall_clock(const struct mr_plan_node *node);
+
+/* Records of these options wait for a table (join.table's `join_wait`): they leave as rows of a
+ * domain of their own, as those of DERIVED_ROWS do; inputs[0] has the maps. */
+bool mr_plan_waits(const struct mr_options *options);
 
 const struct mr_plan_node *mr_plan_node_find(const struct mr_plan *plan, const char *name);
 

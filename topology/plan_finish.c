@@ -121,7 +121,8 @@ static void finish_inputs(struct mr_planner *planner, struct mr_node_draft *node
             .repartition = draft->repartition,
             .repartition_index = draft->repartition_index,
         };
-        if ((node->plan->type->flags & MR_TYPE_DERIVED_ROWS) != 0)
+        if ((node->plan->type->flags & MR_TYPE_DERIVED_ROWS) != 0 ||
+            (i == 0 && mr_plan_waits(&node->plan->options)))
             mr_planner_maps(planner, node->outputs[0].view.domain, i, &inputs[i]);
     }
     node->plan->inputs = inputs;

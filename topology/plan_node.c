@@ -162,6 +162,9 @@ static void main_view(struct mr_planner *planner, struct mr_node_draft *node,
             write_element(planner, node, field, into, view);
         else if (into != NULL && !view->unknown)
             write_number(planner, node, into, view);
+    } else if (mr_plan_waits(&node->entry->options)) {
+        static const uint32_t stream = 0;
+        mr_view_derive_from(planner, node, &stream, 1, view);
     } else {
         *view = *node->inputs[0].view;
     }

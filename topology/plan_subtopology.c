@@ -114,7 +114,8 @@ bool mr_plan_reads_wall_clock(const struct mr_plan_node *node)
 static void mark_row_watermarks(struct mr_plan *plan, struct mr_plan_subtopology *parts)
 {
     for (uint32_t i = 0; i < plan->nodes_count; i++)
-        if ((plan->nodes[i].type->flags & MR_TYPE_ROW_WATERMARKS) != 0)
+        if ((plan->nodes[i].type->flags & MR_TYPE_ROW_WATERMARKS) != 0 ||
+            mr_plan_waits(&plan->nodes[i].options))
             parts[plan->nodes[i].subtopology].row_watermarks = true;
     bool changed = true;
     while (changed) {

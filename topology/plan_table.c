@@ -4,6 +4,7 @@
 #include "topology/planner.h"
 
 #include "base/assert.h"
+#include "topology/option_text.h"
 
 enum { STREAM, TABLE, INPUTS_COUNT };
 
@@ -88,6 +89,21 @@ static bool claim_table(struct mr_planner *planner, const struct mr_node_draft *
     return true;
 }
 
+/* A record that waited is joined as of its own time: the table must still know that. */
+static void check_wait(struct mr_planner *planner, const struct mr_node_draft *node,
+                       const struct mr_plan_node *table)
+{
+    if (!mr_plan_waits(&node->entry->options))
+        return;
+    const struct mr_option_value *wait = mr_options_get(&node->entry->options, "join_wait");
+    if (table->retention_ms < wait->integer)
+        mr_report_add(planner->report, MR_SEVERITY_ERROR, wait->location,
+                      "records that wait are joined with the table as of their own time, which "
+                      "'%s' keeps for %s: give it a retention of at least join_wait, %s",
+                      table->name, mr_option_duration_text(planner->arena, table->retention_ms),
+                      mr_option_duration_text(planner->arena, wait->integer));
+}
+
 void mr_planner_table_join(struct mr_planner *planner, struct mr_node_draft *node)
 {
     const struct mr_option_value *key = mr_definition_value(node->entry, "key");
@@ -108,13 +124,13 @@ void mr_planner_table_join(struct mr_planner *planner, struct mr_node_draft *nod
             mr_planner_key_text(planner, table->key_paths, table->key_count));
         return;
     }
+    check_wait(planner, node, planner->nodes[node->graph->inputs[TABLE].producer].plan);
     node->sides = mr_arena_new(planner->arena, INPUTS_COUNT, sizeof(*node->sides));
     node->sides[STREAM].text_slot = MR_SLOT_NONE;
     struct mr_join_side_draft *side = &node->sides[TABLE];
     const struct mr_option_value *as = mr_definition_value(node->entry, "as");
     side->name = as != NULL && as->present ? as->text : source->name;
     side->view = table;
-    side->domain = node->inputs[STREAM].view->domain;
     side->text_slot = MR_SLOT_NONE;
     (void)mr_planner_bind_key(planner, table, "key", mr_definition_value(source, "key"),
                               &side->key);
@@ -124,6 +140,9 @@ void mr_planner_write_table(struct mr_planner *planner, struct mr_node_draft *no
                             struct mr_record_view *view)
 {
     const struct mr_option_value *as = mr_definition_value(node->entry, "as");
+    if (view->unknown)
+        return;
+    node->sides[TABLE].domain = view->domain;
     struct mr_write_draft write = {.kind = MR_WRITE_RECORD,
                                    .name = node->sides[TABLE].name,
                                    .writer = node->entry->name,

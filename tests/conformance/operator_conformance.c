@@ -88,6 +88,8 @@ static const struct operator_case cases[] = {
      "left_only right_only late", true, false},
     {"join.lookup", "from: in, table: in2, key: [k], kind: left", "", true, false},
     {"join.table", "from: in, table: in2, key: [k]", "", true, false},
+    {"join.table", "from: in, table: in2, key: [k], join_wait: 50ms, max_waiting: 90", "", true,
+     false},
     {"key_by", "from: in, key: [k]", "", false, true},
     {"map", "from: in, set: {twice: 'value * 2.0', name: 'k + \"!\"'}, remove: [tags]", "", false,
      true},
@@ -266,7 +268,10 @@ static void open_case(struct harness *harness, const struct operator_case *given
     for (char *name = strtok_r(rest, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest))
         sinks = mr_arena_format(&arena, "%s    - {name: sink-%u, type: memory, from: op.%s}\n",
                                 sinks, count++, name);
-    const char *table = state_port(given) == 1 ? ", key: [k], table: true" : "";
+    const char *table = state_port(given) == 0                         ? ""
+                        : strstr(given->options, "join_wait:") == NULL ? ", key: [k], table: true"
+                                                                       : ", key: [k], table: true, "
+                                                                         "retention: 1m";
     harness_open_sources(harness,
                          mr_arena_format(&arena,
                                          "    - {name: in, type: memory, key: [k]}\n"

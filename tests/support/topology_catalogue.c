@@ -320,7 +320,9 @@ static const struct mr_output_spec join_outputs[] = {{.name = "main", .help = "P
                                                      {.name = "right_only", .help = "Right."},
                                                      {.name = "late", .help = "Late."}};
 static const struct mr_option_spec table_join_options[] = {
-    {.name = "as", .type = MR_OPTION_STRING, .help = "The field."}, {.name = NULL}};
+    {.name = "as", .type = MR_OPTION_STRING, .help = "The field."},
+    {.name = "join_wait", .type = MR_OPTION_DURATION, .default_text = "0s", .help = "The wait."},
+    {.name = NULL}};
 static const struct mr_input_spec table_join_inputs[] = {
     {.option = "from", .required = true, .help = "Stream."},
     {.option = "table", .required = true, .help = "Table."},
