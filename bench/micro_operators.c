@@ -38,6 +38,13 @@ static const struct measured measured[] = {
      1200},
     {"type: window.aggregate, from: in, key: [k], window: {hopping: 1h, every: 1s}, " AGGREGATES, 1,
      1200},
+    {"type: window.aggregate, from: in, key: [k], window: {tumbling: 1h, zone: "
+     "Europe/Berlin}, " AGGREGATES,
+     1, 1200},
+    {"type: window.aggregate, from: in, key: [k], window: {sliding: 10s}, " AGGREGATES, 1, ROUNDS},
+    {"type: window.aggregate, from: in, key: [k], window: {sliding: 1h}, " AGGREGATES, 1, 1200},
+    {"type: window.aggregate, from: in, key: [k], window: {sliding: 1m}, " AGGREGATES, 1000,
+     ROUNDS},
 };
 
 static int compare(const void *left, const void *right)

@@ -151,12 +151,21 @@ static void hostile_files_do_no_harm(void **state)
         struct file changed = file;
         for (uint64_t count = 1 + mr_random_below(&random, 4); count > 0; count--) {
             size_t place = (size_t)mr_random_below(&random, changed.size);
-            uint64_t how = mr_random_below(&random, 4);
-            changed.bytes[place] =
-                how == 0   ? 0xff
-                : how == 1 ? 0x7f
-                : how == 2 ? (uint8_t)(changed.bytes[place] ^ (1u << mr_random_below(&random, 8)))
-                           : (uint8_t)mr_random_below(&random, 256);
+            uint32_t byte = (uint32_t)mr_random_below(&random, 256);
+            switch (mr_random_below(&random, 4)) {
+            case 0:
+                byte = 0xff;
+                break;
+            case 1:
+                byte = 0x7f;
+                break;
+            case 2:
+                byte = changed.bytes[place] ^ (1u << (byte % 8));
+                break;
+            default:
+                break;
+            }
+            changed.bytes[place] = (uint8_t)byte;
         }
         changed.size -=
             mr_random_below(&random, 10) == 0 ? (size_t)mr_random_below(&random, 40) : 0;
