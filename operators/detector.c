@@ -119,7 +119,10 @@ enum mr_status mr_detector_open(struct mr_detector *detector, const struct mr_op
     bind_fields(detector, options);
     bind_members(detector, node->type);
     bind_options(detector, options);
-    return type->model->table == NULL ? MR_OK : open_table(detector, open, error);
+    if (type->model->table == NULL)
+        return MR_OK;
+    enum mr_status status = open_table(detector, open, error);
+    return status == MR_OK ? mr_calibration_open(&detector->calibration, open, error) : status;
 }
 
 void mr_detector_close(void *self)
@@ -139,6 +142,7 @@ void mr_detector_estimate(const struct mr_model_type *model, const struct mr_opt
         stage_bytes += MR_STAGE_BYTES_LAST_VALUE;
     mr_estimate_slots(sizeof(struct mr_detector_stage) + size.object_bytes,
                       stage_bytes + size.encoded_bytes, size.slot_bytes, size.slots_max, estimate);
+    mr_calibration_estimate(options, estimate);
 }
 
 static enum mr_status check_fields(const struct mr_options *options, const char **option,
@@ -171,7 +175,12 @@ enum mr_status mr_detector_check(const struct mr_options *options, const char **
                            "`suppress` takes one of `count` and `time`: how many records, or how "
                            "long, without an anomaly end an episode");
     }
-    return has_option(options, "fields") ? check_fields(options, option, error) : MR_OK;
+    enum mr_status status = MR_OK;
+    if (has_option(options, "calibrate"))
+        status = mr_calibration_check(options, option, error);
+    if (status == MR_OK && has_option(options, "fields"))
+        status = check_fields(options, option, error);
+    return status;
 }
 
 /* ---- Judging ---- */
@@ -192,7 +201,8 @@ static const char *bound_options(const struct mr_detector *detector, char *text,
     text[0] = '\0';
     for (const struct mr_option_spec *spec = detector->node->options.specs; spec->name != NULL;
          spec++)
-        if ((spec->flags & MR_OPTION_STATE_BOUND) != 0 && used < text_size)
+        if ((spec->flags & MR_OPTION_STATE_BOUND) != 0 && strcmp(spec->name, "calibrate") != 0 &&
+            used < text_size) /* calibrate has a table of its own */
             used += (size_t)snprintf(text + used, text_size - used, "%s`%s`",
                                      used == 0 ? "" : " or ", spec->name);
     return text;
@@ -406,23 +416,67 @@ static bool may_learn(const struct judging *judging, bool ready)
     return !ready || judging->detector->learn != MR_LEARN_NEVER;
 }
 
+/* Threshold and p_value by the key's own scores. The object is found again afterwards; when it had
+ * to be loaded again, what the model had made of it is made again by scoring again. */
+static enum mr_status calibrate(struct judging *judging, uint32_t index, bool learned,
+                                struct mr_error *error)
+{
+    struct mr_detector *detector = judging->detector;
+    struct mr_detector_rows *rows = judging->rows;
+    struct mr_model_row *row = &judging->row;
+    uint32_t row_number = rows->view.rows[index];
+    const struct mr_calibration_score score = {.key = rows->keys[row_number],
+                                               .hash = rows->hashes[index],
+                                               .event_time_ms = row->event_time_ms,
+                                               .score = row->score,
+                                               .learns =
+                                                   (judging->stage->flags & MR_STAGE_FROZEN) == 0};
+    struct mr_calibration_result result;
+    mr_table_dirty(detector->table, judging->stage);
+    enum mr_status status =
+        mr_calibration_judge(&detector->calibration, &score, rows->context->arena, &result, error);
+    if (status == MR_OK)
+        status = find_object(judging, index, row_number, error);
+    if (status != MR_OK)
+        return status;
+    if (!learned)
+        status = score_row(judging, true, false, error);
+    if (!result.is_calibrated)
+        return status;
+    judging->threshold = result.threshold;
+    row->p_value = result.p_value;
+    rows->columns[MR_DETECTOR_THRESHOLD][row_number] = mr_value_double(result.threshold);
+    return status;
+}
+
 /* A row whose key's object is there. */
 static enum mr_status judge_row(struct judging *judging, uint32_t index, struct mr_error *error)
 {
     const struct mr_detector *detector = judging->detector;
     const struct mr_model_type *model = judging->model;
     struct mr_model_row *row = &judging->row;
-    struct mr_detector_stage *stage = judging->stage;
     uint32_t row_number = judging->rows->view.rows[index];
-    if (stage != NULL)
-        mr_stage_wake(stage, row->event_time_ms);
+    if (judging->stage != NULL)
+        mr_stage_wake(judging->stage, row->event_time_ms);
     bool ready = model->ready == NULL || model->ready(detector, row->object);
     bool learns =
         (judging->rows->marks[index] & MR_MARK_UNLEARNED) == 0 && may_learn(judging, ready);
     enum mr_status status = score_row(judging, ready, learns, error);
+    bool learned = model->score == NULL;
+    bool calibrates = ready && detector->calibration.kind != MR_CALIBRATION_NONE;
+    if (status == MR_OK && calibrates) {
+        /* Learning must not see another object than scoring did, unless it has to wait. */
+        if (learns && !learned && detector->learn != MR_LEARN_NORMAL_ONLY) {
+            status = model->learn(judging->detector, row, error);
+            learned = true;
+        }
+        if (status == MR_OK)
+            status = calibrate(judging, index, learned || !learns, error);
+    }
     if (status != MR_OK)
         return status;
     bool above = row->score > judging->threshold;
+    struct mr_detector_stage *stage = judging->stage;
     write_row(judging, row_number);
     if (stage != NULL && (stage->flags & MR_STAGE_MUTED) != 0)
         write_state(judging, row_number, MR_DETECTOR_MUTED);
@@ -430,8 +484,7 @@ static enum mr_status judge_row(struct judging *judging, uint32_t index, struct 
         write_state(judging, row_number, ready ? MR_DETECTOR_ARMED : MR_DETECTOR_LEARNING);
     if (above || (stage != NULL && (stage->flags & MR_STAGE_EPISODE) != 0))
         tell(judging, index, above);
-    learns = learns && model->score != NULL;
-    if (learns && !(above && detector->learn == MR_LEARN_NORMAL_ONLY))
+    if (learns && !learned && !(above && detector->learn == MR_LEARN_NORMAL_ONLY))
         status = model->learn(judging->detector, row, error);
     return status;
 }

@@ -26,6 +26,7 @@
 #ifndef MR_OPERATORS_DETECTOR_H
 #define MR_OPERATORS_DETECTOR_H
 
+#include "operators/calibration.h"
 #include "operators/detector_stage.h"
 #include "operators/operator.h"
 
@@ -128,11 +129,20 @@ enum {
                 "record for itself."                                                               \
     }
 
+#define MR_DETECTOR_OPTION_CALIBRATE                                                               \
+    {                                                                                              \
+        .name = "calibrate", .type = MR_OPTION_OBJECT, .flags = MR_OPTION_STATE_BOUND,             \
+        .fields = mr_calibration_fields,                                                           \
+        .help = "Take the threshold from the key's own scores, so that a share `rate` of normal "  \
+                "records is above it, and tell p_value; `threshold` counts until enough are "      \
+                "there. Default: `threshold` is fixed."                                            \
+    }
+
 /* What every detector with a model and state has. Change detectors, which always learn, take the
  * single ones that mean something to them. */
 #define MR_DETECTOR_OPTIONS                                                                        \
     MR_DETECTOR_OPTION_CRITICAL_RATIO, MR_DETECTOR_OPTION_LEARN, MR_DETECTOR_OPTION_ON_MISSING,    \
-        MR_DETECTOR_OPTION_SUPPRESS
+        MR_DETECTOR_OPTION_SUPPRESS, MR_DETECTOR_OPTION_CALIBRATE
 
 /* The shared members of the added object; score_help is a phrase of what the score is. */
 #define MR_DETECTOR_MEMBERS(score_help)                                                            \
@@ -229,6 +239,7 @@ struct mr_detector {
     enum mr_detector_learn learn;
     enum mr_detector_on_missing on_missing;
     struct mr_stage_suppress suppress;
+    struct mr_calibration calibration;
 };
 
 /* Bind the shared options and open the table; the detector's struct begins with *detector. type is

@@ -75,6 +75,14 @@ static const struct operator_case cases[] = {
      "from: in, key: [k], field: value, on_missing: flag, suppress: {count: 3}, learn: never",
      "alerts", false, true},
     {"detect.zscore", "from: in, key: [k], field: value, decay: 0.02, as: other", "", false, true},
+    {"detect.zscore",
+     "from: in, key: [k], field: value, calibrate: {conformal: 40, rate: 0.05}, suppress: {count: "
+     "2}",
+     "alerts", false, true},
+    {"detect.robust_z",
+     "from: in, key: [k], field: value, window: {count: 30}, warmup: 10, learn: normal_only, "
+     "calibrate: {spot: {init: 50, level: 0.8, excesses: 30}, rate: 0.01}",
+     "alerts", false, true},
     {"detect.zscore", "from: in, key: [k], field: value, window: {count: 37}", "alerts", false,
      true},
     {"filter", "from: in, where: 'value > 5.0'", "", false, false},
