@@ -102,6 +102,11 @@ static const struct mr_option_spec watermark_options[] = {
      .help =
          "A field with the watermark itself, in the unit of the timestamp: records that have it "
          "say that no earlier ones follow. Instead of max_delay."},
+    {.name = "when",
+     .type = MR_OPTION_EXPRESSION,
+     .help = "A CEL condition: a record for which it is true says that none with an earlier event "
+             "time than its own follows; others do not move the watermark. Instead of max_delay "
+             "and field."},
     {.name = NULL},
 };
 

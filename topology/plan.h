@@ -163,8 +163,10 @@ struct mr_plan_node {
     uint32_t value_slot;            /* sinks of single-value formats: the field `value` */
     const struct mr_layout *layout; /* sinks: what the encoder writes; NULL of others */
     /* Sources: event time and watermark. */
-    uint32_t timestamp_slot;   /* MR_SLOT_NONE: the message's timestamp */
-    uint32_t watermark_slot;   /* a field with the watermark; MR_SLOT_NONE: max_delay_ms makes it */
+    uint32_t timestamp_slot; /* MR_SLOT_NONE: the message's timestamp */
+    uint32_t watermark_slot; /* a field with the watermark; MR_SLOT_NONE: max_delay_ms makes it */
+    /* Rows for which it is true carry their own time as the watermark; NULL: none do. */
+    struct mr_program *watermark_when;
     int64_t timestamp_unit_ns; /* of numbers: 1, 1000, 1000000, 1000000000; 0: rfc3339 text */
     int64_t max_delay_ms;
     int64_t idle_timeout_ms; /* 0: never idle */

@@ -137,7 +137,8 @@ static const struct mr_yaml_node *scalar_of(const struct binding *binding, const
 
 static enum mr_type_code expected_type(const char *option)
 {
-    if (strcmp(option, "where") == 0 || strcmp(option, "having") == 0)
+    if (strcmp(option, "where") == 0 || strcmp(option, "having") == 0 ||
+        strcmp(option, "when") == 0)
         return MR_TYPE_BOOL;
     return strcmp(option, "topic_from") == 0 ? MR_TYPE_STRING : MR_TYPE_ANY;
 }

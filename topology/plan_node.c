@@ -245,8 +245,16 @@ static void plan_watermark(struct mr_planner *planner, struct mr_plan_node *plan
     const struct mr_options *options = &watermark->objects[0];
     const struct mr_option_value *field = mr_options_get(options, "field");
     const struct mr_option_value *delay = mr_options_get(options, "max_delay");
+    const struct mr_option_value *when = mr_options_get(options, "when");
     plan->max_delay_ms = mr_options_integer(options, "max_delay");
     plan->idle_timeout_ms = mr_options_integer(options, "idle_timeout");
+    if (when->present && when->programs != NULL)
+        plan->watermark_when = when->programs[0];
+    if (when->present && (delay->given || field->present))
+        mr_report_add(planner->report, MR_SEVERITY_ERROR, when->location,
+                      "'when' says which records move the watermark, to their own time, and '%s' "
+                      "says otherwise: leave one of them out",
+                      field->present ? "field" : "max_delay");
     if (!field->present || field->slots == NULL)
         return;
     plan->watermark_slot = field->slots[0];

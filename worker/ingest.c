@@ -299,6 +299,44 @@ static void find_watermarks(struct mr_ingest *ingest, struct mr_ingest_run *run,
     }
 }
 
+/* The same where a condition says which rows do: the watermark is then the row's own time. */
+static void find_punctuation(struct mr_ingest *ingest, struct mr_ingest_run *run,
+                             struct mr_batch *batch)
+{
+    const struct mr_plan_node *node = ingest->node;
+    if (ingest->open.repartition || node->watermark_when == NULL)
+        return;
+    uint16_t *rows = mr_arena_take(batch->arena, batch->rows_count * sizeof(*rows));
+    struct mr_value *results = mr_arena_take(batch->arena, batch->rows_capacity * sizeof(*results));
+    struct mr_view view = {.batch = batch, .rows = rows};
+    run->says_ms = mr_arena_take(batch->arena, batch->rows_count * sizeof(*run->says_ms));
+    for (uint32_t row = 0; row < batch->rows_count; row++) {
+        run->says_ms[row] = INT64_MIN;
+        if (!ingest->bad[row] && !batch->payload_nulls[row])
+            rows[view.rows_count++] = (uint16_t)row;
+    }
+    mr_program_run(node->watermark_when, run->evaluator, view, run->now_wall_ms, results);
+    for (uint32_t index = 0; index < view.rows_count; index++) {
+        uint32_t row = rows[index];
+        const struct mr_value *result = &results[row];
+        char message[200];
+        if (result->kind == MR_KIND_BOOL && result->boolean) {
+            run->says_ms[row] = batch->event_times_ms[row];
+            if (run->says_ms[row] > run->carried_ms)
+                run->carried_ms = run->says_ms[row];
+        } else if (result->kind == MR_KIND_ERROR) {
+            (void)snprintf(message, sizeof(message), "The watermark's condition: %.*s",
+                           (int)result->size, (const char *)result->text);
+            row_fault(ingest, batch, row, mr_slice_text(message));
+        } else if (result->kind != MR_KIND_BOOL) {
+            (void)snprintf(message, sizeof(message),
+                           "The watermark's condition is %s and not true or false.",
+                           mr_kind_name((enum mr_kind)result->kind));
+            row_fault(ingest, batch, row, mr_slice_text(message));
+        }
+    }
+}
+
 static struct mr_value headers_value(struct mr_headers headers, struct mr_arena *arena)
 {
     struct mr_map_entry *entries = mr_arena_new(arena, headers.count, sizeof(*entries));
@@ -365,6 +403,7 @@ struct mr_view mr_ingest_run(struct mr_ingest *ingest, struct mr_ingest_run *run
     find_event_times(ingest, run, batch);
     find_watermarks(ingest, run, batch);
     fill_meta(ingest, batch);
+    find_punctuation(ingest, run, batch);
     return good_rows(ingest, batch, rows, &run->highest_event_ms);
 }
 
@@ -376,5 +415,6 @@ struct mr_view mr_ingest_generated(struct mr_ingest *ingest, struct mr_ingest_ru
     memset(ingest->bad, 0, batch->rows_count * sizeof(*ingest->bad));
     find_watermarks(ingest, run, batch);
     fill_meta(ingest, batch);
+    find_punctuation(ingest, run, batch);
     return good_rows(ingest, batch, rows, &run->highest_event_ms);
 }

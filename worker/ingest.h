@@ -31,8 +31,9 @@ struct mr_ingest_run {
     struct mr_origin origin;
     uint64_t sequence_first;
     int64_t now_wall_ms;
-    int64_t highest_event_ms; /* in and out */
-    int64_t carried_ms;       /* in and out: the highest watermark that a record has carried */
+    struct mr_evaluator *evaluator; /* for the source's condition; NULL where it has none */
+    int64_t highest_event_ms;       /* in and out */
+    int64_t carried_ms; /* in and out: the highest watermark that a record has carried */
     /* Out, of sources whose records carry it: what each row says, INT64_MIN: nothing; else NULL. */
     int64_t *says_ms;
     /* Out, of repartitions: what each message says of its writer, in order; marks are no rows of

@@ -131,6 +131,7 @@ static enum mr_status feed_run(struct mr_task *task, struct mr_task_input *input
                                          .origin = {input->topic, input->partition},
                                          .sequence_first = task->sequence,
                                          .now_wall_ms = lane->writer.now_wall_ms,
+                                         .evaluator = lane->evaluator,
                                          .highest_event_ms = input->highest_event_ms,
                                          .carried_ms = input->carried_ms}};
     mr_task_touch(task);
@@ -250,6 +251,7 @@ static enum mr_status feed_generated(struct mr_task_run *run, int64_t next_posit
     struct mr_task_input *input = run->input;
     uint16_t *rows = mr_arena_take(&task->lane->batch_arena, run->batch.rows_count * sizeof(*rows));
     run->ingest = (struct mr_ingest_run){.now_wall_ms = task->lane->writer.now_wall_ms,
+                                         .evaluator = task->lane->evaluator,
                                          .highest_event_ms = input->highest_event_ms,
                                          .carried_ms = input->carried_ms};
     mr_task_touch(task);

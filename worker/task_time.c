@@ -54,7 +54,9 @@ static const struct mr_plan_node *source_of(const struct mr_task *task,
 /* Its records carry the watermark. */
 static bool is_punctuated(const struct mr_task *task, const struct mr_task_input *input)
 {
-    return !input->repartition && source_of(task, input)->watermark_slot != MR_SLOT_NONE;
+    const struct mr_plan_node *source = source_of(task, input);
+    return !input->repartition &&
+           (source->watermark_slot != MR_SLOT_NONE || source->watermark_when != NULL);
 }
 
 /* The watermark that one input allows; INT64_MAX when it does not hold the task back. */

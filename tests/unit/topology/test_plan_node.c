@@ -72,6 +72,19 @@ static void a_carried_watermark_has_no_delay_and_is_a_time(void **state)
     mr_topology_fixture_close(&fixture);
 }
 
+static void a_condition_may_say_which_records_move_the_watermark(void **state)
+{
+    (void)state;
+    struct mr_topology_fixture fixture;
+    mr_topology_fixture_open(&fixture,
+                             "  sources:\n"
+                             "    - {name: in, type: kafka, topic: in, "
+                             "watermark: {when: last == true, idle_timeout: 1s}}\n"
+                             "  sinks:\n    - {name: out, type: kafka, topic: out, from: in}\n");
+    assert_non_null(mr_topology_fixture_node(&fixture, "in")->watermark_when);
+    mr_topology_fixture_close(&fixture);
+}
+
 static void a_unit_needs_a_timestamp(void **state)
 {
     (void)state;
@@ -169,6 +182,7 @@ int main(void)
         cmocka_unit_test(sources_have_their_times),
         cmocka_unit_test(records_may_carry_the_watermark),
         cmocka_unit_test(a_carried_watermark_has_no_delay_and_is_a_time),
+        cmocka_unit_test(a_condition_may_say_which_records_move_the_watermark),
         cmocka_unit_test(a_unit_needs_a_timestamp),
         cmocka_unit_test(sinks_have_their_parts),
         cmocka_unit_test(state_is_bounded_as_written),

@@ -92,9 +92,11 @@ static struct mr_view run(struct fixture *fixture, const struct mr_log_message *
                                 .sequence_first = 40,
                                 .now_wall_ms = NOW_MS,
                                 .highest_event_ms = fixture->highest_event_ms,
-                                .carried_ms = INT64_MIN};
+                                .carried_ms = INT64_MIN,
+                                .evaluator = mr_evaluator_create()};
     struct mr_view view = mr_ingest_run(fixture->ingest, &run, &fixture->rows_arena,
                                         &fixture->batch, fixture->rows, &fault);
+    mr_evaluator_destroy(run.evaluator);
     fixture->highest_event_ms = run.highest_event_ms;
     fixture->last = run;
     return view;
@@ -212,12 +214,47 @@ static void test_repartition_records_say_who_wrote_them(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static const char punctuated[] =
+    "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n"
+    "  sources:\n"
+    "    - {name: a, type: kafka, topic: in, format: json, key: [k], timestamp: ts, watermark: "
+    "{when: done}}\n"
+    "  operators:\n    - {name: keep, type: filter, from: a, where: 'v > 0.0'}\n"
+    "  sinks:\n    - {name: results, type: kafka, from: keep, topic: out}\n";
+
+static void test_a_condition_moves_the_watermark_to_the_rows_own_time(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mr_error error;
+    mr_ingest_destroy(fixture->ingest);
+    fixture->plan = mr_lane_fixture_plan(&fixture->arena, punctuated);
+    struct mr_ingest_open open = {.plan = fixture->plan, .node = 0};
+    assert_int_equal(mr_ingest_create(&open, &fixture->ingest, &error), MR_OK);
+    const struct mr_log_message messages[] = {
+        message(0, "x", "{\"k\":\"x\",\"ts\":100,\"v\":1,\"done\":false}"),
+        message(1, "x", "{\"k\":\"x\",\"ts\":300,\"v\":1,\"done\":true}"),
+        message(2, "x", "{\"k\":\"x\",\"ts\":200,\"v\":1,\"done\":true}"),
+        message(3, "x", "{\"k\":\"x\",\"ts\":900,\"v\":1,\"done\":7}"),
+        message(4, "x", "{\"k\":\"x\",\"ts\":900,\"v\":1}"),
+        message(5, "x", "{\"k\":\"x\",\"ts\":400,\"v\":1,\"done\":false}")};
+    struct mr_view view = run(fixture, messages, 6);
+    assert_int_equal(view.rows_count, 4);
+    assert_int_equal(fixture->last.carried_ms, 300);
+    assert_int_equal(fixture->highest_event_ms, 400);
+    static const int64_t says[] = {INT64_MIN, 300, 200, INT64_MIN, INT64_MIN, INT64_MIN};
+    for (uint32_t row = 0; row < 6; row++)
+        assert_true(fixture->last.says_ms[row] == says[row]);
+    assert_non_null(strstr(fixture->causes[3], "and not true or false"));
+    assert_non_null(strstr(fixture->causes[4], "The watermark's condition: "));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_good_rows_carry_their_place_and_time),
         CASE(test_bad_rows_fail_once_and_the_others_go_on),
         CASE(test_times_far_ahead_do_not_count),
+        CASE(test_a_condition_moves_the_watermark_to_the_rows_own_time),
         CASE(test_repartition_records_say_who_wrote_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
