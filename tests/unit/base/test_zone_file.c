@@ -47,8 +47,10 @@ static void put_block(struct file *file, int time_bytes, uint32_t leap_seconds)
     }
     memcpy(file->bytes + file->size, "CET\0CEST", 8);
     file->size += 8;
-    for (uint32_t i = 0; i < leap_seconds; i++)
-        put(file, 0, time_bytes + 4);
+    for (uint32_t i = 0; i < leap_seconds; i++) {
+        put(file, 0, time_bytes);
+        put(file, 0, 4);
+    }
     put(file, 0, 4);
 }
 
@@ -98,6 +100,13 @@ static void a_file_is_read(void **state)
     july += 10 * MR_ZONE_PERIOD_MS;
     assert_int_equal(mr_zone_reading_ms(zone, july), july + 7200000);
     assert_int_equal(mr_zone_instant_ms(zone, july + 7200000), july);
+    /* Daylight time all year: each end is the next begin. */
+    file = make("CET-1CEST,0/0,J365/25", 0);
+    assert_int_equal(read_file(&file, &arena, &zone, &error), MR_OK);
+    for (int64_t hour = 0; hour < 3 * 8766; hour++) {
+        int64_t instant = INT64_C(1893456000000) + hour * 3600000; /* from 2030 on */
+        assert_int_equal(mr_zone_reading_ms(zone, instant), instant + 7200000);
+    }
     mr_arena_deinit(&arena);
 }
 
