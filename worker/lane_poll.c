@@ -144,6 +144,8 @@ static void feed_fetch(struct mr_lane *lane)
     struct mr_error error;
     struct mr_task *culprit = NULL;
     uint64_t begun_ns = mr_clock_monotonic_ns();
+    /* As long as this takes, nothing else tells that there was something to do. */
+    atomic_store(&lane->at_end, false);
     uint32_t first = lane->fetch_next;
     lane->writer.now_wall_ms = mr_clock_wall_ms();
     enum mr_status status = take_fetch(lane, &culprit, &error);
