@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "base/utf8.h"
+#include "operators/detector_control.h"
 #include "operators/detector_rows.h"
 #include "operators/estimate.h"
 
@@ -530,8 +531,9 @@ enum mr_status mr_detector_process(void *self, struct mr_operator_context *conte
                                    struct mr_view view, struct mr_error *error)
 {
     struct mr_detector *detector = self;
-    MR_UNUSED(port);
     struct mr_detector_rows rows;
+    if (port != 0)
+        return mr_detector_control(detector, context, view, error);
     mr_detector_rows_begin(detector, context, view, &rows);
     struct judging judging = {.detector = detector, .model = detector->type->model, .rows = &rows};
     judging.row.table = detector->table;

@@ -359,13 +359,22 @@ static const struct mr_input_spec from_input[] = {
     {.option = "from", .required = true, .help = "The input: NAME or NAME.OUTPUT."},
     {.option = NULL},
 };
+static const struct mr_input_spec controlled_inputs[] = {
+    {.option = "from", .required = true, .help = "The input: NAME or NAME.OUTPUT."},
+    {.option = "control",
+     .help = "Records {operator, key, action, until} that freeze, unfreeze, reset, mute or unmute "
+             "a key: its text as alerts have it; until: in ms since the epoch, event time."},
+    {.option = NULL},
+};
 static const struct mr_input_spec no_input[] = {{.option = NULL}};
 
 const struct mr_input_spec *mr_common_inputs(const struct mr_type_spec *type)
 {
     if (type->inputs != NULL)
         return type->inputs;
-    return type->role == MR_ROLE_SOURCE ? no_input : from_input;
+    if (type->role == MR_ROLE_SOURCE)
+        return no_input;
+    return mr_type_is_controlled(type) ? controlled_inputs : from_input;
 }
 
 static struct mr_option_spec input_option(const struct mr_input_spec *input)

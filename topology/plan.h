@@ -131,6 +131,19 @@ struct mr_plan_join {
     struct mr_plan_join_side sides[2]; /* by port; of a TABLE_JOIN only that of the table */
 };
 
+/* The input `control` of a detector (mr_type_is_controlled): its second. */
+enum mr_control_field {
+    MR_CONTROL_OPERATOR,
+    MR_CONTROL_ACTION,
+    MR_CONTROL_UNTIL,
+    MR_CONTROL_COUNT
+};
+
+struct mr_plan_control {
+    struct mr_plan_key key;           /* in the input's domain: the field `key` */
+    uint32_t slots[MR_CONTROL_COUNT]; /* in the input's domain; MR_SLOT_NONE: no such field */
+};
+
 struct mr_plan_node {
     uint32_t index;
     const char *name;
@@ -175,8 +188,9 @@ struct mr_plan_node {
     int64_t state_ttl_ms;
     int64_t state_keys_max;
     int64_t state_bytes_max;
-    bool state_full_fails;           /* on_full: fail */
-    const struct mr_plan_join *join; /* NULL of other types */
+    bool state_full_fails;                 /* on_full: fail */
+    const struct mr_plan_join *join;       /* NULL of other types */
+    const struct mr_plan_control *control; /* NULL: nobody sends control records */
     /* Sources with `table: true`: null payloads delete, and tasks read it before their streams. */
     bool is_table;
     bool is_broadcast;    /* every task of the subtopology reads it whole */

@@ -44,6 +44,11 @@ static bool joins(const struct mr_node_draft *node)
     return (node->entry->type->flags & (MR_TYPE_PAIRS | MR_TYPE_TABLE_JOIN)) != 0;
 }
 
+static bool is_controlled(const struct mr_node_draft *node)
+{
+    return mr_type_is_controlled(node->entry->type) && node->graph->inputs_count > 1;
+}
+
 static const char *reason_of(struct mr_planner *planner, const struct mr_node_draft *node,
                              uint32_t input, const struct mr_option_value *key)
 {
@@ -57,6 +62,8 @@ static const char *reason_of(struct mr_planner *planner, const struct mr_node_dr
     if (joins(node) && key->count > 0)
         groups = mr_arena_format(planner->arena, "'%s' joins its input '%s' by %s", name,
                                  node->graph->inputs[input].option, wanted);
+    if (is_controlled(node) && input > 0 && key->count > 0)
+        groups = mr_arena_format(planner->arena, "'%s' takes control records by %s", name, wanted);
     if (view->keyed && same_paths(view->key_paths, view->key_count, key->paths, key->count))
         return mr_arena_format(planner->arena,
                                "%s, but the message keys of its input are no text, so that its "
@@ -118,7 +125,7 @@ static struct mr_repartition_draft *add_repartition(struct mr_planner *planner,
     const struct mr_record_view *upstream = node->inputs[input].view;
     const char *reason = reason_of(planner, node, input, key);
     const char *name = node->entry->name;
-    if (makes_pairs(node))
+    if (makes_pairs(node) || input > 0)
         name = mr_arena_format(planner->arena, "%s-%s", name, node->graph->inputs[input].option);
     planner->repartitions =
         mr_planner_grow(planner->arena, planner->repartitions, planner->repartitions_count,
@@ -134,8 +141,9 @@ static struct mr_repartition_draft *add_repartition(struct mr_planner *planner,
         .paths = key->paths,
         .reason = reason,
     };
-    bool fine = mr_planner_bind_key(planner, upstream, input == 0 ? "key" : "right_key", key,
-                                    &repartition->key);
+    const char *option = is_controlled(node) ? "control" : "right_key";
+    bool fine =
+        mr_planner_bind_key(planner, upstream, input == 0 ? "key" : option, key, &repartition->key);
     struct mr_domain_draft *domain =
         mr_domain_new(planner, MR_DOMAIN_REPARTITION, repartition->name);
     const struct mr_record_view **inputs =
@@ -169,6 +177,9 @@ static void warn_scope(struct mr_planner *planner, const struct mr_node_draft *n
 
 const struct mr_option_value *mr_planner_input_key(const struct mr_node_draft *node, uint32_t input)
 {
+    const struct mr_option_value *control = mr_planner_control_key(node, input);
+    if (control != NULL)
+        return control;
     const struct mr_option_value *right =
         input == 1 ? mr_definition_value(node->entry, "right_key") : NULL;
     return right != NULL && right->present ? right : mr_definition_value(node->entry, "key");
@@ -182,7 +193,8 @@ static void group_input(struct mr_planner *planner, struct mr_node_draft *node, 
     bool repartitions = (entry->type->flags & MR_TYPE_REPARTITION) != 0;
     if (view->unknown)
         return;
-    bool fits = !joins(node) || view->key_is_text || key->count == 0;
+    bool meets = joins(node) || is_controlled(node);
+    bool fits = !meets || view->key_is_text || key->count == 0;
     if (fits && view->keyed &&
         same_paths(view->key_paths, view->key_count, key->paths, key->count)) {
         if (repartitions)
@@ -226,7 +238,7 @@ void mr_planner_group(struct mr_planner *planner, struct mr_node_draft *node)
     }
     bool anywhere = (entry->type->flags & MR_TYPE_LOOKUP) != 0; /* each task has the whole table */
     for (uint32_t i = 0; key->present && !anywhere && i < node->graph->inputs_count; i++)
-        if (i == 0 || makes_pairs(node))
+        if (i == 0 || makes_pairs(node) || is_controlled(node))
             group_input(planner, node, i);
 }
 

@@ -386,6 +386,7 @@ void mr_planner_node(struct mr_planner *planner, uint32_t index)
             mr_planner_pairs(planner, node);
         if ((node->entry->type->flags & MR_TYPE_TABLE_JOIN) != 0)
             mr_planner_table_join(planner, node);
+        mr_planner_control(planner, node);
     }
     mr_planner_bind(planner, node, view);
     plan_common(planner, node);

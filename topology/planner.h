@@ -312,6 +312,14 @@ void mr_planner_write_table(struct mr_planner *planner, struct mr_node_draft *no
 /* Tables are read as tables, and only tables are. */
 void mr_planner_check_tables(struct mr_planner *planner, const struct mr_node_draft *node);
 void mr_planner_table_source(struct mr_planner *planner, struct mr_node_draft *node);
+/* ---- plan_control.c ---- */
+
+/* The key of a node's input `control`, when that is the input; else NULL. */
+const struct mr_option_value *mr_planner_control_key(const struct mr_node_draft *node,
+                                                     uint32_t input);
+/* Bind the fields of control records. Pre: the inputs are grouped. */
+void mr_planner_control(struct mr_planner *planner, struct mr_node_draft *node);
+
 /* What path (behind the member's name) means in the record of a side. */
 enum mr_resolved mr_join_side_resolve(struct mr_planner *planner, struct mr_join_side_draft *side,
                                       const struct mr_path *path, bool take,

@@ -109,6 +109,14 @@ struct mr_type_spec {
     bool (*reads_wall_clock)(const struct mr_options *options);
 };
 
+/* Types with state per key that judge records (detectors): beside `from` they take control records
+ * on `control`. */
+static inline bool mr_type_is_controlled(const struct mr_type_spec *type)
+{
+    const uint32_t both = MR_TYPE_KEYED | MR_TYPE_ADDS_FIELD;
+    return (type->flags & both) == both && type->inputs == NULL;
+}
+
 /* A format as the language sees it. */
 struct mr_format_spec {
     const char *name;
