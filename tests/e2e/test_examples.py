@@ -116,6 +116,10 @@ EXPECTED = {
         == [("s1", 10000, 2, 21), ("s2", 10000, 1, 5), ("s1", 30000, 1, 30)]
         and [row["value"] for row in rows if "value" in row] == [99.0]
     ),
+    "window.aggregate.days": (
+        lambda rows: [(row["euros"], (row["window_end"] - row["window_start"]) // 3600000)
+                      for row in rows] == [(5, 24), (320, 23), (1, 24)]
+    ),
     "window.aggregate.sliding": (
         lambda rows: [(row["window_end"], row["payments"], row["euros"])
                       for row in rows if row["card"] == "c1"]
