@@ -1,0 +1,19 @@
+"""The quick checks of detectors beside their references (tests/detectors); script/detectors runs
+all of them."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "detectors"))
+
+import check  # noqa: E402
+
+QUICK = [one for one in check.load() if one.quick]
+
+
+@pytest.mark.parametrize("one", QUICK, ids=lambda one: one.name)
+def test_quick_check(one):
+    figure = one.run()
+    assert one.asked.holds(figure), f"{figure} {one.asked.text} ({one.reference})"
