@@ -10,7 +10,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "operators/model.h"
+#include "operators/detector.h"
 
 /* The mean of the numbers so far. */
 struct mr_drift_mean {
@@ -35,9 +35,45 @@ static inline double mr_drift_score(double statistic, double threshold)
     return score <= DBL_MAX ? score : DBL_MAX;
 }
 
+/* ---- What all their tables have ---- */
+
+/* Options behind the detector's own. They always learn: there is no `learn`. */
+#define MR_DRIFT_OPTIONS                                                                           \
+    MR_DETECTOR_OPTION_CRITICAL_RATIO, MR_DETECTOR_OPTION_ON_MISSING, MR_DETECTOR_OPTION_SUPPRESS
+
+/* A field of errors: 0 or 1, or a bool. */
+#define MR_DRIFT_OPTION_ERRORS                                                                     \
+    {                                                                                              \
+        .name = "field", .type = MR_OPTION_PATH, .flags = MR_OPTION_REQUIRED,                      \
+        .help = "Whether the record is an error of what is watched: 1 or true, 0 or false."        \
+    }
+
+/* A field of shares. */
+#define MR_DRIFT_OPTION_SHARES                                                                     \
+    {                                                                                              \
+        .name = "field", .type = MR_OPTION_PATH, .flags = MR_OPTION_REQUIRED,                      \
+        .help = "The number from 0 to 1 to watch, for instance whether a record is an error; "     \
+                "false and true are 0 and 1."                                                      \
+    }
+
+#define MR_DRIFT_MEMBERS                                                                           \
+    MR_DETECTOR_MEMBERS("The test's statistic over its threshold: above 1 is drift.")
+
+/* mr_detector_open with the threshold 1 that all of them have. */
+static inline enum mr_status mr_drift_open(struct mr_detector *detector,
+                                           const struct mr_operator_open *open,
+                                           const struct mr_detector_type *type,
+                                           struct mr_error *error)
+{
+    enum mr_status status = mr_detector_open(detector, open, type, error);
+    detector->threshold = 1;
+    return status;
+}
+
 /* ---- What each detector's operator is made of: its options, and its model ---- */
 
 struct mr_drift_adwin {
+    struct mr_detector detector;
     double delta;
     uint32_t clock;
     uint32_t buckets_max; /* of one size, <= MR_DRIFT_ADWIN_BUCKETS_MAX */
@@ -58,6 +94,7 @@ enum mr_drift_adwin_own {
 extern const struct mr_model_type mr_drift_adwin_model;
 
 struct mr_drift_kswin {
+    struct mr_detector detector;
     double alpha;
     uint32_t window;          /* <= MR_DRIFT_KSWIN_WINDOW_MAX */
     uint32_t recent;          /* <= window / 2 */
@@ -66,6 +103,7 @@ struct mr_drift_kswin {
     double *p_values;         /* by distance in places, recent + 1 of them */
     double *numbers;          /* scratch: window + 2 recent */
     uint32_t *places;         /* scratch: window */
+    void *memory;             /* of these, where the operator took it */
     /* Choose recent of window - recent places, no two alike, for the test-th test of the key since
      * its last drift. Tests put another one here; NULL: the detector's own. */
     void (*sample)(void *argument, uint64_t test, uint32_t *places);
@@ -87,6 +125,7 @@ void mr_drift_kswin_prepare(struct mr_drift_kswin *kswin, void *memory);
 double mr_drift_ks_p_value(uint32_t size, uint32_t places);
 
 struct mr_drift_page_hinkley {
+    struct mr_detector detector;
     uint64_t warmup; /* records before the first judgement */
     double delta;
     double limit;
@@ -104,6 +143,7 @@ enum mr_drift_page_hinkley_own {
 extern const struct mr_model_type mr_drift_page_hinkley_model;
 
 struct mr_drift_ddm {
+    struct mr_detector detector;
     uint64_t warmup;
     double warning_level; /* standard deviations above the minimum */
     double drift_level;
@@ -120,6 +160,7 @@ enum mr_drift_ddm_own {
 extern const struct mr_model_type mr_drift_ddm_model;
 
 struct mr_drift_eddm {
+    struct mr_detector detector;
     uint64_t warmup;      /* errors */
     double warning_level; /* alpha */
     double drift_level;   /* beta */
@@ -135,6 +176,7 @@ enum mr_drift_eddm_own {
 extern const struct mr_model_type mr_drift_eddm_model;
 
 struct mr_drift_hddm_a {
+    struct mr_detector detector;
     double drift_confidence;
     double warning_confidence;
     bool two_sided;
@@ -152,6 +194,7 @@ extern const struct mr_model_type mr_drift_hddm_a_model;
 void mr_drift_hddm_a_prepare(struct mr_drift_hddm_a *hddm); /* the logarithms */
 
 struct mr_drift_hddm_w {
+    struct mr_detector detector;
     double drift_confidence;
     double warning_confidence;
     double lambda;

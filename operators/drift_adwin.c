@@ -19,8 +19,9 @@
  *
  * Stored object, version 1 (little-endian):
  *   0  uint64 n         8  uint64 detections  16  double sum       24  double squared deviations
- *  32  double score    40  uint32 records since the last look      44  uint8 rows
- *  45  uint8 buckets of each row, then a double for each bucket of row 0, oldest first
+ *  32  double score    40  uint32 records since the last look      44  uint8 max_buckets
+ *  45  uint8 rows      46  uint8 buckets of each row, then a double for each bucket of row 0,
+ *                          oldest first
  * Stored slot r - 1: buckets of row r, oldest first: double sum, double squared deviations; those
  * behind the row's count are meaningless. */
 #include "operators/drift.h"
@@ -30,13 +31,16 @@
 #include "base/assert.h"
 #include "base/endian.h"
 #include "operators/natural_log.h"
+#include "operators/registry.h"
 
 enum {
     ADWIN_VERSION = 1,
-    ADWIN_HEAD_BYTES = 45,
+    ADWIN_HEAD_BYTES = 46,
     ADWIN_BYTES_MAX =
         ADWIN_HEAD_BYTES + MR_DRIFT_ADWIN_ROWS_MAX + 8 * (MR_DRIFT_ADWIN_BUCKETS_MAX + 1)
 };
+
+static const char adwin_table[] = "window";
 
 struct adwin_object {
     uint64_t width;
@@ -45,6 +49,7 @@ struct adwin_object {
     double squares; /* squared deviations of the window */
     double score;   /* of the last look */
     uint32_t ticks; /* records since the last look */
+    uint32_t buckets_max;
     uint32_t rows_count;
     uint8_t counts[MR_DRIFT_ADWIN_ROWS_MAX];
     double newest[MR_DRIFT_ADWIN_BUCKETS_MAX + 1]; /* row 0 */
@@ -72,7 +77,8 @@ static size_t object_encode(const void *object, uint8_t *output)
     mr_put_double_le(output + 24, entry->squares);
     mr_put_double_le(output + 32, entry->score);
     mr_put_u32le(output + 40, entry->ticks);
-    output[44] = (uint8_t)entry->rows_count;
+    output[44] = (uint8_t)entry->buckets_max;
+    output[45] = (uint8_t)entry->rows_count;
     memcpy(output + ADWIN_HEAD_BYTES, entry->counts, entry->rows_count);
     size_t size = ADWIN_HEAD_BYTES + entry->rows_count;
     for (uint32_t index = 0; index < entry->counts[0]; index++, size += 8)
@@ -91,7 +97,8 @@ static bool object_decode(void *object, uint32_t version, struct mr_slice stored
     entry->squares = mr_get_double_le(stored.data + 24);
     entry->score = mr_get_double_le(stored.data + 32);
     entry->ticks = mr_get_u32le(stored.data + 40);
-    entry->rows_count = stored.data[44];
+    entry->buckets_max = stored.data[44];
+    entry->rows_count = stored.data[45];
     if (entry->rows_count < 1 || entry->rows_count > MR_DRIFT_ADWIN_ROWS_MAX ||
         stored.size < ADWIN_HEAD_BYTES + entry->rows_count + 0u)
         return false;
@@ -108,14 +115,32 @@ static bool object_decode(void *object, uint32_t version, struct mr_slice stored
 /* The stream begins, for the first time or behind a drift. */
 static void restart(struct adwin_object *entry)
 {
-    *entry = (struct adwin_object){.detections = entry->detections, .rows_count = 1};
+    *entry = (struct adwin_object){
+        .detections = entry->detections, .buckets_max = entry->buckets_max, .rows_count = 1};
 }
 
 static void adwin_begin(const void *self, const struct mr_model_row *row, void *object)
 {
-    MR_UNUSED(self);
+    const struct mr_drift_adwin *adwin = self;
+    struct adwin_object *entry = object;
     MR_UNUSED(row);
-    restart(object);
+    entry->buckets_max = adwin->buckets_max;
+    restart(entry);
+}
+
+static bool adwin_fits(const void *self, const void *object)
+{
+    const struct mr_drift_adwin *adwin = self;
+    const struct adwin_object *entry = object;
+    return entry->buckets_max == adwin->buckets_max;
+}
+
+static void adwin_size(const struct mr_options *options, struct mr_model_size *size)
+{
+    uint32_t buckets_max = (uint32_t)mr_options_integer(options, "max_buckets");
+    size->encoded_bytes = ADWIN_HEAD_BYTES + MR_DRIFT_ADWIN_ROWS_MAX + 8 * (buckets_max + 1);
+    size->slot_bytes = MR_DRIFT_ADWIN_BUCKET_BYTES * (buckets_max + 1);
+    size->slots_max = MR_DRIFT_ADWIN_ROWS_MAX - 1;
 }
 
 static bool adwin_ready(const void *self, const void *object)
@@ -323,13 +348,165 @@ static enum mr_status adwin_learn(void *self, struct mr_model_row *row, struct m
 }
 
 const struct mr_model_type mr_drift_adwin_model = {
-    .table = "window",
+    .table = adwin_table,
     .version = ADWIN_VERSION,
     .object_size = sizeof(struct adwin_object),
     .encoded_size_max = ADWIN_BYTES_MAX,
     .encode = object_encode,
     .decode = object_decode,
+    .size = adwin_size,
     .begin = adwin_begin,
+    .fits = adwin_fits,
     .ready = adwin_ready,
     .learn = adwin_learn,
+};
+
+/* ---- The detector ---- */
+
+static void adwin_describe(const void *self, const struct mr_model_row *row,
+                           struct mr_detector_finding *finding)
+{
+    const struct mr_drift_adwin *adwin = self;
+    mr_detector_reason(finding,
+                       "the mean of %s has changed: the older and the newer part of its window "
+                       "differ by %.4g times what chance explains at delta %.6g; the last %.0f "
+                       "records have mean %.6g",
+                       adwin->detector.field_text, row->score, adwin->delta,
+                       row->own[MR_DRIFT_ADWIN_WIDTH], row->own[MR_DRIFT_ADWIN_ESTIMATION]);
+}
+
+MR_DETECTOR_CODEC(adwin, mr_drift_adwin_model)
+
+static const struct mr_detector_type adwin_detector = {
+    .model = &mr_drift_adwin_model,
+    .encode = adwin_encode,
+    .decode = adwin_decode,
+    .describe = adwin_describe,
+};
+
+static enum mr_status adwin_open(void *self, const struct mr_operator_open *open,
+                                 struct mr_error *error)
+{
+    struct mr_drift_adwin *adwin = self;
+    const struct mr_options *options = &open->node->options;
+    adwin->delta = mr_options_number(options, "delta");
+    adwin->clock = (uint32_t)mr_options_integer(options, "clock");
+    adwin->buckets_max = (uint32_t)mr_options_integer(options, "max_buckets");
+    adwin->part_min = (uint32_t)mr_options_integer(options, "min_window_length");
+    adwin->grace = (uint32_t)mr_options_integer(options, "grace_period");
+    return mr_drift_open(&adwin->detector, open, &adwin_detector, error);
+}
+
+static enum mr_status adwin_describe_state(const struct mr_state_object *object,
+                                           struct mr_arena *arena,
+                                           struct mr_state_description *description,
+                                           struct mr_error *error)
+{
+    MR_UNUSED(arena);
+    struct adwin_object entry = {0};
+    if (!mr_stage_describe(&mr_drift_adwin_model, object, &entry, description))
+        return mr_operator_not_described(error);
+    mr_describe_member(description, "width", mr_value_uint(entry.width));
+    if (entry.width > 0)
+        mr_describe_member(description, "estimation",
+                           mr_value_double(entry.total / (double)entry.width));
+    mr_describe_member(description, "n_detections", mr_value_uint(entry.detections));
+    return MR_OK;
+}
+
+static void adwin_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
+{
+    mr_detector_estimate(&mr_drift_adwin_model, options, estimate);
+}
+
+static const struct mr_option_spec adwin_options[] = {
+    MR_DETECTOR_OPTION_FIELD,
+    {.name = "delta",
+     .type = MR_OPTION_SHARE,
+     .default_text = "0.002",
+     .minimum = 1e-300,
+     .maximum = 1,
+     .help = "How likely a look at a stream without change finds one, at most."},
+    {.name = "clock",
+     .type = MR_OPTION_INTEGER,
+     .default_text = "32",
+     .minimum = 1,
+     .maximum = 1e6,
+     .help = "The window is looked at with every so many records."},
+    {.name = "max_buckets",
+     .type = MR_OPTION_INTEGER,
+     .flags = MR_OPTION_STATE_BOUND,
+     .default_text = "5",
+     .minimum = 2,
+     .maximum = MR_DRIFT_ADWIN_BUCKETS_MAX,
+     .help = "Buckets of one size that are kept: more cut the window more finely."},
+    {.name = "min_window_length",
+     .type = MR_OPTION_INTEGER,
+     .default_text = "5",
+     .minimum = 1,
+     .maximum = 1e6,
+     .help = "Records that each part of a cut has at least."},
+    {.name = "grace_period",
+     .type = MR_OPTION_INTEGER,
+     .default_text = "10",
+     .minimum = 1,
+     .maximum = 1e6,
+     .help = "The window is not looked at up to this many records."},
+    MR_DRIFT_OPTIONS,
+    {.name = NULL},
+};
+
+static const struct mr_output_field adwin_fields[] = {
+    MR_DRIFT_MEMBERS,
+    {"width", MR_TYPE_INT, "Records in the window; with a drift: those that are left."},
+    {"estimation", MR_TYPE_DOUBLE, "Their mean."},
+    {"variance", MR_TYPE_DOUBLE, "Their variance."},
+    {"n_detections", MR_TYPE_INT, "Drifts of the key so far."},
+};
+
+const struct mr_operator_type mr_operator_drift_adwin = {
+    .spec =
+        {
+            .name = "drift.adwin",
+            .role = MR_ROLE_OPERATOR,
+            .flags = MR_TYPE_KEYED | MR_TYPE_ADDS_FIELD,
+            .summary = "Finds changes of the mean by a window that adapts its own length.",
+            .description =
+                "Keeps a window of the last records of each key, which grows as long as no cut "
+                "of it has an older part whose mean differs from that of the newer part by more "
+                "than chance explains at confidence `delta`. The score is the largest "
+                "difference over that bound at the last look; there is one with every "
+                "`clock`-th record.\n\n"
+                "Finds changes of the mean of any size and speed without a length or a scale to "
+                "choose, and few where there are none. Not for changes of spread or shape "
+                "alone: use drift.kswin; not for a trend that never ends: it drifts again and "
+                "again.\n\n"
+                "Judges each record with that record in it; the one after a drift begins a new "
+                "stream. Index for index equal to river 0.26, whose names the options have; "
+                "`n_detections` counts on where river begins anew. Logarithms are computed by "
+                "our own function: the same bits on every machine. Numbers beyond +-1e140 are "
+                "not learned: score 0, members null. The window is kept in about `max_buckets` "
+                "log2(n) buckets of 16 bytes for n records, at most `max_buckets` 2^32 records. "
+                "State: up to 135 bytes a key and 96 for each of up to 31 bucket sizes (with 5 "
+                "buckets; 16 (max_buckets + 1) with others); changelog: the first and one of "
+                "the second per record in the mean, beside the keys. Cost: a few additions per "
+                "record, and a look through all buckets with every `clock`-th. Paper: Bifet and "
+                "Gavalda, Learning from Time-Changing Data with Adaptive Windowing (SDM 2007).",
+            .options = adwin_options,
+            .outputs = mr_detector_outputs,
+            .outputs_count = MR_DETECTOR_OUTPUTS_COUNT,
+            .as_default = "drift",
+            .added_fields = adwin_fields,
+            .added_fields_count = MR_ARRAY_COUNT(adwin_fields),
+            .state_version = MR_DETECTOR_STATE_VERSION(ADWIN_VERSION),
+            .estimate = adwin_estimate,
+            .check = mr_detector_check,
+        },
+    .instance_size = sizeof(struct mr_drift_adwin),
+    .open = adwin_open,
+    .process = mr_detector_process,
+    .on_watermark = mr_detector_watermark,
+    .close = mr_detector_close,
+    .state_table = adwin_table,
+    .describe_state = adwin_describe_state,
 };

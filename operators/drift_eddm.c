@@ -14,8 +14,11 @@
 
 #include "base/assert.h"
 #include "base/endian.h"
+#include "operators/registry.h"
 
 enum { EDDM_VERSION = 1, EDDM_BYTES = 57 };
+
+static const char eddm_table[] = "test";
 
 struct eddm_object {
     uint64_t count;
@@ -137,7 +140,7 @@ static enum mr_status eddm_learn(void *self, struct mr_model_row *row, struct mr
 }
 
 const struct mr_model_type mr_drift_eddm_model = {
-    .table = "test",
+    .table = eddm_table,
     .version = EDDM_VERSION,
     .object_size = sizeof(struct eddm_object),
     .encoded_size_max = EDDM_BYTES,
@@ -146,4 +149,150 @@ const struct mr_model_type mr_drift_eddm_model = {
     .begin = eddm_begin,
     .ready = eddm_ready,
     .learn = eddm_learn,
+};
+
+/* ---- The detector ---- */
+
+static void eddm_describe(const void *self, const struct mr_model_row *row,
+                          struct mr_detector_finding *finding)
+{
+    const struct mr_drift_eddm *eddm = self;
+    mr_detector_reason(finding,
+                       "the errors of %s are %.6g records apart (sd %.6g, %.0f errors in %.0f "
+                       "records): that is below %.6g of the largest distance so far",
+                       eddm->detector.field_text, row->own[MR_DRIFT_EDDM_ESTIMATION],
+                       row->own[MR_DRIFT_EDDM_SD], row->own[MR_DRIFT_EDDM_ERRORS],
+                       row->own[MR_DRIFT_EDDM_WIDTH], eddm->drift_level);
+}
+
+MR_DETECTOR_CODEC(eddm, mr_drift_eddm_model)
+
+static const struct mr_detector_type eddm_detector = {
+    .model = &mr_drift_eddm_model,
+    .encode = eddm_encode,
+    .decode = eddm_decode,
+    .describe = eddm_describe,
+    .range = MR_RANGE_BINARY,
+};
+
+static enum mr_status eddm_open(void *self, const struct mr_operator_open *open,
+                                struct mr_error *error)
+{
+    struct mr_drift_eddm *eddm = self;
+    const struct mr_options *options = &open->node->options;
+    eddm->warmup = (uint64_t)mr_options_integer(options, "warm_start");
+    eddm->warning_level = mr_options_number(options, "alpha");
+    eddm->drift_level = mr_options_number(options, "beta");
+    return mr_drift_open(&eddm->detector, open, &eddm_detector, error);
+}
+
+static enum mr_status eddm_describe_state(const struct mr_state_object *object,
+                                          struct mr_arena *arena,
+                                          struct mr_state_description *description,
+                                          struct mr_error *error)
+{
+    MR_UNUSED(arena);
+    struct eddm_object entry = {0};
+    if (!mr_stage_describe(&mr_drift_eddm_model, object, &entry, description))
+        return mr_operator_not_described(error);
+    mr_describe_member(description, "width", mr_value_uint(entry.count));
+    mr_describe_member(description, "errors", mr_value_uint(entry.distance.count));
+    if (entry.distance.count > 0)
+        mr_describe_member(description, "estimation", mr_value_double(entry.distance.mean));
+    mr_describe_member(description, "warning", mr_value_bool(entry.warning));
+    mr_describe_member(description, "n_detections", mr_value_uint(entry.detections));
+    return MR_OK;
+}
+
+static void eddm_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
+{
+    mr_detector_estimate(&mr_drift_eddm_model, options, estimate);
+}
+
+static enum mr_status eddm_check(const struct mr_options *options, const char **option,
+                                 struct mr_error *error)
+{
+    double warning = mr_options_number(options, "alpha");
+    double drift = mr_options_number(options, "beta");
+    if (warning >= drift)
+        return mr_detector_check(options, option, error);
+    *option = "alpha";
+    return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                   "`alpha` (%g) must not be below `beta` (%g): a warning comes before the drift",
+                   warning, drift);
+}
+
+static const struct mr_option_spec eddm_options[] = {
+    MR_DRIFT_OPTION_ERRORS,
+    {.name = "alpha",
+     .type = MR_OPTION_SHARE,
+     .default_text = "0.95",
+     .minimum = 1e-6,
+     .maximum = 1,
+     .help = "Share of the largest distance below which it warns."},
+    {.name = "beta",
+     .type = MR_OPTION_SHARE,
+     .default_text = "0.9",
+     .minimum = 1e-6,
+     .maximum = 1,
+     .help = "Share of the largest distance below which it is drift."},
+    {.name = "warm_start",
+     .type = MR_OPTION_INTEGER,
+     .default_text = "30",
+     .minimum = 0,
+     .maximum = 1e6,
+     .help = "Errors that are only learned: the score is 0 until then."},
+    MR_DRIFT_OPTIONS,
+    {.name = NULL},
+};
+
+static const struct mr_output_field eddm_fields[] = {
+    MR_DRIFT_MEMBERS,
+    {"warning", MR_TYPE_BOOL, "Short of drift, but beyond the warning level."},
+    {"width", MR_TYPE_INT, "Records since the last drift, this one included."},
+    {"errors", MR_TYPE_INT, "How many of them are errors."},
+    {"estimation", MR_TYPE_DOUBLE, "Mean distance between errors, in records."},
+    {"sd", MR_TYPE_DOUBLE, "Its standard deviation."},
+    {"n_detections", MR_TYPE_INT, "Drifts of the key so far."},
+};
+
+const struct mr_operator_type mr_operator_drift_eddm = {
+    .spec =
+        {
+            .name = "drift.eddm",
+            .role = MR_ROLE_OPERATOR,
+            .flags = MR_TYPE_KEYED | MR_TYPE_ADDS_FIELD,
+            .summary = "Finds that the errors of a model come closer together.",
+            .description =
+                "Follows for each key how many records lie between one error of a model and the "
+                "next: m is their mean and s their standard deviation. The score is `beta` over "
+                "the share that m + 2 s is of the largest it was; between errors it stays.\n\n"
+                "Finds gradual rises of the error rate, where drift.ddm is late. It alarms "
+                "often: with the defaults also on steady streams; lower `alpha` and `beta` (0.8 "
+                "and 0.75) where that is too much. Not for falls of the error rate, and not "
+                "where errors come periodically.\n\n"
+                "The field is 0 or 1, false or true; other numbers are reported. Judges each "
+                "record with that record in it; the one after a drift begins a new stream. "
+                "Index for index equal to river 0.26, whose names the options have; "
+                "`n_detections` counts on where river begins anew. Of libm only sqrt decides: "
+                "the same bits on every machine. State: 66 bytes a key; changelog: these and "
+                "the key per record. Paper: Baena-Garcia and others, Early Drift Detection "
+                "Method (2006).",
+            .options = eddm_options,
+            .outputs = mr_detector_outputs,
+            .outputs_count = MR_DETECTOR_OUTPUTS_COUNT,
+            .as_default = "drift",
+            .added_fields = eddm_fields,
+            .added_fields_count = MR_ARRAY_COUNT(eddm_fields),
+            .state_version = MR_DETECTOR_STATE_VERSION(EDDM_VERSION),
+            .estimate = eddm_estimate,
+            .check = eddm_check,
+        },
+    .instance_size = sizeof(struct mr_drift_eddm),
+    .open = eddm_open,
+    .process = mr_detector_process,
+    .on_watermark = mr_detector_watermark,
+    .close = mr_detector_close,
+    .state_table = eddm_table,
+    .describe_state = eddm_describe_state,
 };

@@ -18,6 +18,7 @@
 #include "base/assert.h"
 #include "base/endian.h"
 #include "operators/natural_log.h"
+#include "operators/registry.h"
 
 enum { HDDM_W_VERSION = 1, HDDM_W_SAMPLES = 5, HDDM_W_BYTES = 16 + 16 * HDDM_W_SAMPLES + 16 };
 
@@ -27,6 +28,8 @@ struct sample {
 };
 
 enum sample_place { ALL, BEFORE_RISE, BEHIND_RISE, BEFORE_FALL, BEHIND_FALL };
+
+static const char hddm_w_table[] = "test";
 
 struct hddm_w_object {
     uint64_t count;
@@ -177,7 +180,7 @@ static enum mr_status hddm_w_learn(void *self, struct mr_model_row *row, struct 
 }
 
 const struct mr_model_type mr_drift_hddm_w_model = {
-    .table = "test",
+    .table = hddm_w_table,
     .version = HDDM_W_VERSION,
     .object_size = sizeof(struct hddm_w_object),
     .encoded_size_max = HDDM_W_BYTES,
@@ -185,4 +188,154 @@ const struct mr_model_type mr_drift_hddm_w_model = {
     .decode = object_decode,
     .begin = hddm_w_begin,
     .learn = hddm_w_learn,
+};
+
+/* ---- The detector ---- */
+
+static void hddm_w_describe(const void *self, const struct mr_model_row *row,
+                            struct mr_detector_finding *finding)
+{
+    const struct mr_drift_hddm_w *hddm = self;
+    mr_detector_reason(finding,
+                       "%s is %.6g; the weighted mean of %.0f records is %.6g, and its change "
+                       "since the cut is %.4g times what chance explains with confidence %.6g",
+                       hddm->detector.field_text, row->values[0], row->own[MR_DRIFT_HDDM_WIDTH],
+                       row->own[MR_DRIFT_HDDM_ESTIMATION], row->score, hddm->drift_confidence);
+}
+
+MR_DETECTOR_CODEC(hddm_w, mr_drift_hddm_w_model)
+
+static const struct mr_detector_type hddm_w_detector = {
+    .model = &mr_drift_hddm_w_model,
+    .encode = hddm_w_encode,
+    .decode = hddm_w_decode,
+    .describe = hddm_w_describe,
+    .range = MR_RANGE_SHARE,
+};
+
+static enum mr_status hddm_w_open(void *self, const struct mr_operator_open *open,
+                                  struct mr_error *error)
+{
+    struct mr_drift_hddm_w *hddm = self;
+    const struct mr_options *options = &open->node->options;
+    hddm->drift_confidence = mr_options_number(options, "drift_confidence");
+    hddm->warning_confidence = mr_options_number(options, "warning_confidence");
+    hddm->lambda = mr_options_number(options, "lambda");
+    hddm->two_sided = mr_options_boolean(options, "two_sided_test");
+    mr_drift_hddm_w_prepare(hddm);
+    return mr_drift_open(&hddm->detector, open, &hddm_w_detector, error);
+}
+
+static enum mr_status hddm_w_describe_state(const struct mr_state_object *object,
+                                            struct mr_arena *arena,
+                                            struct mr_state_description *description,
+                                            struct mr_error *error)
+{
+    MR_UNUSED(arena);
+    struct hddm_w_object entry = {0};
+    if (!mr_stage_describe(&mr_drift_hddm_w_model, object, &entry, description))
+        return mr_operator_not_described(error);
+    mr_describe_member(description, "width", mr_value_uint(entry.count));
+    if (entry.count > 0)
+        mr_describe_member(description, "estimation", mr_value_double(entry.samples[ALL].mean));
+    mr_describe_member(description, "n_detections", mr_value_uint(entry.detections));
+    return MR_OK;
+}
+
+static void hddm_w_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
+{
+    mr_detector_estimate(&mr_drift_hddm_w_model, options, estimate);
+}
+
+static enum mr_status hddm_w_check(const struct mr_options *options, const char **option,
+                                   struct mr_error *error)
+{
+    double warning = mr_options_number(options, "warning_confidence");
+    double drift = mr_options_number(options, "drift_confidence");
+    if (warning >= drift)
+        return mr_detector_check(options, option, error);
+    *option = "warning_confidence";
+    return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                   "`warning_confidence` (%g) must not be below `drift_confidence` (%g): a "
+                   "warning comes before the drift",
+                   warning, drift);
+}
+
+static const struct mr_option_spec hddm_w_options[] = {
+    MR_DRIFT_OPTION_SHARES,
+    {.name = "drift_confidence",
+     .type = MR_OPTION_SHARE,
+     .default_text = "0.001",
+     .minimum = 1e-300,
+     .maximum = 0.999,
+     .help = "How likely chance alone makes a change that counts as drift, at most."},
+    {.name = "warning_confidence",
+     .type = MR_OPTION_SHARE,
+     .default_text = "0.005",
+     .minimum = 1e-300,
+     .maximum = 0.999,
+     .help = "How likely chance alone makes a change that is a warning, at most."},
+    {.name = "two_sided_test",
+     .type = MR_OPTION_BOOLEAN,
+     .default_text = "false",
+     .help = "Falls of the mean are drift too, not only rises."},
+    {.name = "lambda",
+     .type = MR_OPTION_SHARE,
+     .flags = MR_OPTION_STATE_BOUND,
+     .default_text = "0.05",
+     .minimum = 1e-6,
+     .maximum = 1,
+     .help = "Weight of the newest record (river: lambda_val): large finds sudden, small gradual "
+             "changes."},
+    MR_DRIFT_OPTIONS,
+    {.name = NULL},
+};
+
+static const struct mr_output_field hddm_w_fields[] = {
+    MR_DRIFT_MEMBERS,
+    {"warning", MR_TYPE_BOOL, "Short of drift, but beyond the warning level."},
+    {"width", MR_TYPE_INT, "Records since the last drift, this one included."},
+    {"estimation", MR_TYPE_DOUBLE, "Their exponentially weighted mean."},
+    {"n_detections", MR_TYPE_INT, "Drifts of the key so far."},
+};
+
+const struct mr_operator_type mr_operator_drift_hddm_w = {
+    .spec =
+        {
+            .name = "drift.hddm_w",
+            .role = MR_ROLE_OPERATOR,
+            .flags = MR_TYPE_KEYED | MR_TYPE_ADDS_FIELD,
+            .summary = "Finds a change of a weighted mean between 0 and 1 by McDiarmid's bound.",
+            .description =
+                "Keeps for each key the exponentially weighted mean of all records up to the "
+                "point where it was surely least, and of those since. The score is how much "
+                "higher the second is, over what McDiarmid's bound allows at "
+                "`drift_confidence`; with `two_sided_test` also the same for falls.\n\n"
+                "Finds gradual changes of an error rate or any other share sooner than "
+                "drift.hddm_a, and depends more on its weight `lambda`. Not for numbers outside "
+                "of 0 to 1: scale them, or use drift.adwin.\n\n"
+                "The field is a number from 0 to 1, or false or true; other numbers are "
+                "reported. Judges each record with that record in it; the one after a drift "
+                "begins a new stream. Index for index equal to river 0.26, whose names the "
+                "options have; `n_detections` counts on where river begins anew. Logarithms are "
+                "computed by our own function: the same bits on every machine. State: 121 bytes "
+                "a key; changelog: these and the key per record. Paper: Frias-Blanco and "
+                "others, IEEE TKDE 27 (2015).",
+            .options = hddm_w_options,
+            .outputs = mr_detector_outputs,
+            .outputs_count = MR_DETECTOR_OUTPUTS_COUNT,
+            .as_default = "drift",
+            .added_fields = hddm_w_fields,
+            .added_fields_count = MR_ARRAY_COUNT(hddm_w_fields),
+            .state_version = MR_DETECTOR_STATE_VERSION(HDDM_W_VERSION),
+            .estimate = hddm_w_estimate,
+            .check = hddm_w_check,
+        },
+    .instance_size = sizeof(struct mr_drift_hddm_w),
+    .open = hddm_w_open,
+    .process = mr_detector_process,
+    .on_watermark = mr_detector_watermark,
+    .close = mr_detector_close,
+    .state_table = hddm_w_table,
+    .describe_state = hddm_w_describe_state,
 };

@@ -1,9 +1,9 @@
 /* tests/conformance/operator_conformance.c — one suite over every registered operator.
  * A registered type without a case fails the suite, so that a new operator is tested by being
- * listed in the registry and given one line here. For each case: the same rows in other batch cuts,
- * through a snapshot and a restore, and with a cache that holds next to nothing, give the same
- * bytes and the same state; state stays within its bounds; the changelog is no larger than stated;
- * nothing that comes out is NaN or infinite. Rows hold every kind of odd value. */
+ * listed in the registry and given one line in operator_cases.h. For each case: the same rows in
+ * other batch cuts, through a snapshot and a restore, and with a cache that holds next to nothing,
+ * give the same bytes and the same state; state stays within its bounds; the changelog is no larger
+ * than stated; nothing that comes out is NaN or infinite. Rows hold every kind of odd value. */
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -18,6 +18,7 @@
 #include "base/assert.h"
 #include "base/memory.h"
 #include "record/json_write.h"
+#include "tests/conformance/operator_cases.h"
 #include "tests/support/operator_harness.h"
 
 enum {
@@ -26,143 +27,6 @@ enum {
     WATERMARK_EVERY = 1000,
     KEY_TEXT_BYTES = 64,
     LONG_KEY_BYTES = 12000
-};
-
-struct operator_case {
-    const char *type;
-    const char *options; /* behind the name and type */
-    const char *outputs; /* named outputs to read, divided by blanks; main is always read */
-    bool reads_two;      /* inputs: [in, in2] */
-    bool one_to_one;     /* every row comes out or is reported */
-};
-
-static const struct operator_case cases[] = {
-    {"aggregate", "from: in, key: [k], aggregates: {size: count(), mean: avg(value)}", "", false,
-     false},
-    {"aggregate",
-     "from: in, key: [k], emit: periodic, emit_every: 700ms, "
-     "aggregates: {size: count(), p90: 'quantile(value, 0.9)'}",
-     "", false, false},
-    {"branch",
-     "from: in, branches: [{name: high, where: 'value > 10.0'}, {name: low, where: 'value < 0.0'}]",
-     "high low rest", false, true},
-    {"buffer", "from: in, key: [k], max_records: 20, max_bytes: 3KiB", "", false, true},
-    {"deduplicate", "from: in, key: [k], within: 200ms", "", false, false},
-    {"detect.ewma", "from: in, key: [k], field: value", "alerts", false, true},
-    {"detect.ewma", "from: in, key: [k], field: value, lambda: 1, baseline_decay: 0", "alerts",
-     false, true},
-    {"detect.half_space_trees",
-     "from: in, key: [k], fields: [value, second], trees: 5, depth: 6, window_size: 40", "alerts",
-     false, true},
-    {"detect.loda", "from: in, key: [k], fields: [value, second, third], cuts: 20, window_size: 64",
-     "alerts", false, true},
-    {"detect.mahalanobis", "from: in, key: [k], fields: [value, second]", "alerts", false, true},
-    {"detect.mahalanobis", "from: in, key: [k], fields: [second, value, third], decay: 0.1",
-     "alerts", false, true},
-    {"detect.random_cut_forest",
-     "from: in, key: [k], fields: [value, second], trees: 1, sample: 16, shingle: 2, warmup: 2",
-     "alerts", false, true},
-    {"detect.robust_z", "from: in, key: [k], field: value, window: {count: 50}", "alerts", false,
-     true},
-    {"detect.robust_z",
-     "from: in, key: [k], field: value, window: {count: 20}, warmup: 10, on_missing: impute, "
-     "learn: "
-     "normal_only, suppress: {time: 300ms}",
-     "alerts", false, true},
-    {"detect.threshold", "from: in, field: value, above: 25.5, below: -3", "alerts", false, true},
-    {"detect.zscore", "from: in, key: [k], field: value", "alerts", false, true},
-    {"detect.zscore",
-     "from: in, key: [k], field: value, on_missing: flag, suppress: {count: 3}, learn: never",
-     "alerts", false, true},
-    {"detect.zscore", "from: in, key: [k], field: value, decay: 0.02, as: other", "", false, true},
-    {"detect.zscore",
-     "from: in, key: [k], field: value, calibrate: {conformal: 40, rate: 0.05}, suppress: {count: "
-     "2}",
-     "alerts", false, true},
-    {"detect.robust_z",
-     "from: in, key: [k], field: value, window: {count: 30}, warmup: 10, learn: normal_only, "
-     "calibrate: {spot: {init: 50, level: 0.8, excesses: 30}, rate: 0.01}",
-     "alerts", false, true},
-    {"detect.zscore", "from: in, key: [k], field: value, window: {count: 37}", "alerts", false,
-     true},
-    {"filter", "from: in, where: 'value > 5.0'", "", false, false},
-    {"flat_map", "from: in, field: tags, into: tag", "", false, false},
-    {"join.interval",
-     "left: in, right: in2, key: [k], interval: {before: 100ms, after: 50ms}, max_rows: 12", "late",
-     true, false},
-    {"join.interval",
-     "left: in, right: in2, key: [k], interval: {before: 8ms}, kind: outer, lateness: 9ms, "
-     "set: {l: 'has(left.value) ? left.value : 0.0'}",
-     "left_only right_only late", true, false},
-    {"join.lookup", "from: in, table: in2, key: [k], kind: left", "", true, false},
-    {"join.table", "from: in, table: in2, key: [k]", "", true, false},
-    {"join.table", "from: in, table: in2, key: [k], join_wait: 50ms, max_waiting: 90", "", true,
-     false},
-    {"key_by", "from: in, key: [k]", "", false, true},
-    {"map", "from: in, set: {twice: 'value * 2.0', name: 'k + \"!\"'}, remove: [tags]", "", false,
-     true},
-    {"merge", "inputs: [in, in2]", "", true, true},
-    {"rank", "from: in, key: [k], order: [{by: value}]", "late", false, false},
-    {"rank", "from: in, key: [k], order: [{by: value, descending: true}], count: 5, into: place",
-     "late", false, false},
-    {"rank",
-     "from: in, key: [k], order: [{by: 'value > 20.0'}], count: 3, ties: true, emit: close, until: "
-     "'1700000000000 + int(k) * 200'",
-     "late", false, false},
-    {"sort", "from: in, key: [k], max_records: 90", "late", false, false},
-    {"window.aggregate",
-     "from: in, key: [k], window: {session: 60ms}, aggregates: {size: count(), "
-     "total: sum(value)}",
-     "late", false, false},
-    {"window.aggregate",
-     "from: in, key: [k], window: {count: 12, every: 4}, aggregates: {size: count(), "
-     "kinds: count_distinct(value)}, having: size > 2",
-     "", false, false},
-    {"window.aggregate",
-     "from: in, key: [k], window: {tumbling: 250ms}, aggregates: {size: count(), "
-     "total: sum(value), high: max(value), final: last(value)}",
-     "late", false, false},
-    {"window.aggregate",
-     "from: in, key: [k], window: {hopping: 1500ms, every: 500ms, offset: 7ms}, lateness: 20ms, "
-     "aggregates: {size: count(), mean: avg(value)}, having: size > 2",
-     "late", false, false},
-    {"window.aggregate",
-     "from: in, key: [k], window: {hopping: 4s, every: 500ms}, emit: update, "
-     "aggregates: {kinds: count_distinct(value), size: count()}",
-     "late", false, false},
-    {"window.aggregate",
-     "from: in, key: [k], window: {sliding: 900ms}, lateness: 5ms, "
-     "aggregates: {size: count(), total: sum(value), high: max(value), final: last(value)}, "
-     "having: size > 1",
-     "late", false, false},
-    {"window.aggregate",
-     "from: in, key: [k], window: {tumbling: 2s}, emit: periodic, emit_every: 300ms, "
-     "aggregates: {p90: 'quantile(value, 0.9)', low: min(value)}",
-     "late", false, false},
-};
-
-struct generator_case {
-    const char *type;
-    const char *options;
-};
-
-static const struct generator_case generator_cases[] = {
-    {"generate.nexmark", "partitions: 2, count: 5000"},
-    {"generate.nexmark", "partitions: 2, count: 250000, kind: person, seed: 5"},
-    {"generate.nexmark", "partitions: 2, count: 5436, kind: bid, shuffle: 100"},
-    {"generate.random",
-     "keys: 10, seed: 7, partitions: 2, count: 5000, fields: ["
-     "{name: sensor, distribution: key}, {name: ts, distribution: time}, "
-     "{name: value, distribution: normal, mean: 20, sd: 2, level_sd: 5, season: 3}, "
-     "{name: u, distribution: uniform, minimum: -1, maximum: 1}, "
-     "{name: die, distribution: integer, minimum: 1, maximum: 6}, "
-     "{name: c, distribution: choice, values: [red, green]}, "
-     "{name: i, distribution: sequence}, {name: bad, distribution: label}], "
-     "anomalies: {share: 0.01, field: value}"},
-    {"generate.random",
-     "keys: 3, partitions: 2, count: 5000, fields: [{name: v, distribution: normal}, "
-     "{name: bad, distribution: label}], anomalies: {share: 0.1, field: v, kind: shift}"},
-    {"generate.sequence", "partitions: 2, count: 5000, first: -3"},
 };
 
 /* ---- Rows ---- */
@@ -209,6 +73,22 @@ static struct mr_value odd_value(uint32_t index, struct mr_random *random)
     }
 }
 
+/* Errors of which some are bools, some numbers, and that become more. */
+static struct mr_value failed_value(uint32_t index, struct mr_random *random)
+{
+    bool failed = mr_random_below(random, 100) < (index < ROWS_COUNT / 2 ? 10 : 60);
+    switch (mr_random_below(random, 40)) {
+    case 0:
+        return (struct mr_value){.kind = MR_KIND_ABSENT};
+    case 1:
+        return mr_value_double(0.5);
+    case 2:
+        return mr_value_int(2);
+    default:
+        return index % 3 == 0 ? mr_value_double(failed ? 1 : -0.0) : mr_value_bool(failed);
+    }
+}
+
 static struct mr_value tags_value(struct mr_random *random)
 {
     uint64_t size = mr_random_below(random, 5);
@@ -234,7 +114,9 @@ static struct harness_row *make_rows(int key_width)
     for (uint32_t key = 0; key < KEYS_COUNT; key++)
         keys[key] = key_value(key, key_width);
     struct mr_random random;
+    struct mr_random failures; /* its own, so that the other cells stay what they are */
     mr_random_init(&random, 42, 0);
+    mr_random_init(&failures, 42, 1);
     struct harness_row *rows = mr_arena_new(&arena, ROWS_COUNT, sizeof(*rows));
     for (uint32_t index = 0; index < ROWS_COUNT; index++) {
         struct harness_row *row = &rows[index];
@@ -244,6 +126,7 @@ static struct harness_row *make_rows(int key_width)
                                                                    : keys[index % KEYS_COUNT]};
         row->cells[1] = (struct harness_cell){"value", odd_value(index, &random)};
         row->cells[2] = (struct harness_cell){"tags", tags_value(&random)};
+        row->cells[5] = (struct harness_cell){"failed", failed_value(index, &failures)};
         row->cells[3] = (struct harness_cell){"second", mr_value_double(mr_random_normal(&random))};
         row->cells[4] = (struct harness_cell){"third", mr_value_double(index % 7)};
     }
@@ -544,7 +427,8 @@ static struct harness_row plain_row(uint64_t index, uint64_t key)
         .cells = {{"k", key_value(key, KEY_TEXT_BYTES)},
                   {"value", mr_value_double((double)(index % 11))},
                   {"second", mr_value_double((double)(index % 13))},
-                  {"third", mr_value_double((double)(index % 7))}},
+                  {"third", mr_value_double((double)(index % 7))},
+                  {"failed", mr_value_bool(index % 7 == 3)}},
     };
 }
 

@@ -139,6 +139,13 @@ EXPECTED = {
     "detect.loda": lambda rows: [row["ts"] for row in rows] == [41000],
     "detect.random_cut_forest": lambda rows: [row["ts"] for row in rows] == [61000],
     "detect.mahalanobis": lambda rows: [row["ts"] for row in rows] == [11000],
+    "drift.adwin": lambda rows: [row["seq"] for row in rows] == [319],
+    "drift.kswin": lambda rows: len(rows) == 1 and 300 < rows[0]["seq"] < 400,
+    "drift.page_hinkley": lambda rows: [row["seq"] for row in rows] == [308],
+    "drift.ddm": lambda rows: [row["seq"] for row in rows] == [348],
+    "drift.eddm": lambda rows: [row["seq"] for row in rows] == [444],
+    "drift.hddm_a": lambda rows: [row["seq"] for row in rows] == [384],
+    "drift.hddm_w": lambda rows: [row["seq"] for row in rows] == [328],
     "generate.sequence": lambda rows: [row["seq"] for row in rows] == [100, 101, 102, 103, 104],
     "generate.nexmark": (
         lambda rows: [row["event_type"] for row in rows] == [0, 1, 1, 1, 2, 2]

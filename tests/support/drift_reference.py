@@ -132,8 +132,8 @@ def streams(detector):
     """(title, values): of 0 and 1 for the detectors of errors."""
     import numpy
 
-    seeds = 2 if detector == "kswin" else 2
-    size = 300 if detector == "kswin" else 500
+    seeds = 1 if detector == "kswin" else 2
+    size = 250 if detector == "kswin" else 400
     for seed in range(seeds):
         rng = numpy.random.default_rng(seed)
         for first, second in RATES if detector in BINARY else RATES[:2]:

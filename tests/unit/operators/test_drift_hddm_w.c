@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/random.h"
+#include "tests/support/drift_operator.h"
 #include "tests/support/drift_parity.h"
 
 static struct mr_drift_hddm_w detector;
@@ -44,11 +45,30 @@ static void every_record_equals_river(void **state)
     drift_parity(&parity, "river");
 }
 
+static void stored_bytes_stay_readable(void **state)
+{
+    MR_UNUSED(state);
+    drift_operator_golden("drift.hddm_w", ", two_sided_test: true", "drift_hddm_w_v1");
+}
+
+static void options_are_checked_across(void **state)
+{
+    MR_UNUSED(state);
+    drift_operator_refuses("drift.hddm_w", ", warning_confidence: 0.0001", "must not be below");
+}
+
+static void fields_of_errors_are_read(void **state)
+{
+    MR_UNUSED(state);
+    drift_operator_reads_errors("drift.hddm_w", true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(documented_drifts_are_found),
-        cmocka_unit_test(every_record_equals_river),
+        cmocka_unit_test(documented_drifts_are_found), cmocka_unit_test(every_record_equals_river),
+        cmocka_unit_test(stored_bytes_stay_readable),  cmocka_unit_test(options_are_checked_across),
+        cmocka_unit_test(fields_of_errors_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,164 @@
+/* tests/conformance/operator_cases.h — the operators and options that operator_conformance.c
+ * checks: a line for each registered type, and more where options change what is stored. */
+#ifndef MR_TESTS_CONFORMANCE_OPERATOR_CASES_H
+#define MR_TESTS_CONFORMANCE_OPERATOR_CASES_H
+
+#include <stdbool.h>
+
+struct operator_case {
+    const char *type;
+    const char *options; /* behind the name and type */
+    const char *outputs; /* named outputs to read, divided by blanks; main is always read */
+    bool reads_two;      /* inputs: [in, in2] */
+    bool one_to_one;     /* every row comes out or is reported */
+};
+
+static const struct operator_case cases[] = {
+    {"aggregate", "from: in, key: [k], aggregates: {size: count(), mean: avg(value)}", "", false,
+     false},
+    {"aggregate",
+     "from: in, key: [k], emit: periodic, emit_every: 700ms, "
+     "aggregates: {size: count(), p90: 'quantile(value, 0.9)'}",
+     "", false, false},
+    {"branch",
+     "from: in, branches: [{name: high, where: 'value > 10.0'}, {name: low, where: 'value < 0.0'}]",
+     "high low rest", false, true},
+    {"buffer", "from: in, key: [k], max_records: 20, max_bytes: 3KiB", "", false, true},
+    {"deduplicate", "from: in, key: [k], within: 200ms", "", false, false},
+    {"detect.ewma", "from: in, key: [k], field: value", "alerts", false, true},
+    {"detect.ewma", "from: in, key: [k], field: value, lambda: 1, baseline_decay: 0", "alerts",
+     false, true},
+    {"detect.half_space_trees",
+     "from: in, key: [k], fields: [value, second], trees: 5, depth: 6, window_size: 40", "alerts",
+     false, true},
+    {"detect.loda", "from: in, key: [k], fields: [value, second, third], cuts: 20, window_size: 64",
+     "alerts", false, true},
+    {"detect.mahalanobis", "from: in, key: [k], fields: [value, second]", "alerts", false, true},
+    {"detect.mahalanobis", "from: in, key: [k], fields: [second, value, third], decay: 0.1",
+     "alerts", false, true},
+    {"detect.random_cut_forest",
+     "from: in, key: [k], fields: [value, second], trees: 1, sample: 16, shingle: 2, warmup: 2",
+     "alerts", false, true},
+    {"detect.robust_z", "from: in, key: [k], field: value, window: {count: 50}", "alerts", false,
+     true},
+    {"detect.robust_z",
+     "from: in, key: [k], field: value, window: {count: 20}, warmup: 10, on_missing: impute, "
+     "learn: "
+     "normal_only, suppress: {time: 300ms}",
+     "alerts", false, true},
+    {"detect.threshold", "from: in, field: value, above: 25.5, below: -3", "alerts", false, true},
+    {"detect.zscore", "from: in, key: [k], field: value", "alerts", false, true},
+    {"detect.zscore",
+     "from: in, key: [k], field: value, on_missing: flag, suppress: {count: 3}, learn: never",
+     "alerts", false, true},
+    {"detect.zscore", "from: in, key: [k], field: value, decay: 0.02, as: other", "", false, true},
+    {"detect.zscore",
+     "from: in, key: [k], field: value, calibrate: {conformal: 40, rate: 0.05}, suppress: {count: "
+     "2}",
+     "alerts", false, true},
+    {"detect.robust_z",
+     "from: in, key: [k], field: value, window: {count: 30}, warmup: 10, learn: normal_only, "
+     "calibrate: {spot: {init: 50, level: 0.8, excesses: 30}, rate: 0.01}",
+     "alerts", false, true},
+    {"detect.zscore", "from: in, key: [k], field: value, window: {count: 37}", "alerts", false,
+     true},
+    {"drift.adwin", "from: in, key: [k], field: value", "alerts", false, true},
+    {"drift.adwin",
+     "from: in, key: [k], field: value, clock: 3, max_buckets: 2, min_window_length: 1, "
+     "grace_period: 2, delta: 0.3",
+     "alerts", false, true},
+    {"drift.ddm", "from: in, key: [k], field: failed", "alerts", false, true},
+    {"drift.ddm", "from: in, key: [k], field: failed, warm_start: 3", "", false, true},
+    {"drift.eddm", "from: in, key: [k], field: failed, warm_start: 5", "alerts", false, true},
+    {"drift.hddm_a", "from: in, key: [k], field: failed, two_sided_test: true", "alerts", false,
+     true},
+    {"drift.hddm_w", "from: in, key: [k], field: failed, two_sided_test: true", "alerts", false,
+     true},
+    {"drift.hddm_w", "from: in, key: [k], field: failed, lambda: 1", "", false, true},
+    {"drift.kswin", "from: in, key: [k], field: value", "alerts", false, true},
+    {"drift.kswin", "from: in, key: [k], field: value, window_size: 37, stat_size: 9, alpha: 0.1",
+     "alerts", false, true},
+    {"drift.page_hinkley", "from: in, key: [k], field: value", "alerts", false, true},
+    {"drift.page_hinkley", "from: in, key: [k], field: value, alpha: 1, mode: down, delta: 0",
+     "alerts", false, true},
+    {"filter", "from: in, where: 'value > 5.0'", "", false, false},
+    {"flat_map", "from: in, field: tags, into: tag", "", false, false},
+    {"join.interval",
+     "left: in, right: in2, key: [k], interval: {before: 100ms, after: 50ms}, max_rows: 12", "late",
+     true, false},
+    {"join.interval",
+     "left: in, right: in2, key: [k], interval: {before: 8ms}, kind: outer, lateness: 9ms, "
+     "set: {l: 'has(left.value) ? left.value : 0.0'}",
+     "left_only right_only late", true, false},
+    {"join.lookup", "from: in, table: in2, key: [k], kind: left", "", true, false},
+    {"join.table", "from: in, table: in2, key: [k]", "", true, false},
+    {"join.table", "from: in, table: in2, key: [k], join_wait: 50ms, max_waiting: 90", "", true,
+     false},
+    {"key_by", "from: in, key: [k]", "", false, true},
+    {"map", "from: in, set: {twice: 'value * 2.0', name: 'k + \"!\"'}, remove: [tags]", "", false,
+     true},
+    {"merge", "inputs: [in, in2]", "", true, true},
+    {"rank", "from: in, key: [k], order: [{by: value}]", "late", false, false},
+    {"rank", "from: in, key: [k], order: [{by: value, descending: true}], count: 5, into: place",
+     "late", false, false},
+    {"rank",
+     "from: in, key: [k], order: [{by: 'value > 20.0'}], count: 3, ties: true, emit: close, until: "
+     "'1700000000000 + int(k) * 200'",
+     "late", false, false},
+    {"sort", "from: in, key: [k], max_records: 90", "late", false, false},
+    {"window.aggregate",
+     "from: in, key: [k], window: {session: 60ms}, aggregates: {size: count(), "
+     "total: sum(value)}",
+     "late", false, false},
+    {"window.aggregate",
+     "from: in, key: [k], window: {count: 12, every: 4}, aggregates: {size: count(), "
+     "kinds: count_distinct(value)}, having: size > 2",
+     "", false, false},
+    {"window.aggregate",
+     "from: in, key: [k], window: {tumbling: 250ms}, aggregates: {size: count(), "
+     "total: sum(value), high: max(value), final: last(value)}",
+     "late", false, false},
+    {"window.aggregate",
+     "from: in, key: [k], window: {hopping: 1500ms, every: 500ms, offset: 7ms}, lateness: 20ms, "
+     "aggregates: {size: count(), mean: avg(value)}, having: size > 2",
+     "late", false, false},
+    {"window.aggregate",
+     "from: in, key: [k], window: {hopping: 4s, every: 500ms}, emit: update, "
+     "aggregates: {kinds: count_distinct(value), size: count()}",
+     "late", false, false},
+    {"window.aggregate",
+     "from: in, key: [k], window: {sliding: 900ms}, lateness: 5ms, "
+     "aggregates: {size: count(), total: sum(value), high: max(value), final: last(value)}, "
+     "having: size > 1",
+     "late", false, false},
+    {"window.aggregate",
+     "from: in, key: [k], window: {tumbling: 2s}, emit: periodic, emit_every: 300ms, "
+     "aggregates: {p90: 'quantile(value, 0.9)', low: min(value)}",
+     "late", false, false},
+};
+
+struct generator_case {
+    const char *type;
+    const char *options;
+};
+
+static const struct generator_case generator_cases[] = {
+    {"generate.nexmark", "partitions: 2, count: 5000"},
+    {"generate.nexmark", "partitions: 2, count: 250000, kind: person, seed: 5"},
+    {"generate.nexmark", "partitions: 2, count: 5436, kind: bid, shuffle: 100"},
+    {"generate.random",
+     "keys: 10, seed: 7, partitions: 2, count: 5000, fields: ["
+     "{name: sensor, distribution: key}, {name: ts, distribution: time}, "
+     "{name: value, distribution: normal, mean: 20, sd: 2, level_sd: 5, season: 3}, "
+     "{name: u, distribution: uniform, minimum: -1, maximum: 1}, "
+     "{name: die, distribution: integer, minimum: 1, maximum: 6}, "
+     "{name: c, distribution: choice, values: [red, green]}, "
+     "{name: i, distribution: sequence}, {name: bad, distribution: label}], "
+     "anomalies: {share: 0.01, field: value}"},
+    {"generate.random",
+     "keys: 3, partitions: 2, count: 5000, fields: [{name: v, distribution: normal}, "
+     "{name: bad, distribution: label}], anomalies: {share: 0.1, field: v, kind: shift}"},
+    {"generate.sequence", "partitions: 2, count: 5000, first: -3"},
+};
+
+#endif
