@@ -86,7 +86,10 @@ static void fill(struct mr_group_output *output, const struct mr_group_row *give
     for (uint32_t i = 0; i < output->key_count; i++)
         mr_batch_column(batch, *slot++)[row] = fields[i];
     for (uint32_t i = 0; i < output->fields_count; i++)
-        mr_batch_column(batch, *slot++)[row] = mr_value_int(given->fields[i]);
+        mr_batch_column(batch, *slot++)[row] =
+            i < MR_GROUP_TIMES_MAX ? mr_value_int(given->times[i])
+            : given->retracted     ? mr_value_bool(true)
+                                   : (struct mr_value){.kind = MR_KIND_ABSENT};
     for (uint32_t i = 0; i < output->aggregates_count; i++)
         mr_batch_column(batch, *slot++)[row] = given->results[i];
     batch->offsets[row] = -1;

@@ -1,7 +1,7 @@
 /* operators/group_output.h — rows that stand for groups: collecting and emitting them.
- * Model: a row has the key's fields, the type's own fields (window_start, window_end), the results
- * of the aggregates, in the order of the plan's fields. Rows are gathered in a batch of at most
- * MR_LIMIT_BATCH_ROWS; a full batch, and the last one, pass `having` and are emitted.
+ * Model: a row has the key's fields, the type's own fields (window_start, window_end, retracted),
+ * the results of the aggregates, in the order of the plan's fields. Rows are gathered in a batch of
+ * at most MR_LIMIT_BATCH_ROWS; a full batch, and the last one, pass `having` and are emitted.
  * Emission runs the operators behind, which use the same state: what was got from it before is not
  * valid any more after mr_group_output_row and _end. */
 #ifndef MR_OPERATORS_GROUP_OUTPUT_H
@@ -9,7 +9,11 @@
 
 #include "operators/aggregate_set.h"
 
-enum { MR_GROUP_FIELDS_MAX = 2, MR_GROUP_KEY_FIELDS_MAX = 32 };
+enum {
+    MR_GROUP_TIMES_MAX = 2,
+    MR_GROUP_FIELDS_MAX = MR_GROUP_TIMES_MAX + 1,
+    MR_GROUP_KEY_FIELDS_MAX = 32
+};
 
 struct mr_group_output {
     const struct mr_plan_node *node;
@@ -28,8 +32,9 @@ struct mr_group_output {
 struct mr_group_row {
     struct mr_slice key;
     int64_t event_time_ms;
-    int64_t fields[MR_GROUP_FIELDS_MAX]; /* the type's own: all are int */
-    const struct mr_value *results;      /* strings and lists in the batch's arena */
+    int64_t times[MR_GROUP_TIMES_MAX]; /* the type's own */
+    bool retracted;                    /* the field behind them: absent or true */
+    const struct mr_value *results;    /* strings and lists in the batch's arena */
 };
 
 void mr_group_output_init(struct mr_group_output *output, const struct mr_operator_open *open);

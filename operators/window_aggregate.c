@@ -165,7 +165,10 @@ static const struct mr_option_spec window_aggregate_options[] = {
      .choices = emits,
      .help = "close: one result per window, when it is closed. update: one for each record that "
              "changes it. periodic: one every `emit_every` while it changes, and the final one. "
-             "Sliding and count windows know `close` only."},
+             "Sliding and count windows know `close` only. The newest result of a key and "
+             "window_start counts; a session that an earlier record takes to another begin, or "
+             "joins to the one before it, is taken back first: its last result comes again with "
+             "`retracted: true`."},
     {.name = "emit_every",
      .type = MR_OPTION_DURATION,
      .minimum = 1,
@@ -189,6 +192,9 @@ static const struct mr_option_spec window_aggregate_options[] = {
 static const struct mr_output_field window_fields[] = {
     {"window_start", MR_TYPE_INT, "The window's begin, ms since the epoch, inclusive."},
     {"window_end", MR_TYPE_INT, "The window's end, ms since the epoch, exclusive."},
+    {"retracted", MR_TYPE_BOOL,
+     "true: there is no window with this key and window_start any more, an earlier result of it "
+     "does not count (sessions with emit: update or periodic). Else not there."},
 };
 
 static const struct mr_output_spec window_outputs[] = {

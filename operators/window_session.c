@@ -2,7 +2,9 @@
  * Design: a key's open sessions are entries by time, at least the pause apart. A row begins one,
  * lengthens one or joins two. A group is due when its first session is to be closed, at the last
  * row's time + pause + lateness; a row that is a pause or more behind the last one therefore never
- * meets the session, whether that is closed already or not. */
+ * meets the session, whether that is closed already or not.
+ * Results before the end are named by key and begin. Where a begin goes, because an earlier row
+ * comes or two sessions join, the last result of it goes out once more as a retracted one. */
 #include "operators/window_list.h"
 
 #include "base/assert.h"
@@ -31,6 +33,19 @@ static enum mr_status emit(struct mr_windowing *windowing, struct mr_operator_co
     return mr_window_list_emit(windowing, context, key, hash, list, index, 1, &span, error);
 }
 
+/* The session at index is about to lose its begin: what was said of it does not hold. */
+static enum mr_status retract(struct mr_windowing *windowing, struct mr_operator_context *context,
+                              const struct mr_windowing_row *row, struct mr_window_list **list,
+                              uint32_t index, struct mr_error *error)
+{
+    if (windowing->emit == MR_EMIT_CLOSE)
+        return MR_OK;
+    windowing->retracts = true;
+    enum mr_status status = emit(windowing, context, row->key, row->hash, list, index, error);
+    windowing->retracts = false;
+    return status;
+}
+
 /* ---- Rows ---- */
 
 /* Index of the first session that ends behind the time. */
@@ -57,9 +72,11 @@ static enum mr_status join(struct mr_windowing *windowing, struct mr_operator_co
                            uint32_t index, struct mr_error *error)
 {
     int64_t last_ms = mr_window_list_at(windowing, *list, index + 1)->last_ms;
+    enum mr_status status = retract(windowing, context, row, list, index + 1, error);
+    if (status != MR_OK)
+        return status;
     mr_arena_reset(&windowing->scratch);
-    enum mr_status status =
-        mr_window_list_merge(windowing, row->key, row->hash, list, index, 2, error);
+    status = mr_window_list_merge(windowing, row->key, row->hash, list, index, 2, error);
     struct mr_window_entry *entry = mr_window_list_at(windowing, *list, index);
     entry->last_ms = last_ms;
     if (mr_windowing_is_refused(status)) { /* the later rows are left out, and that is said */
@@ -119,9 +136,16 @@ static enum mr_status session_row(struct mr_windowing *windowing,
         return status;
     if (created && !windowing->ring_inline)
         settle(windowing, list);
+    bool begins = found && time_ms < mr_window_list_at(windowing, list, index)->first_ms;
+    if (begins)
+        status = retract(windowing, context, row, &list, index, error);
+    if (status != MR_OK)
+        return status;
     status = mr_window_list_add(windowing, context, row, &list, index, fate, error);
     if (status != MR_OK)
         return status;
+    if (*fate == MR_ROW_FAILED && begins && windowing->emit != MR_EMIT_CLOSE) /* it stays */
+        return emit(windowing, context, row->key, row->hash, &list, index, error);
     if (*fate == MR_ROW_FAILED)
         return found ? MR_OK : mr_window_list_undo(windowing, context, row, list, index, created);
     struct mr_window_entry *entry = mr_window_list_at(windowing, list, index);

@@ -52,7 +52,8 @@ enum mr_status mr_windowing_result(struct mr_windowing *windowing,
         return status;
     struct mr_group_row row = {.key = key,
                                .event_time_ms = span->end_ms - 1,
-                               .fields = {span->start_ms, span->end_ms},
+                               .times = {span->start_ms, span->end_ms},
+                               .retracted = windowing->retracts,
                                .results = results};
     mr_group_output_row(&windowing->output, context, &row);
     return MR_OK;
@@ -65,7 +66,7 @@ void mr_windowing_failed(struct mr_windowing *windowing, struct mr_operator_cont
     struct mr_value results[MR_AGGREGATE_SET_MAX] = {0};
     struct mr_group_row row = {.key = key,
                                .event_time_ms = span->end_ms - 1,
-                               .fields = {span->start_ms, span->end_ms},
+                               .times = {span->start_ms, span->end_ms},
                                .results = results};
     char text[MR_ERROR_MESSAGE_SIZE];
     int size = snprintf(text, sizeof(text), "the window from %" PRId64 " to %" PRId64 ": %s",

@@ -75,6 +75,7 @@ struct mr_windowing {
     /* Time as far as groups were closed; rows are judged by it. */
     int64_t now_ms;
     int64_t next_ms; /* nothing is due before; no later than the next object's due time */
+    bool retracts;   /* the results at hand are those of a window that is no more */
     bool may_stop;   /* in a call that may be made again */
     bool more;       /* something is still due at now_ms: the last advance stopped */
     /* TUMBLING, HOPPING (window_ring.c). */

@@ -22,7 +22,7 @@ static void collect(void *argument, const struct harness *harness, uint32_t outp
     const struct mr_plan_domain *domain = &harness->plan->domains[harness->node->outputs[0].domain];
     const uint32_t *slots = domain->field_slots;
     bool windowed = strcmp(harness->node->type->name, "window.aggregate") == 0;
-    uint32_t aggregates = windowed ? 3 : 1; /* size, total */
+    uint32_t aggregates = windowed ? 4 : 1; /* size, total */
     if (output != 0)
         return;
     for (uint32_t index = 0; index < view.rows_count; index++) {
@@ -35,6 +35,8 @@ static void collect(void *argument, const struct harness *harness, uint32_t outp
         result->start_ms = windowed ? columns[slots[1]][row].integer : 0;
         result->end_ms =
             windowed ? columns[slots[2]][row].integer : view.batch->event_times_ms[row];
+        result->retracted =
+            windowed && columns[slots[3]] != NULL && columns[slots[3]][row].kind == MR_KIND_BOOL;
         result->count = columns[slots[aggregates]][row].integer;
         assert_true(mr_value_as_double(columns[slots[aggregates + 1]][row], &result->sum));
     }

@@ -13,6 +13,7 @@ struct group_result {
     int64_t end_ms;   /* the event time without a window */
     int64_t count;
     double sum;
+    bool retracted;
 };
 
 extern struct group_result group_results[GROUP_RESULTS_MAX];

@@ -67,9 +67,9 @@ static void collect(void *argument, const struct harness *harness, uint32_t outp
         result->start_ms = view.batch->columns[slots[1]][row].integer;
         result->end_ms = view.batch->columns[slots[2]][row].integer;
         /* In name order: low, rows, total. */
-        struct mr_value lowest = view.batch->columns[slots[3]][row];
-        struct mr_value count = view.batch->columns[slots[4]][row];
-        struct mr_value sum = view.batch->columns[slots[5]][row];
+        struct mr_value lowest = view.batch->columns[slots[4]][row];
+        struct mr_value count = view.batch->columns[slots[5]][row];
+        struct mr_value sum = view.batch->columns[slots[6]][row];
         assert_true(mr_value_as_double(lowest, &result->lowest));
         assert_int_equal(count.kind, MR_KIND_INT);
         result->count = count.integer;

@@ -67,12 +67,12 @@ static void collect(void *argument, const struct harness *harness, uint32_t outp
         assert_true(results->count < ROWS);
         /* In name order: a_first, b_last, c_low, count, spread, total. */
         results->items[results->count++] =
-            (struct result){.first = (int64_t)number(columns[slots[3]][row]),
-                            .last = (int64_t)number(columns[slots[4]][row]),
-                            .low = number(columns[slots[5]][row]),
-                            .count = columns[slots[6]][row].integer,
-                            .deviation = number(columns[slots[7]][row]),
-                            .sum = number(columns[slots[8]][row])};
+            (struct result){.first = (int64_t)number(columns[slots[4]][row]),
+                            .last = (int64_t)number(columns[slots[5]][row]),
+                            .low = number(columns[slots[6]][row]),
+                            .count = columns[slots[7]][row].integer,
+                            .deviation = number(columns[slots[8]][row]),
+                            .sum = number(columns[slots[9]][row])};
     }
 }
 

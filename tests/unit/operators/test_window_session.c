@@ -95,6 +95,46 @@ static void updates_and_periodic_results(void **state)
     harness_close(&harness);
 }
 
+static void expect_retracted(uint32_t index, int64_t start_ms, int64_t end_ms, int64_t count,
+                             double sum)
+{
+    group_expect(index, "a", start_ms, end_ms, count, sum);
+    assert_true(group_results[index].retracted);
+}
+
+/* What is said of a begin that goes is taken back, with the same values, before what replaces it.
+ */
+static void begins_that_go_are_taken_back(void **state)
+{
+    MR_UNUSED(state);
+    for (size_t i = 0; i < MR_ARRAY_COUNT(group_cells); i++) {
+        struct harness harness;
+        group_open(&harness, "window.aggregate", group_cells[i],
+                   ", window: {session: 10s}, emit: update");
+        group_feed(&harness, "a", 20000, 1);
+        group_feed(&harness, "a", 5000, 2);
+        harness_commit(&harness);
+        harness_restore(&harness);
+        group_feed(&harness, "a", 12000, 4); /* joins both: the first begin stays */
+        assert_int_equal(group_results_count, 4);
+        expect_retracted(2, 20000, 30000, 1, 1);
+        group_expect(3, "a", 5000, 30000, 3, 7);
+        assert_false(group_results[3].retracted);
+        group_feed(&harness, "a", 3000, 8); /* an earlier begin */
+        assert_int_equal(group_results_count, 6);
+        expect_retracted(4, 5000, 30000, 3, 7);
+        group_expect(5, "a", 3000, 30000, 4, 15);
+        group_feed(&harness, "a", 31000, 16); /* a later end: the newest result counts */
+        group_feed(&harness, "a", 29000, 32);
+        expect_retracted(7, 31000, 41000, 1, 16);
+        group_expect(8, "a", 3000, 41000, 6, 63);
+        assert_int_equal(group_results_count, 9);
+        harness_watermark(&harness, 100000);
+        assert_int_equal(group_results_count, 9);
+        harness_close(&harness);
+    }
+}
+
 static void more_sessions_than_are_kept_are_reported(void **state)
 {
     MR_UNUSED(state);
@@ -191,6 +231,7 @@ int main(void)
         cmocka_unit_test(a_record_between_two_sessions_joins_them),
         cmocka_unit_test(late_records_are_those_that_meet_no_open_session),
         cmocka_unit_test(updates_and_periodic_results),
+        cmocka_unit_test(begins_that_go_are_taken_back),
         cmocka_unit_test(more_sessions_than_are_kept_are_reported),
         cmocka_unit_test(random_rows_give_what_a_plain_computation_gives),
     };

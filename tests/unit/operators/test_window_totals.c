@@ -48,9 +48,9 @@ static void collect(void *argument, const struct harness *harness, uint32_t outp
         memcpy(result->key, view.batch->columns[slots[0]][row].text, 2);
         result->end_ms = view.batch->columns[slots[2]][row].integer;
         /* In name order: rows, spread, total. */
-        result->count = view.batch->columns[slots[3]][row].integer;
-        (void)mr_value_as_double(view.batch->columns[slots[4]][row], &result->deviation);
-        assert_true(mr_value_as_double(view.batch->columns[slots[5]][row], &result->sum));
+        result->count = view.batch->columns[slots[4]][row].integer;
+        (void)mr_value_as_double(view.batch->columns[slots[5]][row], &result->deviation);
+        assert_true(mr_value_as_double(view.batch->columns[slots[6]][row], &result->sum));
     }
 }
 
