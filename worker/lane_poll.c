@@ -11,7 +11,7 @@ enum {
     OPEN_WAIT_MS = 1,   /* poll at most this long while a transaction is open */
     GAP_MS = 400, /* a turn without a look for so long, and without work, is an interruption */
     CLOCKS_APART_MS = 50,
-    STEP_NS = 4000000, /* a step's work where lanes share the thread: others wait that long */
+    STEP_NS = 1000000, /* a step's work where lanes share the thread: others wait that long */
     STEP_ALONE_NS = 100000000,
     FIRST_STEP_RECORDS = 64
 };
