@@ -279,6 +279,8 @@ static double try_cuts(const struct adwin_window *window)
 {
     const struct adwin_object *entry = window->entry;
     struct cut cut = {.newer = (double)entry->width, .newer_total = entry->total};
+    if (entry->width < 2)
+        return 0; /* nothing to cut */
     double confidence_log = mr_natural_log(2.0 * mr_natural_log(cut.newer) / window->adwin->delta);
     double largest = 0;
     for (uint32_t row = entry->rows_count; row-- > 0;) {

@@ -177,8 +177,8 @@ struct mr_tail mr_tail_fit(const double *excesses, uint32_t count)
     struct sample sample = measure(excesses, count);
     MR_ASSERT(sample.least > 0 && isfinite(sample.mean));
     struct mr_tail best = {0, sample.mean, log_likelihood(&sample, 0, sample.mean)};
-    if (sample.most - sample.least <= sample.most * 1e-12)
-        return best; /* equal numbers tell nothing about the shape */
+    if (sample.mean < 1e-290 || sample.most - sample.least <= sample.most * 1e-12)
+        return best; /* next to nothing, or equal: no shape can be told */
     double ratio = sample.mean * sample.mean / sample.variance;
     consider(&sample, 0.5 * (1 - ratio), 0.5 * sample.mean * (ratio + 1), &best);
     /* So close to 0 the exponential is as good. */

@@ -82,6 +82,9 @@ static void equal_and_single_excesses_are_exponential(void **state)
         tail = mr_tail_fit(&values[index], 1);
         assert_true(tail.gamma == 0 && tail.sigma == values[index]);
     }
+    static const double denormal[] = {5e-324, 1e-323, 1e-322};
+    tail = mr_tail_fit(denormal, 3);
+    assert_true(tail.gamma == 0 && tail.sigma > 0);
     tail = mr_tail_fit(values + 1, 3);
     assert_true(isfinite(tail.gamma) && tail.sigma > 0 && isfinite(tail.sigma));
     assert_true(isfinite(mr_tail_quantile(&tail, 0.02, 1e-9)));
