@@ -3,12 +3,13 @@
  * hashing the key's bytes is part of it. Rows come in random order over the keys. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/memory.h"
 #include "tests/support/operator_harness.h"
 
-enum { BATCH = 4096, ROUNDS = 300, KEY_BYTES = 24 };
+enum { BATCH = 4096, ROUNDS = 300, KEY_BYTES = 24, MORE_FIELDS = 9 };
 
 struct measured {
     const char *options;
@@ -17,6 +18,7 @@ struct measured {
 };
 
 /* One record per ms and key 1: windows are dense. */
+#define TEN_FIELDS "value, f1, f2, f3, f4, f5, f6, f7, f8, f9"
 #define AGGREGATES "aggregates: {rows: count(), total: sum(value), low: min(value)}"
 
 static const struct measured measured[] = {
@@ -31,6 +33,11 @@ static const struct measured measured[] = {
     {"type: detect.ewma, from: in, key: [k], field: value", 10000, ROUNDS},
     {"type: detect.robust_z, from: in, key: [k], field: value, window: {count: 100}", 1000, ROUNDS},
     {"type: detect.robust_z, from: in, key: [k], field: value", 1000, ROUNDS},
+    {"type: detect.mahalanobis, from: in, key: [k], fields: [" TEN_FIELDS "]", 1, ROUNDS},
+    {"type: detect.mahalanobis, from: in, key: [k], fields: [" TEN_FIELDS "]", 10000, ROUNDS},
+    {"type: detect.half_space_trees, from: in, key: [k], fields: [" TEN_FIELDS "]", 1, ROUNDS},
+    {"type: detect.loda, from: in, key: [k], fields: [" TEN_FIELDS "]", 1, ROUNDS},
+    {"type: detect.random_cut_forest, from: in, key: [k], fields: [value], shingle: 4", 1, 0},
     {"type: window.aggregate, from: in, key: [k], window: {tumbling: 1h}, " AGGREGATES, 1, 1200},
     {"type: window.aggregate, from: in, key: [k], window: {hopping: 10s, every: 2s}, " AGGREGATES,
      1, 1200},
@@ -52,6 +59,16 @@ static int compare(const void *left, const void *right)
     const uint64_t *first = left;
     const uint64_t *second = right;
     return (*first > *second) - (*first < *second);
+}
+
+/* Numbers beside the key and the value, for detectors of several fields. */
+static void add_fields(struct harness_row *row, struct mr_random *random)
+{
+    static const char *const names[MORE_FIELDS] = {"f1", "f2", "f3", "f4", "f5",
+                                                   "f6", "f7", "f8", "f9"};
+    for (uint32_t field = 0; field < MORE_FIELDS; field++)
+        row->cells[2 + field] =
+            (struct harness_cell){names[field], mr_value_double(mr_random_normal(random))};
 }
 
 static void measure(const struct measured *given)
@@ -77,6 +94,9 @@ static void measure(const struct measured *given)
             rows[row] =
                 harness_row(round * BATCH + row, keys[mr_random_below(&random, given->keys_count)],
                             mr_value_double(100 * mr_random_double(&random)));
+        if (strstr(given->options, "f9") != NULL)
+            for (int64_t row = 0; row < BATCH; row++)
+                add_fields(&rows[row], &random);
         for (int64_t row = 0; row < BATCH; row++)
             rows[row].watermark_ms = rows[row].event_time_ms - 1;
         uint64_t before_ns = harness.process_cpu_ns;

@@ -187,8 +187,7 @@ static bool trees_ready(const void *self, const void *object)
 
 /* ---- Judging ---- */
 
-/* What is outside of all that was learned goes to the cube's edge, even beside
- * a constant. */
+/* What is outside of all that was learned goes to the cube's edge, even beside a constant. */
 static void map_point(const struct trees_object *entry, const double *values, double *point)
 {
     for (uint32_t field = 0; field < entry->fields_count; field++) {
@@ -466,8 +465,7 @@ static enum mr_status trees_describe_state(const struct mr_state_object *object,
     return MR_OK;
 }
 
-/* Beside a slot of leaves each record bears its share of the profiles of a
- * window. */
+/* Beside a slot of leaves each record bears its share of the profiles of a window. */
 static void trees_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
 {
     mr_detector_estimate(&trees_model, options, estimate);
@@ -531,39 +529,25 @@ const struct mr_operator_type mr_operator_detect_half_space_trees = {
             .name = "detect.half_space_trees",
             .role = MR_ROLE_OPERATOR,
             .flags = MR_TYPE_KEYED | MR_TYPE_ADDS_FIELD,
-            .summary = "Finds records of several numbers in parts of space "
-                       "that the key's last "
+            .summary = "Finds records of several numbers in parts of space that the key's last "
                        "full window hardly touched.",
-            .description = "Random trees cut the space of the numbers in halves, again "
-                           "and again. How many "
-                           "records of the last full window lie on each way down says how "
-                           "dense it is where a "
-                           "record falls. The score is the binary logarithm of the "
-                           "highest possible density "
-                           "over that, taken before the record is learned.\n\n"
-                           "Fast, with a cost that does not depend on the number of "
-                           "fields; finds scattered "
-                           "anomalies of any direction and follows drift by windows. Not "
-                           "for anomalies that "
-                           "come packed in one window (they are dense then), not for few "
-                           "fields with sharp "
-                           "edges, and not where the first window_size records of a key "
-                           "matter. The trees are "
-                           "blind to small differences inside of the range of the "
-                           "numbers: where correlations "
-                           "tell, use detect.mahalanobis; for the best scores "
-                           "detect.random_cut_forest.\n\n"
-                           "Numbers are mapped by the range of what was learned; a range "
-                           "shrinks towards that "
-                           "of the last window. State of a key: 4 trees 2^depth bytes of "
-                           "profiles and 2 trees "
-                           "window_size bytes of leaves, 115 kB by default. Changelog per "
-                           "record: a slot of "
-                           "512 bytes, the ranges of 32 bytes a field, and 4 trees "
-                           "2^depth / window_size "
-                           "bytes for the profiles, which are written as a window ends. "
-                           "Paper: Tan, Ting and "
-                           "Liu, Fast Anomaly Detection for Streaming Data (2011).",
+            .description =
+                "Random trees cut the space of the numbers in halves, again and again. How many "
+                "records of the last full window lie on each way down says how dense it is where a "
+                "record falls. The score is the binary logarithm of the highest possible density "
+                "over that, taken before the record is learned.\n\n"
+                "Fast, with a cost that does not depend on the number of fields; finds scattered "
+                "anomalies of any direction and follows drift by windows. Not for anomalies that "
+                "come packed in one window (they are dense then), not for few fields with sharp "
+                "edges, and not where the first window_size records of a key matter. The trees are "
+                "blind to small differences inside of the range of the numbers: where correlations "
+                "tell, use detect.mahalanobis; for the best scores detect.random_cut_forest.\n\n"
+                "Numbers are mapped by the range of what was learned; a range shrinks towards that "
+                "of the last window. State of a key: 4 trees 2^depth bytes of profiles and 2 trees "
+                "window_size bytes of leaves, 115 kB by default. Changelog per record: a slot of "
+                "512 bytes, the ranges of 32 bytes a field, and 4 trees 2^depth / window_size "
+                "bytes for the profiles, which are written as a window ends. Paper: Tan, Ting and "
+                "Liu, Fast Anomaly Detection for Streaming Data (2011).",
             .options = trees_options,
             .outputs = mr_detector_outputs,
             .outputs_count = MR_DETECTOR_OUTPUTS_COUNT,

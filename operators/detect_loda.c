@@ -175,8 +175,7 @@ static double cut_cost(const struct loda *loda, uint32_t cut, const uint8_t *his
     return beyond > 0 ? (double)cost + mr_loda_tail_cost(beyond) : (double)cost;
 }
 
-/* What the cuts with a field cost more than those without it, scaled to add up
- * to the score. */
+/* What the cuts with a field cost more than those without it, scaled to add up to the score. */
 static void fill_contributions(const struct loda *loda, double total, struct mr_model_row *row)
 {
     double sum = 0;
@@ -455,9 +454,8 @@ static enum mr_status loda_describe_state(const struct mr_state_object *object,
     return MR_OK;
 }
 
-/* Beside its slot of the ring each record bears its share of the histograms.
- * While the first window fills they are written when it has doubled: at the
- * worst once per LODA_FIRST records. */
+/* Beside its slot of the ring each record bears its share of the histograms. While the first window
+ * fills they are written when it has doubled: at the worst once per LODA_FIRST records. */
 static void loda_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
 {
     mr_detector_estimate(&loda_model, options, estimate);
@@ -519,37 +517,24 @@ const struct mr_operator_type mr_operator_detect_loda = {
             .name = "detect.loda",
             .role = MR_ROLE_OPERATOR,
             .flags = MR_TYPE_KEYED | MR_TYPE_ADDS_FIELD,
-            .summary = "Finds records of several numbers that are unlikely in "
-                       "histograms of random "
+            .summary = "Finds records of several numbers that are unlikely in histograms of random "
                        "projections of their key's last window.",
-            .description = "Each of 100 random projections onto a few of the "
-                           "fields gets a histogram of the "
-                           "key's last window. The score is how much less "
-                           "likely the record is than the "
-                           "likeliest ones, as a logarithm, on average over "
-                           "the projections, taken before the "
-                           "record is learned. Fields are brought to one scale "
-                           "by the middle 98 % of the "
-                           "window, so that units do not matter and outliers "
-                           "do not widen the bins; beyond "
-                           "the bins the score goes on growing. Contributions "
-                           "compare the projections with a "
-                           "field with those without it, as the paper does.\n\n"
-                           "Cheap for its accuracy, follows drift by windows, "
-                           "tells which field it was. Not "
-                           "for anomalies that only a combination of many "
-                           "fields shows: the projections are "
-                           "sparse; use detect.random_cut_forest. For one "
-                           "field detect.zscore is cheaper.\n\n"
-                           "The first 32 records of a key are only learned. "
-                           "Numbers beyond +-1e140 are scored "
-                           "but not learned. State of a key: 8 bytes per field "
-                           "and record of the window, and "
-                           "64 bytes per projection: 48 kB for 10 fields by "
-                           "default. Changelog per record: a "
-                           "slot of 1 kB, and the histograms once per window. "
-                           "Paper: Pevny, Loda: Lightweight "
-                           "on-line detector of anomalies (2016).",
+            .description =
+                "Each of 100 random projections onto a few of the fields gets a histogram of the "
+                "key's last window. The score is how much less likely the record is than the "
+                "likeliest ones, as a logarithm, on average over the projections, taken before the "
+                "record is learned. Fields are brought to one scale by the middle 98 % of the "
+                "window, so that units do not matter and outliers do not widen the bins; beyond "
+                "the bins the score goes on growing. Contributions compare the projections with a "
+                "field with those without it, as the paper does.\n\n"
+                "Cheap for its accuracy, follows drift by windows, tells which field it was. Not "
+                "for anomalies that only a combination of many fields shows: the projections are "
+                "sparse; use detect.random_cut_forest. For one field detect.zscore is cheaper.\n\n"
+                "The first 32 records of a key are only learned. Numbers beyond +-1e140 are scored "
+                "but not learned. State of a key: 8 bytes per field and record of the window, and "
+                "64 bytes per projection: 48 kB for 10 fields by default. Changelog per record: a "
+                "slot of 1 kB, and the histograms once per window. Paper: Pevny, Loda: Lightweight "
+                "on-line detector of anomalies (2016).",
             .options = loda_options,
             .outputs = mr_detector_outputs,
             .outputs_count = MR_DETECTOR_OUTPUTS_COUNT,
