@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 
+static const char *const detector_labels[] = {"topology", "operator", "state", NULL};
 static const char *const operator_labels[] = {"topology", "operator", NULL};
 static const char *const source_labels[] = {"topology", "source", "partition", NULL};
 static const char *const store_labels[] = {"topology", "subtopology", "partition", NULL};
@@ -54,6 +55,11 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
                                            FROM_MICROSECONDS,
                                            .labels = operator_labels,
                                            .help = "Time that an operator spent on one batch."},
+    [MR_ENGINE_DETECTOR_RECORDS] = {.name = "millrace_detector_records_total",
+                                    COUNTER,
+                                    .labels = detector_labels,
+                                    .help = "Records that a detector took, by its state for their "
+                                            "key: learning, armed, starved or muted."},
     [MR_ENGINE_SOURCE_RECORDS] = {.name = "millrace_source_records_total",
                                   COUNTER,
                                   .labels = source_labels,

@@ -335,6 +335,7 @@ static void tell(const struct judging *judging, uint32_t index, bool above)
 static void write_state(const struct judging *judging, uint32_t row_number,
                         enum mr_detector_state state)
 {
+    judging->rows->judged_counts[state]++;
     if (state != MR_DETECTOR_ARMED)
         judging->rows->columns[MR_DETECTOR_STATE][row_number] =
             mr_value_string(mr_slice_text(mr_detector_states[state]));

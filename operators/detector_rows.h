@@ -41,7 +41,8 @@ struct mr_detector_rows {
     struct mr_value *contributions;                      /* by row; NULL: none */
     uint16_t *anomalies;                                 /* rows, ascending: with an alert */
     uint32_t anomalies_count;
-    struct mr_detector_alert *alerts; /* where they are read */
+    uint32_t judged_counts[MR_DETECTOR_STATES_COUNT]; /* rows by state */
+    struct mr_detector_alert *alerts;                 /* where they are read */
     uint32_t alerts_count;
     uint32_t alerts_capacity;
 };

@@ -208,6 +208,11 @@ void mr_operator_late(struct mr_operator_context *context, uint32_t rows_count)
     context->runtime->late(context->runtime->argument, context->node, rows_count);
 }
 
+void mr_operator_judged(struct mr_operator_context *context, const uint32_t *rows_counts)
+{
+    context->runtime->judged(context->runtime->argument, context->node, rows_counts);
+}
+
 bool mr_operator_is_enough(struct mr_operator_context *context)
 {
     if (++context->taken_count % ASK_EVERY != 0)

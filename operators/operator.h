@@ -55,6 +55,8 @@ struct mr_operator_runtime {
                                   struct mr_error *error);
     /* Count rows that came too late for the node. */
     void (*late)(void *argument, uint32_t node, uint32_t rows_count);
+    /* Count rows that the node, a detector, has judged, by its state (enum mr_detector_state). */
+    void (*judged)(void *argument, uint32_t node, const uint32_t *rows_counts);
     /* The transaction holds as much as it should. */
     bool (*is_full)(void *argument);
 };
@@ -180,6 +182,8 @@ static inline int64_t mr_operator_row_watermark(const struct mr_batch *batch, ui
 }
 /* Count rows that came too late: millrace_operator_late_records_total. */
 void mr_operator_late(struct mr_operator_context *context, uint32_t rows_count);
+/* Count judged rows by state: millrace_detector_records_total. */
+void mr_operator_judged(struct mr_operator_context *context, const uint32_t *rows_counts);
 /* Something that was due has been done: time to stop and return MR_AGAIN? Little is asked of the
  * runtime, and only after some things: an operator may do a few more than it should. */
 bool mr_operator_is_enough(struct mr_operator_context *context);

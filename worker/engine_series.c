@@ -73,6 +73,21 @@ void mr_series_close(struct mr_metrics *metrics, struct mr_series *series)
     close_all(metrics, MR_ARRAY_COUNT(node_metrics), &series->in);
 }
 
+void mr_detector_series_open(struct mr_metrics *metrics, const char *topology, const char *node,
+                             const char *const *states, struct mr_detector_series *series)
+{
+    for (uint32_t state = 0; state < MR_SERIES_STATES; state++) {
+        const char *const labels[] = {topology, node, states[state]};
+        series->states[state] =
+            mr_metrics_series(metrics, mr_engine_metric(MR_ENGINE_DETECTOR_RECORDS), labels);
+    }
+}
+
+void mr_detector_series_close(struct mr_metrics *metrics, struct mr_detector_series *series)
+{
+    close_all(metrics, MR_SERIES_STATES, series->states);
+}
+
 void mr_lane_series_open(struct mr_metrics *metrics, const char *topology,
                          struct mr_lane_series *series)
 {

@@ -21,6 +21,17 @@ void mr_series_open(struct mr_metrics *metrics, const char *topology, const char
                     struct mr_series *series);
 void mr_series_close(struct mr_metrics *metrics, struct mr_series *series);
 
+/* Of one detector: records by its state for their key. */
+enum { MR_SERIES_STATES = 4 };
+
+struct mr_detector_series {
+    struct mr_metric *states[MR_SERIES_STATES]; /* NULL: the node is no detector */
+};
+
+void mr_detector_series_open(struct mr_metrics *metrics, const char *topology, const char *node,
+                             const char *const *states, struct mr_detector_series *series);
+void mr_detector_series_close(struct mr_metrics *metrics, struct mr_detector_series *series);
+
 /* Of one lane: transactions, claims, restores. */
 struct mr_lane_series {
     struct mr_metric *transaction_duration;

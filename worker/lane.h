@@ -100,7 +100,8 @@ struct mr_lane {
     struct mr_transaction *spare;
     struct mr_writer writer;
     struct mr_evaluator *evaluator;
-    struct mr_series *series; /* by node */
+    struct mr_series *series;                   /* by node */
+    struct mr_detector_series *detector_series; /* by node */
     struct mr_lane_series lane_series;
     struct mr_error condemnation; /* of the tasks that are condemned */
     struct mr_arena batch_arena;

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "operators/detector.h"
 
 #include <stdio.h>
 
@@ -30,6 +31,11 @@ struct mr_lane *mr_lane_create(struct mr_worker *worker, struct mr_running *runn
     for (uint32_t index = 0; index < plan->nodes_count; index++)
         mr_series_open(worker->open.metrics, plan->name, plan->nodes[index].name,
                        &lane->series[index]);
+    lane->detector_series = mr_memory_new(plan->nodes_count, sizeof(*lane->detector_series));
+    for (uint32_t index = 0; index < plan->nodes_count; index++)
+        if (mr_type_is_controlled(plan->nodes[index].type))
+            mr_detector_series_open(worker->open.metrics, plan->name, plan->nodes[index].name,
+                                    mr_detector_states, &lane->detector_series[index]);
     mr_lane_series_open(worker->open.metrics, plan->name, &lane->lane_series);
     lane->open = mr_transaction_create();
     lane->spare = mr_transaction_create();
@@ -210,6 +216,8 @@ void mr_lane_dispose(struct mr_lane *lane)
         lane->log->ops->consumer_destroy(lane->consumer);
     for (uint32_t index = 0; index < lane->deployment->plan->nodes_count; index++)
         mr_series_close(lane->worker->open.metrics, &lane->series[index]);
+    for (uint32_t index = 0; index < lane->deployment->plan->nodes_count; index++)
+        mr_detector_series_close(lane->worker->open.metrics, &lane->detector_series[index]);
     mr_lane_series_close(lane->worker->open.metrics, &lane->lane_series);
     mr_writer_deinit(&lane->writer);
     mr_transaction_destroy(lane->open);
@@ -221,6 +229,7 @@ void mr_lane_dispose(struct mr_lane *lane)
     mr_ring_destroy(lane->jobs_done);
     mr_ring_destroy(lane->arrivals);
     mr_memory_free(lane->series);
+    mr_memory_free(lane->detector_series);
     mr_memory_free(lane->tasks);
     mr_memory_free(lane->slots);
 }

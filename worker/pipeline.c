@@ -222,6 +222,15 @@ static void count_late(void *argument, uint32_t node, uint32_t rows_count)
     mr_metric_add(pipeline->open.series[node].late, rows_count);
 }
 
+static void count_judged(void *argument, uint32_t node, const uint32_t *rows_counts)
+{
+    const struct mr_pipeline *pipeline = argument;
+    struct mr_metric *const *states = pipeline->open.detector_series[node].states;
+    for (uint32_t state = 0; state < MR_SERIES_STATES; state++)
+        if (states[state] != NULL && rows_counts[state] > 0)
+            mr_metric_add(states[state], rows_counts[state]);
+}
+
 /* Output, changes of the state and rows on their way: what a transaction, and a call, may hold. */
 static bool is_full(void *argument)
 {
@@ -395,6 +404,7 @@ enum mr_status mr_pipeline_create(const struct mr_pipeline_open *open,
                                                     .batch_new = batch_new,
                                                     .record_text = record_text,
                                                     .late = count_late,
+                                                    .judged = count_judged,
                                                     .is_full = is_full};
     created->fault = (struct mr_row_fault){.argument = created, .report = report_fault};
     enum mr_status status = open_all(created, error);

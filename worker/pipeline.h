@@ -31,12 +31,13 @@ struct mr_pipeline_open {
     struct mr_writer *writer;
     struct mr_evaluator *evaluator;
     struct mr_metrics *metrics;
-    struct mr_series *series;           /* by node index, of the lane */
-    const struct mr_progress *progress; /* sink positions and watermarks, may be NULL */
-    _Atomic uint64_t *output_records;   /* of the task: written by sinks */
-    _Atomic uint64_t *anomalies;        /* of the lane: rows that detectors flag */
-    struct mr_tap *taps;                /* by node; NULL: nobody can look */
-    const struct mr_tap_outlet *outlet; /* of the taps */
+    struct mr_series *series;                   /* by node index, of the lane */
+    struct mr_detector_series *detector_series; /* the same */
+    const struct mr_progress *progress;         /* sink positions and watermarks, may be NULL */
+    _Atomic uint64_t *output_records;           /* of the task: written by sinks */
+    _Atomic uint64_t *anomalies;                /* of the lane: rows that detectors flag */
+    struct mr_tap *taps;                        /* by node; NULL: nobody can look */
+    const struct mr_tap_outlet *outlet;         /* of the taps */
 };
 
 enum mr_status mr_pipeline_create(const struct mr_pipeline_open *open,

@@ -398,6 +398,7 @@ static enum mr_status restore(struct mr_task *task, struct progress_search *sear
                                     .evaluator = task->lane->evaluator,
                                     .metrics = task->lane->worker->open.metrics,
                                     .series = task->lane->series,
+                                    .detector_series = task->lane->detector_series,
                                     .progress = search->found ? &search->progress : NULL,
                                     .output_records = &task->shared.output_records,
                                     .anomalies = &task->lane->anomalies,

@@ -274,6 +274,14 @@ static enum mr_status on_record_text(void *argument, uint32_t node, uint32_t por
     return MR_OK;
 }
 
+static void on_judged(void *argument, uint32_t node, const uint32_t *rows_counts)
+{
+    struct harness *harness = argument;
+    MR_UNUSED(node);
+    for (uint32_t state = 0; state < MR_ARRAY_COUNT(harness->judged_counts); state++)
+        harness->judged_counts[state] += rows_counts[state];
+}
+
 static void on_late(void *argument, uint32_t node, uint32_t rows_count)
 {
     struct harness *harness = argument;
@@ -377,6 +385,7 @@ void harness_open_sources(struct harness *harness, const char *sources, const ch
         .batch_new = on_batch_new,
         .record_text = on_record_text,
         .late = on_late,
+        .judged = on_judged,
         .is_full = on_is_full,
     };
     harness->watermark_ms = INT64_MIN;

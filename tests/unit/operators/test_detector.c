@@ -245,6 +245,9 @@ static void missing_numbers_are_flagged_or_imputed(void **state)
     feed(&harness, 3);
     assert_text(harness_member(&harness, "state"), "armed");
     assert_int_equal(harness_member(&harness, "count").integer, 2);
+    assert_int_equal(harness.judged_counts[MR_DETECTOR_LEARNING], 2);
+    assert_int_equal(harness.judged_counts[MR_DETECTOR_STARVED], 4);
+    assert_int_equal(harness.judged_counts[MR_DETECTOR_ARMED], 1);
     harness_close(&harness);
     open(&harness, ", on_missing: impute, warmup: 2");
     struct harness_row row = harness_row(50, "a", missing(0));
