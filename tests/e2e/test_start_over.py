@@ -58,7 +58,7 @@ class Scene:
             for event in range(self.fed, self.fed + count)], PARTITIONS)
         self.fed += count
 
-    def await_outputs(self, seconds=60):
+    def await_outputs(self, seconds=180):
         def done():
             return all(sum(self.kafka.ends(f"{self.name}-{topic}").values()) >= self.fed
                        for topic in ("totals", "stays", "joined"))
@@ -96,11 +96,11 @@ def test_operators_start_over_in_place_once(scene):
     cluster = scene.cluster
     cluster.coordinator()
     workers = [cluster.worker("w0"), cluster.worker("w1")]
-    wait_until(lambda: len(cluster.get("/v1/workers")["workers"]) == 2, 20, what="two workers")
+    wait_until(lambda: len(cluster.get("/v1/workers")["workers"]) == 2, 60, what="two workers")
     cluster.submit(scene.path)
     scene.feed()
     scene.await_outputs()
-    wait_until(lambda: {task["worker"] for task in cluster.tasks()} == {"w0", "w1"}, 30,
+    wait_until(lambda: {task["worker"] for task in cluster.tasks()} == {"w0", "w1"}, 90,
                what="tasks on both workers")
     scene.write(", high: max(v)", "users.name + users.town")
     with pytest.raises(Refused) as refused:
@@ -112,7 +112,7 @@ def test_operators_start_over_in_place_once(scene):
     assert states["total"]["changed_option"] == "aggregates" and states["total"]["starts_over"]
     assert "town" in states["known"]["changed_field"] and states["known"]["starts_over"]
     assert not states["stays"]["starts_over"]
-    wait_until(lambda: {task["version"] for task in cluster.tasks()} == {2}, 60, what="version 2")
+    wait_until(lambda: {task["version"] for task in cluster.tasks()} == {2}, 120, what="version 2")
     scene.feed()
     workers[0].resume()
     scene.await_outputs()
