@@ -2,9 +2,11 @@
  * Why: what an operator keeps of a group depends on its options, and state/ reads stored objects
  * without knowing them. Every such object begins with a fingerprint of the options that it depends
  * on; one with another fingerprint (of a state from before operators had lives) is foreign: it can
- * be read as far as its head and is to be removed. Layout, in this machine's order, as aggregates'
- * states are: the object's first `size` bytes. 0  uint32  fingerprint, never 0 4  uint32  size of
- * the object in use, with this head */
+ * be read as far as its head and is to be removed.
+ *
+ * Layout, in this machine's order, as aggregates' states are: the object's first `size` bytes.
+ *   0  uint32  fingerprint, never 0
+ *   4  uint32  size of the object in use, with this head */
 #ifndef MR_OPERATORS_GROUP_OBJECT_H
 #define MR_OPERATORS_GROUP_OBJECT_H
 
