@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """How one topology's latency fares beside neighbours on the same workers (bench/README.md).
 
-    bench/isolation.py [--seconds 15] [--rate 1000] [--build build/release]
+    bench/isolation.py [--seconds 15] [--rounds 1] [--rate 1000] [--build build/release]
+                       [--beside flood,spin,fail]
 
-A z-score topology at a steady rate is measured alone, and beside a topology that floods (as fast as
-it can from a backlog), one that spins (an expression of milliseconds per record) and one that fails
-again and again. Latency is from the offer of a record to its output at a read_committed reader.
-Everything that is committed is judged at the end.
+A z-score topology at a steady rate is measured beside a topology that floods (as fast as it can
+from a backlog), one that spins (an expression of milliseconds per record) and one that fails again
+and again, and alone before each of them: what else the machine does changes from minute to minute.
+Latency is from the offer of a record to its output at a read_committed reader. Everything that is
+committed is judged at the end.
 """
 
 import argparse
 import os
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -48,56 +51,69 @@ def percentiles(scene, seconds):
             for share in (0.5, 0.99, 1)]
 
 
-def flooding(scene):
-    source, sink = names(scene, "flood")
-    path = stage.passing(scene.folder / "flood.yaml", "flood", source, sink)
+def flooding(scene, name):
+    source, sink = topics(scene, name)
     scene.kafka.produce(source, millrace.readings(1_500_000, 1000))
-    return "flood", path
+    return stage.passing(scene.folder / f"{name}.yaml", name, source, sink)
 
 
-def spinning(scene):
-    source, sink = names(scene, "spin")
-    path = stage.topology(scene.folder / "spin.yaml", "spin",
+def spinning(scene, name):
+    source, sink = topics(scene, name)
+    scene.kafka.produce(source, millrace.readings(100_000, 1000))
+    return stage.topology(scene.folder / f"{name}.yaml", name,
                           f"- {{name: records, type: kafka, topic: {source}}}",
                           f"- {{name: copies, type: kafka, from: spun, topic: {sink}}}", SPIN)
-    scene.kafka.produce(source, millrace.readings(100_000, 1000))
-    return "spin", path
 
 
-def failing(scene):
-    source, sink = names(scene, "fail")
+def failing(scene, name):
+    source, sink = topics(scene, name)
     scene.kafka.produce(source, [(b"k", b"{")])
-    return "fail", stage.passing(scene.folder / "fail.yaml", "fail", source, sink,
-                                 source_more=", on_error: fail")
+    return stage.passing(scene.folder / f"{name}.yaml", name, source, sink,
+                         source_more=", on_error: fail")
 
 
-def names(scene, what):
-    return (scene.kafka.create(f"{scene.name}-{what}-in", 2),
-            scene.kafka.create(f"{scene.name}-{what}-out", 2))
+def topics(scene, name):
+    return (scene.kafka.create(f"{scene.name}-{name}-in", 2),
+            scene.kafka.create(f"{scene.name}-{name}-out", 2))
+
+
+NEIGHBOURS = {"flood": flooding, "spin": spinning, "fail": failing}
+
+
+def beside(scene, what, number, seconds):
+    """Percentiles beside a neighbour that comes and goes."""
+    name = f"{what}{number}"
+    path = NEIGHBOURS[what](scene, name)
+    time.sleep(3)  # what was produced is on disk
+    scene.cluster.submit(path)
+    cluster.wait_until(
+        lambda: scene.cluster.get(f"/v1/topologies/{name}")["health"]
+        in ("running", "failed", "stalled", "starting"), 30)
+    time.sleep(1)
+    found = percentiles(scene, seconds)
+    scene.cluster.delete(f"/v1/topologies/{name}")
+    time.sleep(3)
+    return found
 
 
 def measure(options, folder):
     kafka = millrace.Kafka(folder / "kafka").start()
     scene = chaos.Scene(kafka, "isolation", folder / "cluster", options.build)
+    ratios = {name: [] for name in options.beside.split(",")}
     try:
         scene.cast(1, 1, 2)
         scene.play(2, options.rate, 1000)
         time.sleep(20)  # the broker compiles its hot paths
-        alone = percentiles(scene, options.seconds)
-        print("alone: p50 {:.0f} ms, p99 {:.0f} ms, longest {:.0f} ms".format(*alone))
-        for make in (flooding, spinning, failing):
-            name, path = make(scene)
-            time.sleep(3)  # what was produced is on disk
-            scene.cluster.submit(path)
-            cluster.wait_until(
-                lambda: scene.cluster.get(f"/v1/topologies/{name}")["health"]
-                in ("running", "failed", "stalled", "starting"), 30)
-            time.sleep(1)
-            found = percentiles(scene, options.seconds)
-            print("beside {}: p50 {:.0f} ms, p99 {:.0f} ms, longest {:.0f} ms; p99 {:.2f} times"
-                  " its own".format(name, *found, found[1] / alone[1]), flush=True)
-            scene.cluster.delete(f"/v1/topologies/{name}")
-            time.sleep(3)
+        for number in range(options.rounds):
+            for name, found in ratios.items():
+                alone = percentiles(scene, options.seconds)
+                near = beside(scene, name, number, options.seconds)
+                found.append(near[1] / alone[1])
+                print("alone p50 {:.0f} ms, p99 {:.0f} ms; beside {} p50 {:.0f} ms, p99 {:.0f} ms, "
+                      "longest {:.0f} ms; p99 {:.2f} times its own; load {:.0f}".format(
+                          *alone[:2], name, *near, found[-1], os.getloadavg()[0]), flush=True)
+        for name, found in ratios.items():
+            print(f"median beside {name}: {statistics.median(found):.2f} times its own")
         scene.feed.stop()
         print(f"{oracle.check(scene)} records, exactly once")
     finally:
@@ -109,7 +125,9 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--rate", type=int, default=1000)
+    parser.add_argument("--beside", default="flood,spin,fail")
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "release")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="millrace-isolation-"))

@@ -117,7 +117,7 @@ static bool turn(struct mr_task_thread *thread, uint32_t wait_ms, bool *polls)
 
 /* A thread that works without a rest asks for long slices, so that whoever wakes up on its
  * processor comes first: committers, the log's client threads, a broker on the same machine. Each
- * commit is some thirty such wake-ups, one after the other. One that rests is itself in a hurry. */
+ * commit is dozens of such wake-ups, one after the other. One that rests is itself in a hurry. */
 static void heed_rest(struct mr_task_thread *thread, bool worked)
 {
     struct mr_error error;
