@@ -187,7 +187,7 @@ static const struct fixture_field topology_record_fields[] = {
     NAME(mr_topology_record, dropped_topics_prefix),
     PLAIN(mr_topology_record, changed_ms, FIELD_I64),
     PLAIN(mr_topology_record, plan_hash, FIELD_U64),
-    PLAIN(mr_topology_record, definition, FIELD_BYTES)};
+    ADDED(mr_topology_record, definition, FIELD_BYTES, 1)};
 SHAPE(mr_topology_record, topology_record_fields);
 
 static const struct fixture_field version_record_fields[] = {

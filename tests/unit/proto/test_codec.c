@@ -87,17 +87,30 @@ static void test_golden_bytes(void **state)
 /* What fields added later look like, by the message and the number of the addition. */
 static void test_golden_bytes_of_additions(void **state)
 {
+    static const struct {
+        const char *message;
+        uint32_t addition;
+        const char *golden;
+    } cases[] = {{"sync_request", 1, "sync_request_1"},
+                 {"topology_record", 1, "topology_record_1"}};
     (void)state;
-    const struct fixture_message *message = &fixture_messages[0];
-    assert_string_equal(message->name, "sync_request");
-    const void *wanted = fixture_fill_golden(message, 1, &arena);
-    struct mr_slice bytes = message->encode(wanted, &arena);
-    struct mr_slice golden = fixture_golden("sync_request_1", &arena);
-    if (!mr_slice_equal(bytes, golden))
-        print_hex("sync_request_1", bytes);
-    assert_true(mr_slice_equal(bytes, golden));
-    assert_int_equal(message->decode(golden, &arena, found, &error), MR_OK);
-    fixture_assert_same(message, wanted, found);
+    uint32_t found_count = 0;
+    for (size_t index = 0; index < FIXTURE_MESSAGES_COUNT * MR_ARRAY_COUNT(cases); index++) {
+        const struct fixture_message *message = &fixture_messages[index % FIXTURE_MESSAGES_COUNT];
+        size_t number = index / FIXTURE_MESSAGES_COUNT;
+        if (strcmp(message->name, cases[number].message) != 0)
+            continue;
+        const void *wanted = fixture_fill_golden(message, cases[number].addition, &arena);
+        struct mr_slice bytes = message->encode(wanted, &arena);
+        struct mr_slice golden = fixture_golden(cases[number].golden, &arena);
+        if (!mr_slice_equal(bytes, golden))
+            print_hex(cases[number].golden, bytes);
+        assert_true(mr_slice_equal(bytes, golden));
+        assert_int_equal(message->decode(golden, &arena, found, &error), MR_OK);
+        fixture_assert_same(message, wanted, found);
+        found_count++;
+    }
+    assert_int_equal(found_count, MR_ARRAY_COUNT(cases));
 }
 
 /* Fields 1000 to 1003 of every wire type, in the outer message, the part, a task and its name. */

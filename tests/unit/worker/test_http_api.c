@@ -148,7 +148,7 @@ static void test_state_is_read_by_key(void **state)
     query_task_feed(&task, "[1,\"x y\"]", 5);
     expect_in(get("/v1/state/sensors/spikes/a%2Fb%20%22c%22", 200),
               "{\"topology\":\"sensors\",\"store\":\"spikes\",\"key\":\"a/b \\\"c\\\"\","
-              "\"partition\":0,\"value\":{\"count\":1,\"mean\":3,\"sd\":0},"
+              "\"partition\":0,\"value\":{\"seen\":1,\"count\":1,\"mean\":3,\"sd\":0},"
               "\"as_of\":{\"changelog_offset\":");
     expect_in(get("/v1/state/sensors/spikes/%5B1%2C%20%22x%20y%22%5D", 200), "\"mean\":5");
     expect_in(get("/v1/state/sensors/spikes/none", 404), "holds nothing for the key");

@@ -46,8 +46,8 @@ static struct mr_query_answer ask(const char *store, const char *key, int32_t pa
 static void expect_count(const struct mr_query_answer *answer, uint64_t count)
 {
     assert_int_equal(answer->outcome, MR_QUERY_FOUND);
-    assert_string_equal((const char *)answer->description.members[0].key.text, "count");
-    assert_int_equal(answer->description.members[0].value.unsigned_integer, count);
+    assert_string_equal((const char *)answer->description.members[1].key.text, "count");
+    assert_int_equal(answer->description.members[1].value.unsigned_integer, count);
 }
 
 static void test_answers_when_it_is_restored(void **state)
