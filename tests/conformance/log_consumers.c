@@ -165,14 +165,13 @@ void log_test_lagging_consumer(void **state)
     struct mr_log_fetch fetch = {0};
     fixture_write_numbers(fixture, topic, 0, 0, 300);
     /* Read three, then let the log grow far ahead. */
-    uint32_t first_count = 0;
-    while (first_count < 3) {
-        if (ops_of(fixture)->consumer_poll(consumer, 3 - first_count, 1000, &fetch,
+    while (list.count < 3) {
+        if (ops_of(fixture)->consumer_poll(consumer, 3 - list.count, 1000, &fetch,
                                            &fixture->error) != MR_OK)
             continue;
         for (uint32_t i = 0; i < fetch.messages_count; i++)
-            fixture_keep(fixture, &list, &fetch.messages[i]);
-        first_count += fetch.messages_count;
+            if (fetch.messages[i].event == MR_LOG_RECORD) /* it may have seen the end before them */
+                fixture_keep(fixture, &list, &fetch.messages[i]);
         ops_of(fixture)->fetch_release(consumer, &fetch);
     }
     for (uint32_t i = 0; i < 6; i++)
