@@ -149,9 +149,11 @@ def check_changelog(kafka, changelog, source, partition, models):
     if before is not None:
         end = kafka.ends(source)[partition]
         assert before[1] == end, f"partition {partition}: progress {before[1]}, the input's {end}"
-    found = {key[5:].decode(): struct.unpack("<BQdd", value[3:])[1:]
+    # flags and records judged (operators/detector_stage.h), then what operators/detect_zscore.c has
+    found = {key[5:].decode(): struct.unpack("<BQBQdd", value[3:])
              for key, value in state.items() if key[4] == OBJECT}
-    wanted = {sensor: (model.n, model.mean, model.m2) for sensor, model in models.items()}
+    wanted = {sensor: (0, model.n, 0, model.n, model.mean, model.m2)
+              for sensor, model in models.items()}
     assert found == wanted, f"partition {partition}: the changelog's fold is not the state"
     return owners
 

@@ -9,7 +9,7 @@ import time
 from millrace import BUILD, Welford, check_outputs, readings, zscore_topology
 
 PROGRESS_KEY = b"\0\0\0\0progress"
-OBJECT, TABLE = 2, 1
+OBJECT, TABLE, LIFE = 2, 1, 4
 RECORDS, MORE, KEYS, KILLS = 60_000, 10_000, 700, 6
 
 
@@ -37,9 +37,9 @@ def dump(directory):
 def moments(stored):
     """Count, mean and sum of squares of detect.zscore's object (no time, no slots in its head)."""
     layout, version = struct.unpack(">BH", stored[:3])
-    assert (layout, version) == (0x10, 1), stored.hex()
-    mode, count, mean, squares = struct.unpack("<BQdd", stored[3:])
-    assert mode == 0
+    assert (layout, version) == (0x10, 0x101), stored.hex()  # of the stage, of the model
+    flags, seen, mode, count, mean, squares = struct.unpack("<BQBQdd", stored[3:])
+    assert (flags, mode, seen) == (0, 0, count)
     return count, mean, squares
 
 
@@ -74,7 +74,7 @@ def test_state_equals_changelog_equals_recomputation(kafka, unique, runs, tmp_pa
             record = json.loads(message.value())
             models.setdefault(record["sensor"].encode(), Welford()).score(record["value"])
         objects = {key[5:]: value for key, value in folded.items() if key[4] == OBJECT}
-        assert all(key[4] in (OBJECT, TABLE) for key in folded)
+        assert all(key[4] in (OBJECT, TABLE, LIFE) for key in folded)
         assert set(objects) == set(models)
         for sensor, model in models.items():
             assert moments(objects[sensor]) == (model.n, model.mean, model.m2), sensor
