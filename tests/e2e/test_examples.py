@@ -135,6 +135,10 @@ EXPECTED = {
     "detect.ewma": (
         lambda rows: rows and {row["value"] for row in rows} == {20.9} and rows[0]["ts"] > 21000
     ),
+    "detect_control": (
+        lambda rows: [row["ts"] for row in rows if "ts" in row] == [21000]
+        and [row["state"] for row in rows if "state" in row] == ["open"]
+    ),
     "detect.half_space_trees": lambda rows: [row["ts"] for row in rows] == [43000],
     "detect.loda": lambda rows: [row["ts"] for row in rows] == [41000],
     "detect.random_cut_forest": lambda rows: [row["ts"] for row in rows] == [61000],
