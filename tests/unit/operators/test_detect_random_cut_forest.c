@@ -118,7 +118,7 @@ static void forests_of_many_keys_take_turns(void **state)
         for (int round = 0; round < ROUNDS; round++) {
             double a = mr_random_normal(&random);
             for (int key = 0; key < (turn == 0 ? 1 : KEYS); key++) {
-                char name[8];
+                char name[16];
                 snprintf(name, sizeof(name), "k%d", key);
                 struct harness_row row = {.offset = ++offset,
                                           .event_time_ms = offset,
