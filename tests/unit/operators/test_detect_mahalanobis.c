@@ -134,7 +134,7 @@ static void many_fields(void **state)
 {
     MR_UNUSED(state);
     enum { FIELDS = 33 };
-    static char names[FIELDS][8];
+    static char names[FIELDS][16];
     char text[512] = "    - {name: op, type: detect.mahalanobis, from: in, key: [k], fields: [";
     for (int field = 0; field < FIELDS; field++) {
         snprintf(names[field], sizeof(names[field]), "f%d", field);
