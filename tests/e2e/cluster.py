@@ -135,7 +135,7 @@ class Cluster:
         self.workers[name] = process
         return process.start() if start else process
 
-    def server(self, seconds=20):
+    def server(self, seconds=60):
         """The HTTP address of the coordinator that leads. An election takes some seconds."""
         return wait_until(self._leader, seconds, what="a coordinator that leads")
 
