@@ -252,7 +252,7 @@ static void leaving_emit(struct leaving *leaving)
 }
 
 static enum mr_status leave(struct table_join *join, struct leaving *leaving,
-                            const struct mr_join_waited *waited, struct mr_error *error)
+                            const struct mr_waiting_row *waited, struct mr_error *error)
 {
     bool found;
     if (leaving->batch == NULL)
@@ -280,7 +280,7 @@ static enum mr_status leave_all(struct table_join *join, struct leaving *leaving
     enum mr_status status = MR_OK;
     bool any = join->wait.wait_ms > 0;
     while (status == MR_OK && any) {
-        struct mr_join_waited waited;
+        struct mr_waiting_row waited;
         status = mr_join_wait_next(&join->wait, context->watermark_ms, context->arena, &waited,
                                    &any, error);
         if (status == MR_OK && any)

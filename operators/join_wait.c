@@ -6,22 +6,7 @@
 #include "base/hash.h"
 #include "operators/estimate.h"
 
-enum {
-    WAIT_VERSION = 1,
-    INLINE_BYTES = 1020,
-    HEAD_BYTES = 4,
-    KEY_HEAD_BYTES = 4,
-    SEQUENCE_BYTES = 8,
-    TASK_BYTES = 16,
-    ESTIMATED_ROW_BYTES = 512, /* of a record: what `plan` states is for such */
-    SLOT_BYTES = MR_LIMIT_STATE_SLOT_BYTES,
-    SLOTS_MAX = (MR_LIMIT_ROW_BYTES + MR_LIMIT_KEY_BYTES) / SLOT_BYTES + 1
-};
-
-struct waiting {
-    uint32_t size; /* of all bytes, those in slots too */
-    uint8_t bytes[INLINE_BYTES];
-};
+enum { WAIT_VERSION = 1, TASK_BYTES = 16 };
 
 struct wait_task {
     uint64_t next_sequence;
@@ -29,31 +14,6 @@ struct wait_task {
 };
 
 /* ---- Stored objects ---- */
-
-static uint32_t inline_size(uint32_t size)
-{
-    return size < INLINE_BYTES ? size : INLINE_BYTES;
-}
-
-static size_t waiting_encode(const void *object, uint8_t *output)
-{
-    const struct waiting *waiting = object;
-    mr_put_u32le(output, waiting->size);
-    memcpy(output + HEAD_BYTES, waiting->bytes, inline_size(waiting->size));
-    return HEAD_BYTES + inline_size(waiting->size);
-}
-
-static bool waiting_decode(void *object, uint32_t version, struct mr_slice stored)
-{
-    struct waiting *waiting = object;
-    if (version != WAIT_VERSION || stored.size < HEAD_BYTES)
-        return false;
-    waiting->size = mr_get_u32le(stored.data);
-    if (stored.size != HEAD_BYTES + inline_size(waiting->size) || waiting->size < KEY_HEAD_BYTES)
-        return false;
-    memcpy(waiting->bytes, stored.data + HEAD_BYTES, inline_size(waiting->size));
-    return true;
-}
 
 static size_t task_encode(const void *object, uint8_t *output)
 {
@@ -82,16 +42,6 @@ enum mr_status mr_join_wait_open(struct mr_join_wait *wait, const struct mr_oper
     wait->records_max = mr_options_integer(&open->node->options, "max_waiting");
     wait->delay_ms = delay_ms;
     mr_kept_row_open(&wait->kept, open, true);
-    const struct mr_table_spec waiting = {.operator_name = open->node->name,
-                                          .name = "waiting",
-                                          .version = WAIT_VERSION,
-                                          .object_size = sizeof(struct waiting),
-                                          .encode = waiting_encode,
-                                          .encoded_size_max = HEAD_BYTES + INLINE_BYTES,
-                                          .decode = waiting_decode,
-                                          .slot_bytes = SLOT_BYTES,
-                                          .slots_max = SLOTS_MAX,
-                                          .timed = true};
     const struct mr_table_spec task = {.operator_name = open->node->name,
                                        .name = "wait",
                                        .version = WAIT_VERSION,
@@ -99,7 +49,8 @@ enum mr_status mr_join_wait_open(struct mr_join_wait *wait, const struct mr_oper
                                        .encode = task_encode,
                                        .encoded_size_max = TASK_BYTES,
                                        .decode = task_decode};
-    enum mr_status status = mr_table_open(open->state, &waiting, &wait->waiting, error);
+    enum mr_status status =
+        mr_waiting_rows_open(&wait->waiting, &wait->kept, open, "waiting", error);
     return status != MR_OK ? status : mr_table_open(open->state, &task, &wait->task, error);
 }
 
@@ -107,7 +58,7 @@ void mr_join_wait_estimate(struct mr_state_estimate *estimate)
 {
     struct mr_state_estimate row = {0};
     struct mr_state_estimate task = {0};
-    mr_estimate_object(sizeof(struct waiting), HEAD_BYTES + ESTIMATED_ROW_BYTES, &row);
+    mr_waiting_rows_estimate(&row);
     mr_estimate_object(sizeof(struct wait_task), TASK_BYTES, &task);
     estimate->object_bytes += row.object_bytes;
     estimate->stored_bytes += row.stored_bytes;
@@ -174,34 +125,12 @@ static int64_t sum(int64_t left, int64_t right)
     return total == INT64_MIN ? INT64_MIN + 1 : total;
 }
 
-static enum mr_status put_bytes(struct mr_join_wait *wait, struct waiting *waiting,
-                                struct mr_slice bytes, struct mr_error *error)
-{
-    waiting->size = (uint32_t)bytes.size;
-    memcpy(waiting->bytes, bytes.data, inline_size(waiting->size));
-    for (uint32_t offset = INLINE_BYTES; offset < bytes.size; offset += SLOT_BYTES) {
-        void *slot;
-        size_t rest = bytes.size - offset;
-        enum mr_status status = mr_table_slot(
-            wait->waiting, waiting, (offset - INLINE_BYTES) / SLOT_BYTES, true, &slot, error);
-        if (status != MR_OK)
-            return status;
-        memcpy(slot, bytes.data + offset, rest < SLOT_BYTES ? rest : SLOT_BYTES);
-    }
-    mr_table_dirty(wait->waiting, waiting);
-    return MR_OK;
-}
-
 enum mr_status mr_join_wait_add(struct mr_join_wait *wait, struct mr_operator_context *context,
                                 const struct mr_batch *batch, uint32_t row, struct mr_slice key,
                                 bool *taken, struct mr_error *error)
 {
     size_t size;
     uint64_t sequence;
-    uint8_t place[SEQUENCE_BYTES];
-    struct mr_slice place_key = mr_slice_from(place, sizeof(place));
-    void *object;
-    bool created;
     enum mr_status status = mr_row_size(&wait->kept.input, batch, row, &size, error);
     *taken = status == MR_OK;
     if (status == MR_LIMIT) {
@@ -212,27 +141,16 @@ enum mr_status mr_join_wait_add(struct mr_join_wait *wait, struct mr_operator_co
         status = take_sequence(wait, &sequence, error);
     if (status != MR_OK)
         return status;
-    size_t total = KEY_HEAD_BYTES + key.size + size;
-    uint8_t *bytes = mr_arena_take(context->arena, total);
-    mr_put_u32le(bytes, (uint32_t)key.size);
-    if (key.size > 0)
-        memcpy(bytes + KEY_HEAD_BYTES, key.data, key.size);
-    mr_row_write(&wait->kept.input, batch, row, bytes + KEY_HEAD_BYTES + key.size);
-    mr_put_u64be(place, sequence);
-    status =
-        mr_table_get(wait->waiting, place_key, mr_hash64(place_key), 0, &object, &created, error);
-    if (status != MR_OK)
-        return status;
-    MR_ASSERT(created);
-    mr_table_schedule(wait->waiting, object, sum(batch->event_times_ms[row], wait->wait_ms));
-    return put_bytes(wait, object, mr_slice_from(bytes, total), error);
+    return mr_waiting_rows_put(&wait->waiting, batch, row, size, key, sequence,
+                               sum(batch->event_times_ms[row], wait->wait_ms), context->arena,
+                               error);
 }
 
 /* ---- Records out ---- */
 
 bool mr_join_wait_is_full(const struct mr_join_wait *wait)
 {
-    return mr_table_keys(wait->waiting) > wait->records_max;
+    return mr_waiting_rows_count(&wait->waiting) > wait->records_max;
 }
 
 /* Up to which due time records wait no longer. */
@@ -253,55 +171,14 @@ static enum mr_status find_until(struct mr_join_wait *wait, int64_t watermark_ms
     return MR_OK;
 }
 
-static enum mr_status take_bytes(struct mr_join_wait *wait, struct waiting *waiting,
-                                 struct mr_arena *arena, struct mr_slice *bytes,
-                                 struct mr_error *error)
-{
-    uint32_t size = waiting->size;
-    uint8_t *output = mr_arena_take(arena, size);
-    memcpy(output, waiting->bytes, inline_size(size));
-    for (uint32_t offset = INLINE_BYTES; offset < size; offset += SLOT_BYTES) {
-        void *slot;
-        enum mr_status status = mr_table_slot(
-            wait->waiting, waiting, (offset - INLINE_BYTES) / SLOT_BYTES, false, &slot, error);
-        if (status != MR_OK)
-            return status;
-        memcpy(output + offset, slot, size - offset < SLOT_BYTES ? size - offset : SLOT_BYTES);
-    }
-    *bytes = mr_slice_from(output, size);
-    return MR_OK;
-}
-
 enum mr_status mr_join_wait_next(struct mr_join_wait *wait, int64_t watermark_ms,
-                                 struct mr_arena *arena, struct mr_join_waited *waited, bool *any,
+                                 struct mr_arena *arena, struct mr_waiting_row *waited, bool *any,
                                  struct mr_error *error)
 {
     int64_t until_ms;
-    struct mr_slice key;
-    struct mr_slice bytes;
-    uint8_t sequence[SEQUENCE_BYTES];
-    uint64_t hash;
-    void *object;
     *any = false;
     enum mr_status status = find_until(wait, watermark_ms, &until_ms, error);
-    if (status == MR_OK)
-        status = mr_table_next_due(wait->waiting, until_ms, &key, &hash, &object, any, error);
-    if (status != MR_OK || !*any)
-        return status;
-    MR_ASSERT(key.size == SEQUENCE_BYTES);
-    memcpy(sequence, key.data, SEQUENCE_BYTES);
-    status = take_bytes(wait, object, arena, &bytes, error);
-    if (status == MR_OK)
-        status =
-            mr_table_remove(wait->waiting, mr_slice_from(sequence, SEQUENCE_BYTES), hash, error);
     if (status != MR_OK)
         return status;
-    uint32_t key_size = mr_get_u32le(bytes.data);
-    if (key_size > bytes.size - KEY_HEAD_BYTES)
-        return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_RESTORE,
-                       "the bytes of a record that waits are not what was written");
-    waited->key = mr_slice_from(bytes.data + KEY_HEAD_BYTES, key_size);
-    waited->row =
-        mr_slice_from(waited->key.data + key_size, bytes.size - KEY_HEAD_BYTES - key_size);
-    return MR_OK;
+    return mr_waiting_rows_take(&wait->waiting, until_ms, arena, waited, any, error);
 }

@@ -4,34 +4,25 @@
  * latest event time of its rows, less its `max_delay`), the stream's watermark has reached t +
  * join_wait, or more than max_waiting records wait and it is the earliest. All by event time and by
  * the order of calls, nothing by the clock. They leave in the order of their times, of one time in
- * the order in which they came. Rows are kept as kept_row.h says.
+ * the order in which they came.
  * Limits: max_waiting records of at most MR_LIMIT_ROW_BYTES. Threads: the task's.
  *
- * Stored, version 1 (little-endian). Table "waiting", key: u64 sequence, big-endian; due: event
- * time plus join_wait
- *   0  uint32  bytes of join key and row together
- *   4  uint32 size of the key, the key, the row (record/row.h): up to 1020 bytes
- * and the rest in slots of 4096 bytes. Table "wait", one object with an empty key
+ * Stored, version 1 (little-endian). Table "waiting": waiting_rows.h, by join key, due at the event
+ * time plus join_wait. Table "wait", one object with an empty key
  *   0  uint64  next sequence
  *   8  int64   latest event time in ms of the table's rows; INT64_MIN: none */
 #ifndef MR_OPERATORS_JOIN_WAIT_H
 #define MR_OPERATORS_JOIN_WAIT_H
 
-#include "operators/kept_row.h"
+#include "operators/waiting_rows.h"
 
 struct mr_join_wait {
     int64_t wait_ms; /* 0: nothing waits, nothing else is used */
     int64_t delay_ms;
     int64_t records_max;
     struct mr_kept_row kept;
-    struct mr_table *waiting;
+    struct mr_waiting_rows waiting;
     struct mr_table *task;
-};
-
-/* A record that leaves. Owner: the arena of the call. */
-struct mr_join_waited {
-    struct mr_slice key;
-    struct mr_slice row; /* for mr_kept_row_append */
 };
 
 /* Of a node with the options `join_wait` and `max_waiting`; delay_ms: the table's `max_delay`. */
@@ -52,7 +43,7 @@ enum mr_status mr_join_wait_note(struct mr_join_wait *wait, int64_t time_ms,
                                  struct mr_error *error) MR_NODISCARD;
 /* Take out the next record that waits no longer; *any is false: there is none. */
 enum mr_status mr_join_wait_next(struct mr_join_wait *wait, int64_t watermark_ms,
-                                 struct mr_arena *arena, struct mr_join_waited *waited, bool *any,
+                                 struct mr_arena *arena, struct mr_waiting_row *waited, bool *any,
                                  struct mr_error *error) MR_NODISCARD;
 
 #endif

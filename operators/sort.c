@@ -8,10 +8,8 @@
  * another one out does not depend on how records are cut into batches: those whose time has come by
  * the record's own watermark are pushed out first, and count as due.
  *
- * Stored, version 1 (little-endian). Table "rows", key: u64 sequence, big-endian; due: event time
- *   0  uint32  bytes of key and row together
- *   4  uint32 size of the group's key, the key, the row (record/row.h): up to 1020 bytes
- * and the rest in slots of 4096 bytes. Table "keys", by the group's key, for queries
+ * Stored, version 1 (little-endian). Table "rows": waiting_rows.h, by the group's key, due at the
+ * event time. Table "keys", by the group's key, for queries
  *   0  uint64  records that wait
  *   8  int64   latest event time in ms of those that came
  * Table "task", one object with an empty key
@@ -23,28 +21,16 @@
 #include "base/endian.h"
 #include "base/hash.h"
 #include "operators/estimate.h"
-#include "operators/kept_row.h"
 #include "operators/registry.h"
+#include "operators/waiting_rows.h"
 
 enum {
     SORT_VERSION = 1,
-    INLINE_BYTES = 1020,
-    ROW_HEAD_BYTES = 4,
-    KEY_HEAD_BYTES = 4,
-    SEQUENCE_BYTES = 8,
     ENTRY_BYTES = 16, /* of tables "keys" and "task" */
-    SLOT_BYTES = MR_LIMIT_STATE_SLOT_BYTES,
-    SLOTS_MAX = (MR_LIMIT_ROW_BYTES + MR_LIMIT_KEY_BYTES) / SLOT_BYTES + 1,
-    OUTPUT_LATE = 1,
-    ESTIMATED_ROW_BYTES = 512 /* of a record: what `plan` states is for such */
+    OUTPUT_LATE = 1
 };
 
 static const char keys_table[] = "keys";
-
-struct sort_row {
-    uint32_t size; /* of all bytes, those in slots too */
-    uint8_t bytes[INLINE_BYTES];
-};
 
 struct sort_key {
     uint64_t held_count;
@@ -58,7 +44,7 @@ struct sort_task {
 
 struct sort {
     const struct mr_plan_node *node;
-    struct mr_table *rows;
+    struct mr_waiting_rows rows;
     struct mr_table *keys;
     struct mr_table *task;
     int64_t records_max;
@@ -66,31 +52,6 @@ struct sort {
 };
 
 /* ---- Stored objects ---- */
-
-static uint32_t inline_size(uint32_t size)
-{
-    return size < INLINE_BYTES ? size : INLINE_BYTES;
-}
-
-static size_t row_encode(const void *object, uint8_t *output)
-{
-    const struct sort_row *row = object;
-    mr_put_u32le(output, row->size);
-    memcpy(output + ROW_HEAD_BYTES, row->bytes, inline_size(row->size));
-    return ROW_HEAD_BYTES + inline_size(row->size);
-}
-
-static bool row_decode(void *object, uint32_t version, struct mr_slice stored)
-{
-    struct sort_row *row = object;
-    if (version != SORT_VERSION || stored.size < ROW_HEAD_BYTES)
-        return false;
-    row->size = mr_get_u32le(stored.data);
-    if (stored.size != ROW_HEAD_BYTES + inline_size(row->size) || row->size < KEY_HEAD_BYTES)
-        return false;
-    memcpy(row->bytes, stored.data + ROW_HEAD_BYTES, inline_size(row->size));
-    return true;
-}
 
 static size_t key_encode(const void *object, uint8_t *output)
 {
@@ -147,16 +108,6 @@ static enum mr_status open_tables(struct sort *sort, const struct mr_operator_op
                                   struct mr_error *error)
 {
     const struct mr_plan_node *node = open->node;
-    struct mr_table_spec rows = {.operator_name = node->name,
-                                 .name = "rows",
-                                 .version = SORT_VERSION,
-                                 .object_size = sizeof(struct sort_row),
-                                 .encode = row_encode,
-                                 .encoded_size_max = ROW_HEAD_BYTES + INLINE_BYTES,
-                                 .decode = row_decode,
-                                 .slot_bytes = SLOT_BYTES,
-                                 .slots_max = SLOTS_MAX,
-                                 .timed = true};
     struct mr_table_spec keys = {.operator_name = node->name,
                                  .name = keys_table,
                                  .version = SORT_VERSION,
@@ -176,7 +127,7 @@ static enum mr_status open_tables(struct sort *sort, const struct mr_operator_op
                                  .encode = task_encode,
                                  .encoded_size_max = ENTRY_BYTES,
                                  .decode = task_decode};
-    enum mr_status status = mr_table_open(open->state, &rows, &sort->rows, error);
+    enum mr_status status = mr_waiting_rows_open(&sort->rows, &sort->kept, open, "rows", error);
     if (status == MR_OK)
         status = mr_table_open(open->state, &keys, &sort->keys, error);
     return status != MR_OK ? status : mr_table_open(open->state, &task, &sort->task, error);
@@ -216,25 +167,6 @@ static void leaving_emit(struct leaving *leaving)
     mr_operator_emit(leaving->context, 0, view);
 }
 
-/* The bytes of the row object at hand, from the context's arena. */
-static enum mr_status take_bytes(struct sort *sort, struct sort_row *row, struct mr_arena *arena,
-                                 struct mr_slice *bytes, struct mr_error *error)
-{
-    uint8_t *output = mr_arena_take(arena, row->size);
-    uint32_t size = row->size;
-    memcpy(output, row->bytes, inline_size(size));
-    for (uint32_t offset = INLINE_BYTES; offset < size; offset += SLOT_BYTES) {
-        void *slot;
-        enum mr_status status = mr_table_slot(sort->rows, row, (offset - INLINE_BYTES) / SLOT_BYTES,
-                                              false, &slot, error);
-        if (status != MR_OK)
-            return status;
-        memcpy(output + offset, slot, size - offset < SLOT_BYTES ? size - offset : SLOT_BYTES);
-    }
-    *bytes = mr_slice_from(output, size);
-    return MR_OK;
-}
-
 static enum mr_status count_left(struct sort *sort, struct mr_slice key, struct mr_error *error)
 {
     void *object;
@@ -256,38 +188,20 @@ static enum mr_status count_left(struct sort *sort, struct mr_slice key, struct 
 static enum mr_status leave(struct sort *sort, struct leaving *leaving, int64_t until_ms,
                             int64_t *time_ms, bool *found, struct mr_error *error)
 {
-    struct mr_slice key;
-    struct mr_slice bytes;
-    uint8_t sequence[SEQUENCE_BYTES];
-    uint64_t hash;
-    void *object;
-    enum mr_status status =
-        mr_table_next_due(sort->rows, until_ms, &key, &hash, &object, found, error);
+    struct mr_waiting_row waiting;
+    enum mr_status status = mr_waiting_rows_take(&sort->rows, until_ms, leaving->context->arena,
+                                                 &waiting, found, error);
     if (status != MR_OK || !*found)
         return status;
-    MR_ASSERT(key.size == SEQUENCE_BYTES);
-    memcpy(sequence, key.data, SEQUENCE_BYTES);
-    status = take_bytes(sort, object, leaving->context->arena, &bytes, error);
-    if (status == MR_OK)
-        status = mr_table_remove(sort->rows, mr_slice_from(sequence, SEQUENCE_BYTES), hash, error);
-    if (status != MR_OK)
-        return status;
-    uint32_t key_size = mr_get_u32le(bytes.data);
-    if (key_size > bytes.size - KEY_HEAD_BYTES)
-        return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_RESTORE,
-                       "the bytes of a record that waits are not what was written");
-    struct mr_slice group = mr_slice_from(bytes.data + KEY_HEAD_BYTES, key_size);
-    struct mr_slice row =
-        mr_slice_from(group.data + key_size, bytes.size - KEY_HEAD_BYTES - key_size);
     if (leaving->batch == NULL)
         leaving->batch =
             mr_operator_batch_new(leaving->context, 0, leaving->cause, MR_LIMIT_BATCH_ROWS);
     struct mr_batch *batch = leaving->batch;
-    status = mr_kept_row_append(&sort->kept, row, batch, error);
+    status = mr_kept_row_append(&sort->kept, waiting.row, batch, error);
     if (status != MR_OK)
         return status;
     *time_ms = batch->event_times_ms[batch->rows_count - 1];
-    status = count_left(sort, group, error);
+    status = count_left(sort, waiting.key, error);
     if (batch->rows_count == batch->rows_capacity)
         leaving_emit(leaving);
     return status;
@@ -313,23 +227,6 @@ static enum mr_status sort_watermark(void *self, struct mr_operator_context *con
 
 /* ---- Rows in ---- */
 
-static enum mr_status put_bytes(struct sort *sort, struct sort_row *row, struct mr_slice bytes,
-                                struct mr_error *error)
-{
-    row->size = (uint32_t)bytes.size;
-    memcpy(row->bytes, bytes.data, inline_size(row->size));
-    for (uint32_t offset = INLINE_BYTES; offset < bytes.size; offset += SLOT_BYTES) {
-        void *slot;
-        size_t rest = bytes.size - offset;
-        enum mr_status status = mr_table_slot(sort->rows, row, (offset - INLINE_BYTES) / SLOT_BYTES,
-                                              true, &slot, error);
-        if (status != MR_OK)
-            return status;
-        memcpy(slot, bytes.data + offset, rest < SLOT_BYTES ? rest : SLOT_BYTES);
-    }
-    return MR_OK;
-}
-
 static enum mr_status count_came(struct sort *sort, struct mr_slice key, int64_t event_time_ms,
                                  struct mr_error *error)
 {
@@ -345,34 +242,6 @@ static enum mr_status count_came(struct sort *sort, struct mr_slice key, int64_t
     entry->held_count++;
     mr_table_dirty(sort->keys, object);
     return MR_OK;
-}
-
-/* Keep a row of size bytes. */
-static enum mr_status keep(struct sort *sort, struct mr_operator_context *context,
-                           const struct mr_batch *batch, uint32_t row, struct mr_slice key,
-                           size_t size, uint64_t sequence, struct mr_error *error)
-{
-    int64_t event_time_ms = batch->event_times_ms[row];
-    size_t total = KEY_HEAD_BYTES + key.size + size;
-    uint8_t *bytes = mr_arena_take(context->arena, total);
-    mr_put_u32le(bytes, (uint32_t)key.size);
-    if (key.size > 0)
-        memcpy(bytes + KEY_HEAD_BYTES, key.data, key.size);
-    mr_row_write(&sort->kept.input, batch, row, bytes + KEY_HEAD_BYTES + key.size);
-    uint8_t place[SEQUENCE_BYTES];
-    mr_put_u64be(place, sequence);
-    struct mr_slice place_key = mr_slice_from(place, sizeof(place));
-    void *object;
-    bool created;
-    enum mr_status status = mr_table_get(sort->rows, place_key, mr_hash64(place_key), event_time_ms,
-                                         &object, &created, error);
-    if (status != MR_OK)
-        return status;
-    MR_ASSERT(created);
-    mr_table_schedule(sort->rows, object,
-                      event_time_ms == INT64_MIN ? INT64_MIN + 1 : event_time_ms);
-    status = put_bytes(sort, object, mr_slice_from(bytes, total), error);
-    return status != MR_OK ? status : count_came(sort, key, event_time_ms, error);
 }
 
 /* One row, which has a key. *late: it is for the other output. */
@@ -392,8 +261,11 @@ static enum mr_status take_row(struct sort *sort, struct leaving *leaving, struc
         return MR_OK;
     }
     if (status == MR_OK)
-        status = keep(sort, leaving->context, batch, row, key, size, task->next_sequence++, error);
-    while (status == MR_OK && mr_table_keys(sort->rows) > sort->records_max) {
+        status = mr_waiting_rows_put(&sort->rows, batch, row, size, key, task->next_sequence++,
+                                     event_time_ms, leaving->context->arena, error);
+    if (status == MR_OK)
+        status = count_came(sort, key, event_time_ms, error);
+    while (status == MR_OK && mr_waiting_rows_count(&sort->rows) > sort->records_max) {
         bool found;
         int64_t time_ms = INT64_MIN;
         status = leave(sort, leaving, INT64_MAX, &time_ms, &found, error);
@@ -475,7 +347,7 @@ static void sort_estimate(const struct mr_options *options, struct mr_state_esti
 {
     struct mr_state_estimate key;
     MR_UNUSED(options);
-    mr_estimate_object(sizeof(struct sort_row), ROW_HEAD_BYTES + ESTIMATED_ROW_BYTES, estimate);
+    mr_waiting_rows_estimate(estimate);
     mr_estimate_object(sizeof(struct sort_key), ENTRY_BYTES, &key);
     /* A row, what takes it away again, its key's entry twice. */
     estimate->changelog_bytes_per_record +=
