@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "record/row.h"
 #include "topology/expression.h"
 
 #include <math.h>
@@ -21,7 +22,8 @@ uint32_t mr_aggregate_cell_bytes(const struct mr_aggregate_call *call, uint32_t 
                                  uint32_t text_bytes)
 {
     enum mr_type_code code = mr_program_type(call->arguments[argument])->code;
-    if (code == MR_TYPE_ANY || code == MR_TYPE_STRING || code == MR_TYPE_BYTES) {
+    if (code == MR_TYPE_ANY || code == MR_TYPE_STRING || code == MR_TYPE_BYTES ||
+        code == MR_TYPE_LIST || code == MR_TYPE_OBJECT) {
         uint32_t bytes = MR_AGGREGATE_CELL_HEAD_BYTES + ((text_bytes + 7) & ~7u);
         if (bytes > MR_AGGREGATE_CELL_SCALAR_BYTES)
             return bytes;
@@ -77,7 +79,7 @@ struct mr_value mr_aggregate_cell_view(const uint8_t *cell)
     struct cell_head head;
     memcpy(&head, cell, sizeof(head));
     struct mr_value value = {.kind = (uint8_t)head.kind, .size = head.size};
-    if (has_text(value.kind)) {
+    if (mr_aggregate_kind_has_text(value.kind)) {
         value.text = cell + sizeof(head);
         return value;
     }
@@ -88,6 +90,107 @@ struct mr_value mr_aggregate_cell_view(const uint8_t *cell)
     else
         value.unsigned_integer = bits;
     return value;
+}
+
+/* ---- Values that are only kept ---- */
+
+static bool is_nested(uint8_t kind)
+{
+    return kind == MR_KIND_LIST || kind == MR_KIND_MAP;
+}
+
+/* What is in the value that cannot be kept; NULL: nothing. Pre: it is not nested too deep. */
+static const char *unfit(const struct mr_value *value)
+{
+    const char *found = NULL;
+    switch ((enum mr_kind)value->kind) {
+    case MR_KIND_NULL:
+    case MR_KIND_BOOL:
+    case MR_KIND_INT:
+    case MR_KIND_UINT:
+    case MR_KIND_STRING:
+    case MR_KIND_BYTES:
+    case MR_KIND_TIMESTAMP:
+    case MR_KIND_DURATION:
+    case MR_KIND_JSON:
+        return NULL;
+    case MR_KIND_DOUBLE:
+        return isfinite(value->number) ? NULL : "a number that is not finite";
+    case MR_KIND_LIST:
+        for (uint32_t index = 0; index < value->size && found == NULL; index++)
+            found = unfit(&value->items[index]);
+        return found;
+    case MR_KIND_MAP:
+        for (uint32_t index = 0; index < value->size && found == NULL; index++) {
+            found = unfit(&value->entries[index].key);
+            if (found == NULL)
+                found = unfit(&value->entries[index].value);
+        }
+        return found;
+    case MR_KIND_ABSENT:
+    case MR_KIND_REMOVED:
+    case MR_KIND_ERROR:
+    case MR_KIND_TYPE:
+    case MR_KIND_COUNT:
+        break;
+    }
+    return "a value of a type that JSON does not have";
+}
+
+enum mr_status mr_aggregate_kept_check(const struct mr_aggregate *aggregate, uint32_t cell_bytes,
+                                       const struct mr_value *value, struct mr_error *error)
+{
+    const char *text = aggregate->call->text;
+    const char *kind = mr_kind_name(value->kind);
+    uint32_t room = cell_bytes - MR_AGGREGATE_CELL_HEAD_BYTES;
+    if (!is_nested(value->kind) && value->kind != MR_KIND_JSON)
+        return mr_aggregate_cell_check(aggregate, cell_bytes, value, error);
+    size_t size = is_nested(value->kind) ? mr_row_cell_size(value) : value->size;
+    if (size == SIZE_MAX)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
+                       "%s: the %s is nested too deep to be kept, at most %d levels are", text,
+                       kind, (int)MR_ROW_DEPTH_MAX);
+    if (size > room)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
+                       "%s keeps at most %u bytes of a value and this %s takes %zu: raise the "
+                       "function's parameter `bytes`, or take the part that is needed",
+                       text, room, kind, size);
+    const char *found = unfit(value);
+    return found == NULL ? MR_OK
+                         : MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE, "%s: the %s holds %s", text,
+                                   kind, found);
+}
+
+void mr_aggregate_kept_put(uint8_t *cell, uint32_t cell_bytes, const struct mr_value *value)
+{
+    struct cell_head head = {.kind = value->kind, .size = value->size};
+    if (!is_nested(value->kind) && value->kind != MR_KIND_JSON) {
+        mr_aggregate_cell_put(cell, cell_bytes, value);
+        return;
+    }
+    if (is_nested(value->kind))
+        head.size = (uint32_t)mr_row_cell_size(value);
+    MR_ASSERT(head.size <= cell_bytes - MR_AGGREGATE_CELL_HEAD_BYTES);
+    memset(cell, 0, cell_bytes);
+    memcpy(cell, &head, sizeof(head));
+    if (is_nested(value->kind))
+        mr_row_cell_write(value, cell + sizeof(head));
+    else if (head.size > 0)
+        memcpy(cell + sizeof(head), value->text, head.size);
+}
+
+enum mr_status mr_aggregate_kept_read(const uint8_t *cell, struct mr_arena *arena,
+                                      struct mr_value *value, struct mr_error *error)
+{
+    struct cell_head head;
+    memcpy(&head, cell, sizeof(head));
+    if (is_nested((uint8_t)head.kind)) {
+        struct mr_slice bytes = mr_slice_from(cell + sizeof(head), head.size);
+        return mr_row_cell_read(mr_arena_copy(arena, bytes), arena, value, error);
+    }
+    *value = mr_aggregate_cell_view(cell);
+    *value = value->kind == MR_KIND_ABSENT ? mr_value_null() : mr_value_copy(arena, *value);
+    return MR_OK;
 }
 
 /* ---- Order ---- */

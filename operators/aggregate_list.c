@@ -1,7 +1,8 @@
 /* operators/aggregate_list.c — collect and top_n.
  * Design of collect: values are written one behind the other, across the pieces' borders, so that a
  * row changes one or two of them; head, 16 bytes: u64 values, u64 bytes written. A value is its
- * kind (u8) and 8 bytes of a scalar, or u32 size and the text. Design of top_n: a heap of n cells
+ * kind (u8) and 8 bytes of a scalar, or u32 size and the text: what its cell has
+ * (aggregate_cell.h), without what is not used. Design of top_n: a heap of n cells
  * of 16 bytes with the smallest at its root: a value that is not larger is done with after one
  * look. Up to 30 cells are in the head, behind u64 cells; more are in the body, of which the root
  * then is copied into the head. */
@@ -13,7 +14,11 @@
 
 /* ---- collect: a stream of bytes over pieces ---- */
 
-enum { COLLECT_VALUE_HEAD_BYTES = 5, COLLECT_SCALAR_BYTES = 9 };
+enum {
+    COLLECT_VALUE_HEAD_BYTES = 5,
+    COLLECT_SCALAR_BYTES = 9,
+    COLLECT_CELL_BYTES_MAX = MR_AGGREGATE_CELL_HEAD_BYTES + MR_AGGREGATE_PIECE_BYTES_MAX
+};
 
 struct collect_head {
     uint64_t count;
@@ -80,50 +85,42 @@ static enum mr_status stream_read(struct mr_aggregate_body *body, uint64_t *offs
     return MR_OK;
 }
 
-static bool is_text(uint8_t kind)
+/* Bytes of a cell behind its kind and size: a scalar's, or those of the text. */
+static uint32_t cell_content(const uint8_t *cell, uint32_t text_bytes)
 {
-    return kind == MR_KIND_STRING || kind == MR_KIND_BYTES;
+    return mr_aggregate_kind_has_text(cell[0]) ? text_bytes : COLLECT_SCALAR_BYTES - 1;
 }
 
-static enum mr_status write_value(struct collect_head *collect, struct mr_aggregate_body *body,
-                                  const struct mr_value *value, struct mr_error *error)
+static enum mr_status write_cell(struct collect_head *collect, struct mr_aggregate_body *body,
+                                 const uint8_t *cell, struct mr_error *error)
 {
-    uint8_t head[COLLECT_SCALAR_BYTES];
-    bool text = is_text(value->kind);
-    uint64_t bits = value->kind == MR_KIND_BOOL ? value->boolean : value->unsigned_integer;
-    head[0] = value->kind;
-    if (text)
-        memcpy(head + 1, &value->size, sizeof(value->size));
-    else
-        memcpy(head + 1, &bits, sizeof(bits));
-    enum mr_status status = stream_write(
-        body, &collect->bytes, head, text ? COLLECT_VALUE_HEAD_BYTES : COLLECT_SCALAR_BYTES, error);
-    if (status == MR_OK && text)
-        status = stream_write(body, &collect->bytes, value->text, value->size, error);
+    uint32_t text_bytes;
+    memcpy(&text_bytes, cell + 4, sizeof(text_bytes));
+    enum mr_status status = stream_write(body, &collect->bytes, cell, 1, error);
+    if (status == MR_OK && mr_aggregate_kind_has_text(cell[0]))
+        status = stream_write(body, &collect->bytes, &text_bytes, sizeof(text_bytes), error);
+    if (status == MR_OK)
+        status = stream_write(body, &collect->bytes, cell + MR_AGGREGATE_CELL_HEAD_BYTES,
+                              cell_content(cell, text_bytes), error);
     collect->count++;
     return status;
 }
 
-/* Text goes to `text`, which has room for the longest. */
-static enum mr_status read_value(struct mr_aggregate_body *body, uint64_t *offset,
-                                 struct mr_value *value, uint8_t *text, struct mr_error *error)
+/* The cell has room for the longest text. */
+static enum mr_status read_cell(struct mr_aggregate_body *body, uint64_t *offset, uint8_t *cell,
+                                struct mr_error *error)
 {
-    *value = (struct mr_value){0};
-    enum mr_status status = stream_read(body, offset, &value->kind, 1, error);
+    uint32_t text_bytes = 0;
+    memset(cell, 0, MR_AGGREGATE_CELL_HEAD_BYTES);
+    enum mr_status status = stream_read(body, offset, cell, 1, error);
+    if (status == MR_OK && mr_aggregate_kind_has_text(cell[0]))
+        status = stream_read(body, offset, &text_bytes, sizeof(text_bytes), error);
     if (status != MR_OK)
         return status;
-    if (is_text(value->kind)) {
-        status = stream_read(body, offset, &value->size, sizeof(value->size), error);
-        value->text = text;
-        return status != MR_OK ? status : stream_read(body, offset, text, value->size, error);
-    }
-    uint64_t bits = 0;
-    status = stream_read(body, offset, &bits, sizeof(bits), error);
-    if (value->kind == MR_KIND_BOOL)
-        value->boolean = bits != 0;
-    else
-        value->unsigned_integer = bits;
-    return status;
+    MR_ASSERT(text_bytes <= MR_AGGREGATE_PIECE_BYTES_MAX);
+    memcpy(cell + 4, &text_bytes, sizeof(text_bytes));
+    return stream_read(body, offset, cell + MR_AGGREGATE_CELL_HEAD_BYTES,
+                       cell_content(cell, text_bytes), error);
 }
 
 static enum mr_status collect_check(const struct mr_aggregate *aggregate, const uint8_t *head,
@@ -135,7 +132,7 @@ static enum mr_status collect_check(const struct mr_aggregate *aggregate, const 
     uint32_t cell_bytes = MR_AGGREGATE_CELL_HEAD_BYTES + collect_text_bytes(aggregate);
     return mr_aggregate_skips(&row->arguments[0])
                ? MR_OK
-               : mr_aggregate_cell_check(aggregate, cell_bytes, &row->arguments[0], error);
+               : mr_aggregate_kept_check(aggregate, cell_bytes, &row->arguments[0], error);
 }
 
 static enum mr_status collect_add(const struct mr_aggregate *aggregate, uint8_t *head,
@@ -148,7 +145,10 @@ static enum mr_status collect_add(const struct mr_aggregate *aggregate, uint8_t 
     if (status != MR_OK || mr_aggregate_skips(&row->arguments[0]) ||
         collect_is_full(aggregate, &collect))
         return status;
-    status = write_value(&collect, body, &row->arguments[0], error);
+    uint8_t cell[COLLECT_CELL_BYTES_MAX];
+    mr_aggregate_kept_put(cell, MR_AGGREGATE_CELL_HEAD_BYTES + collect_text_bytes(aggregate),
+                          &row->arguments[0]);
+    status = write_cell(&collect, body, cell, error);
     if (status == MR_OK)
         memcpy(head, &collect, sizeof(collect));
     return status;
@@ -158,7 +158,7 @@ static enum mr_status collect_merge(const struct mr_aggregate *aggregate, uint8_
                                     struct mr_aggregate_body *body, const uint8_t *other_head,
                                     struct mr_aggregate_body *other_body, struct mr_error *error)
 {
-    uint8_t text[MR_AGGREGATE_PIECE_BYTES_MAX];
+    uint8_t cell[COLLECT_CELL_BYTES_MAX];
     struct collect_head collect;
     struct collect_head other;
     memcpy(&collect, head, sizeof(collect));
@@ -166,10 +166,9 @@ static enum mr_status collect_merge(const struct mr_aggregate *aggregate, uint8_
     uint64_t offset = 0;
     for (uint64_t index = 0; index < other.count && !collect_is_full(aggregate, &collect);
          index++) {
-        struct mr_value value;
-        enum mr_status status = read_value(other_body, &offset, &value, text, error);
+        enum mr_status status = read_cell(other_body, &offset, cell, error);
         if (status == MR_OK)
-            status = write_value(&collect, body, &value, error);
+            status = write_cell(&collect, body, cell, error);
         if (status != MR_OK)
             return status;
     }
@@ -184,17 +183,17 @@ static enum mr_status collect_result(const struct mr_aggregate *aggregate, const
 {
     MR_UNUSED(aggregate);
     MR_UNUSED(span);
-    uint8_t text[MR_AGGREGATE_PIECE_BYTES_MAX];
+    uint8_t cell[COLLECT_CELL_BYTES_MAX];
     struct collect_head collect;
     memcpy(&collect, head, sizeof(collect));
     struct mr_value *items = mr_arena_new(arena, collect.count, sizeof(*items));
     uint64_t offset = 0;
     for (uint64_t index = 0; index < collect.count; index++) {
-        struct mr_value value;
-        enum mr_status status = read_value(body, &offset, &value, text, error);
+        enum mr_status status = read_cell(body, &offset, cell, error);
+        if (status == MR_OK)
+            status = mr_aggregate_kept_read(cell, arena, &items[index], error);
         if (status != MR_OK)
             return status;
-        items[index] = mr_value_copy(arena, value);
     }
     *result =
         (struct mr_value){.kind = MR_KIND_LIST, .size = (uint32_t)collect.count, .items = items};
@@ -213,7 +212,8 @@ static const struct mr_aggregate_parameter collect_parameters[] = {
      .maximum = MR_AGGREGATE_PIECE_BYTES_MAX,
      .is_integer = true,
      .default_number = 128,
-     .help = "The longest text that is kept; a row with a longer one fails."}};
+     .help = "The longest text that is kept, and the most bytes of a list or map, which take "
+             "about as much as their JSON text; a row with a longer one fails."}};
 
 const struct mr_aggregate_function mr_aggregate_collect = {
     .spec = {.name = "collect",
@@ -406,7 +406,7 @@ static enum mr_status top_check(const struct mr_aggregate *aggregate, const uint
     const struct mr_value *value = &row->arguments[0];
     if (mr_aggregate_skips(value))
         return MR_OK;
-    if (is_text(value->kind))
+    if (mr_aggregate_kind_has_text(value->kind))
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
                        "%s takes numbers and times; this value is of type %s",
                        aggregate->call->text, mr_kind_name(value->kind));

@@ -7,7 +7,8 @@
  *   first, last  i64 event time; cell
  *   argmin, argmax  i64 event time; cell of `by` (16 bytes); cell of `what`
  *
- * A cell takes 16 bytes where the argument is declared without text, else 8 and the text's. */
+ * A cell takes 16 bytes where the argument is declared a scalar, else 8 and the text's. What first,
+ * last, argmin and argmax give back may be a list or map. */
 #include "operators/aggregate_cell.h"
 
 #include "base/assert.h"
@@ -190,11 +191,11 @@ static enum mr_status timed_add(const struct mr_aggregate *aggregate, uint8_t *h
     uint32_t cell_bytes = aggregate->head_bytes - TIMED_CELL_OFFSET;
     if (mr_aggregate_skips(value))
         return MR_OK;
-    enum mr_status status = mr_aggregate_cell_check(aggregate, cell_bytes, value, error);
+    enum mr_status status = mr_aggregate_kept_check(aggregate, cell_bytes, value, error);
     if (status != MR_OK || !timed_is_better(head, row->event_time_ms, last))
         return status;
     memcpy(head, &row->event_time_ms, sizeof(row->event_time_ms));
-    mr_aggregate_cell_put(head + TIMED_CELL_OFFSET, cell_bytes, value);
+    mr_aggregate_kept_put(head + TIMED_CELL_OFFSET, cell_bytes, value);
     return MR_OK;
 }
 
@@ -215,9 +216,7 @@ static enum mr_status timed_result(const struct mr_aggregate *aggregate, const u
     MR_UNUSED(aggregate);
     MR_UNUSED(body);
     MR_UNUSED(span);
-    MR_UNUSED(error);
-    *result = copied(arena, head + TIMED_CELL_OFFSET);
-    return MR_OK;
+    return mr_aggregate_kept_read(head + TIMED_CELL_OFFSET, arena, result, error);
 }
 
 static enum mr_status first_add(const struct mr_aggregate *aggregate, uint8_t *head,
@@ -262,7 +261,8 @@ static const struct mr_aggregate_parameter timed_parameters[] = {
      .maximum = MR_AGGREGATE_HEAD_BYTES_MAX - TIMED_CELL_OFFSET - MR_AGGREGATE_CELL_HEAD_BYTES,
      .is_integer = true,
      .default_number = 128,
-     .help = "The longest text that is kept; a row with a longer one fails."}};
+     .help = "The longest text that is kept, and the most bytes of a list or map, which take "
+             "about as much as their JSON text; a row with a longer one fails."}};
 
 const struct mr_aggregate_function mr_aggregate_first = {
     .spec = {.name = "first",
@@ -325,19 +325,19 @@ static enum mr_status arg_add(const struct mr_aggregate *aggregate, uint8_t *hea
     uint32_t cell_bytes = aggregate->head_bytes - WHAT_OFFSET;
     if (mr_aggregate_skips(what) || mr_aggregate_skips(by))
         return MR_OK;
-    if (by->kind == MR_KIND_STRING || by->kind == MR_KIND_BYTES)
+    if (mr_aggregate_kind_has_text(by->kind))
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
                        "%s: its second argument is a number or a time; this value is of type %s",
                        aggregate->call->text, mr_kind_name(by->kind));
     enum mr_status status =
         mr_aggregate_cell_check(aggregate, MR_AGGREGATE_CELL_SCALAR_BYTES, by, error);
     if (status == MR_OK)
-        status = mr_aggregate_cell_check(aggregate, cell_bytes, what, error);
+        status = mr_aggregate_kept_check(aggregate, cell_bytes, what, error);
     if (status != MR_OK || !arg_is_better(head, by, row->event_time_ms, sign))
         return status;
     memcpy(head, &row->event_time_ms, sizeof(row->event_time_ms));
     mr_aggregate_cell_put(head + BY_OFFSET, MR_AGGREGATE_CELL_SCALAR_BYTES, by);
-    mr_aggregate_cell_put(head + WHAT_OFFSET, cell_bytes, what);
+    mr_aggregate_kept_put(head + WHAT_OFFSET, cell_bytes, what);
     return MR_OK;
 }
 
@@ -358,9 +358,7 @@ static enum mr_status arg_result(const struct mr_aggregate *aggregate, const uin
     MR_UNUSED(aggregate);
     MR_UNUSED(body);
     MR_UNUSED(span);
-    MR_UNUSED(error);
-    *result = copied(arena, head + WHAT_OFFSET);
-    return MR_OK;
+    return mr_aggregate_kept_read(head + WHAT_OFFSET, arena, result, error);
 }
 
 static enum mr_status argmin_add(const struct mr_aggregate *aggregate, uint8_t *head,
@@ -405,7 +403,8 @@ static const struct mr_aggregate_parameter arg_parameters[] = {
      .maximum = MR_AGGREGATE_HEAD_BYTES_MAX - WHAT_OFFSET - MR_AGGREGATE_CELL_HEAD_BYTES,
      .is_integer = true,
      .default_number = 128,
-     .help = "The longest text that is kept of `what`; a row with a longer one fails."}};
+     .help = "The longest text that is kept of `what`, and the most bytes of a list or map; a row "
+             "with a longer one fails."}};
 
 const struct mr_aggregate_function mr_aggregate_argmin = {
     .spec = {.name = "argmin",

@@ -493,3 +493,26 @@ enum mr_status mr_row_read(const struct mr_row_shape *shape, struct mr_slice byt
                        "the bytes of a stored record are not what was written");
     return MR_OK;
 }
+
+/* ---- Single cells ---- */
+
+size_t mr_row_cell_size(const struct mr_value *cell)
+{
+    return cell_size(cell, 0);
+}
+
+void mr_row_cell_write(const struct mr_value *cell, uint8_t *output)
+{
+    (void)put_cell(output, cell);
+}
+
+enum mr_status mr_row_cell_read(struct mr_slice bytes, struct mr_arena *arena,
+                                struct mr_value *cell, struct mr_error *error)
+{
+    struct cells cells = {.reader = mr_reader_from(bytes), .arena = arena};
+    *cell = read_cell(&cells, 0);
+    if (cells.reader.bad || cells.reader.cursor != cells.reader.end)
+        return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_RESTORE,
+                       "the bytes of a stored value are not what was written");
+    return MR_OK;
+}

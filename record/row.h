@@ -1,11 +1,11 @@
-/* record/row.h — one row of a batch as bytes, and back: what joins, `sort` and `buffer` keep of it.
- * Why: a row that waits for others outlives its batch. The planner knows which of its cells are
- * read later, so only those are kept, by position; names are not stored.
- * Model: a shape lists what is kept. Writer and reader may number the same cells differently (the
- * input's domain, the output's domain): each has its own shape, with the same counts, `whole`,
- * `message` and fingerprint. The fingerprint is a hash of the names of cells and spans: bytes that
- * another set of them was written with are refused, never read as something else. Layout, integers
- * little-endian, sizes and spans LEB128, signed ones zigzag:
+/* record/row.h — one row of a batch as bytes, and back: what joins and `sort` keep of it; and one
+ * cell. Why: a row that waits for others outlives its batch. The planner knows which of its cells
+ * are read later, so only those are kept, by position; names are not stored. Model: a shape lists
+ * what is kept. Writer and reader may number the same cells differently (the input's domain, the
+ * output's domain): each has its own shape, with the same counts, `whole`, `message` and
+ * fingerprint. The fingerprint is a hash of the names of cells and spans: bytes that another set of
+ * them was written with are refused, never read as something else. Layout, integers little-endian,
+ * sizes and spans LEB128, signed ones zigzag:
  *
  *   0       0x10 + flags: 1 the payload is null, 2 there is no message key
  *   1..4    fingerprint
@@ -66,5 +66,16 @@ int64_t mr_row_event_time(struct mr_slice bytes);
 enum mr_status mr_row_read(const struct mr_row_shape *shape, struct mr_slice bytes,
                            struct mr_batch *batch, uint32_t row,
                            struct mr_error *error) MR_NODISCARD;
+
+/* ---- Single cells, as they lie in a row: for what keeps values and not rows ---- */
+
+/* Bytes that mr_row_cell_write writes; SIZE_MAX: lists and maps nest deeper than MR_ROW_DEPTH_MAX.
+ */
+size_t mr_row_cell_size(const struct mr_value *cell);
+void mr_row_cell_write(const struct mr_value *cell, uint8_t *output);
+/* The cell that these bytes are, all of them. Owner: texts are borrowed from bytes, lists and maps
+ * come from arena. Errors: MR_CORRUPT. */
+enum mr_status mr_row_cell_read(struct mr_slice bytes, struct mr_arena *arena,
+                                struct mr_value *cell, struct mr_error *error) MR_NODISCARD;
 
 #endif

@@ -115,6 +115,101 @@ static void what_does_not_fit_is_refused(void **state)
     aggregate_close(&fixture);
 }
 
+/* {tags: ["a", null], when: 5} and whatever else the third item is. */
+static struct mr_value nested(struct mr_value items[3], struct mr_map_entry entries[2],
+                              struct mr_value third)
+{
+    items[0] = text("a");
+    items[1] = mr_value_null();
+    items[2] = third;
+    entries[0] =
+        (struct mr_map_entry){text("tags"), {.kind = MR_KIND_LIST, .size = 3, .items = items}};
+    entries[1] = (struct mr_map_entry){text("when"), {.kind = MR_KIND_DURATION, .integer = 5}};
+    return (struct mr_value){.kind = MR_KIND_MAP, .size = 2, .entries = entries};
+}
+
+static void lists_and_maps_are_kept(void **state)
+{
+    (void)state;
+    struct aggregate_fixture fixture;
+    struct mr_value items[3];
+    struct mr_map_entry entries[2];
+    const enum mr_type_code any = MR_TYPE_ANY;
+    const struct mr_value values[] = {
+        nested(items, entries, mr_value_double(-0.0)),
+        {.kind = MR_KIND_LIST},
+        {.kind = MR_KIND_MAP},
+        {.kind = MR_KIND_JSON, .size = 4, .text = (const uint8_t *)"[1 ]"},
+        mr_value_int(5),
+        text("0123456789"),
+    };
+    aggregate_open(&fixture, "first", 1, &any, NULL, 256);
+    for (size_t index = 0; index < MR_ARRAY_COUNT(values); index++) {
+        uint8_t cell[64];
+        uint8_t again[64];
+        struct mr_value found;
+        assert_int_equal(mr_aggregate_kept_check(&fixture.aggregate, sizeof(cell), &values[index],
+                                                 &fixture.error),
+                         MR_OK);
+        memset(cell, 0xee, sizeof(cell));
+        mr_aggregate_kept_put(cell, sizeof(cell), &values[index]);
+        assert_false(mr_aggregate_cell_is_empty(cell));
+        memcpy(again, cell, sizeof(cell));
+        assert_int_equal(mr_aggregate_kept_read(again, &fixture.arena, &found, &fixture.error),
+                         MR_OK);
+        memset(again, 0xee, sizeof(again)); /* nothing is borrowed from the cell */
+        assert_int_equal(found.kind, values[index].kind);
+        assert_true(found.kind == MR_KIND_JSON
+                        ? mr_slice_equal(mr_value_text(found), mr_slice_text("[1 ]"))
+                        : mr_value_equal(found, values[index]));
+    }
+    aggregate_close(&fixture);
+}
+
+static void what_cannot_be_kept_is_refused(void **state)
+{
+    (void)state;
+    struct aggregate_fixture fixture;
+    struct mr_value items[3];
+    struct mr_map_entry entries[2];
+    const enum mr_type_code any = MR_TYPE_ANY;
+    aggregate_open(&fixture, "first", 1, &any, NULL, 256);
+    struct mr_value value = nested(items, entries, mr_value_double((double)NAN));
+    assert_int_equal(mr_aggregate_kept_check(&fixture.aggregate, 64, &value, &fixture.error),
+                     MR_INVALID);
+    assert_string_equal(fixture.error.message,
+                        "first(a): the map holds a number that is not finite");
+    value = nested(items, entries, (struct mr_value){.kind = MR_KIND_TYPE});
+    assert_int_equal(mr_aggregate_kept_check(&fixture.aggregate, 64, &value, &fixture.error),
+                     MR_INVALID);
+    assert_string_equal(fixture.error.message,
+                        "first(a): the map holds a value of a type that JSON does not have");
+    value = nested(items, entries, text("a text that is longer than the rest"));
+    assert_int_equal(mr_aggregate_kept_check(&fixture.aggregate, 64, &value, &fixture.error),
+                     MR_INVALID);
+    assert_string_equal(fixture.error.message,
+                        "first(a) keeps at most 56 bytes of a value and this map takes 59: raise "
+                        "the function's parameter `bytes`, or take the part that is needed");
+    value = mr_value_null();
+    for (uint32_t level = 0; level < 2000; level++) {
+        struct mr_value *inner = mr_arena_new(&fixture.arena, 1, sizeof(*inner));
+        *inner = value;
+        value = (struct mr_value){.kind = MR_KIND_LIST, .size = 1, .items = inner};
+    }
+    assert_int_equal(mr_aggregate_kept_check(&fixture.aggregate, 4096, &value, &fixture.error),
+                     MR_INVALID);
+    assert_string_equal(fixture.error.message, "first(a): the list is nested too deep to be kept, "
+                                               "at most 400 levels are");
+    /* Stored bytes that were damaged. */
+    uint8_t cell[64];
+    value = nested(items, entries, mr_value_null());
+    mr_aggregate_kept_put(cell, sizeof(cell), &value);
+    cell[MR_AGGREGATE_CELL_HEAD_BYTES + 1] = 99;
+    assert_int_equal(mr_aggregate_kept_read(cell, &fixture.arena, &value, &fixture.error),
+                     MR_CORRUPT);
+    aggregate_close(&fixture);
+}
+
 /* Keys of one line are equal, of different lines they differ. */
 static void keys_tell_values_apart(void **state)
 {
@@ -167,9 +262,10 @@ static void declared_types_make_small_cells(void **state)
     static const struct {
         enum mr_type_code type;
         uint32_t bytes;
-    } sizes[] = {{MR_TYPE_ANY, 112}, {MR_TYPE_STRING, 112},   {MR_TYPE_BYTES, 112},
-                 {MR_TYPE_INT, 16},  {MR_TYPE_DOUBLE, 16},    {MR_TYPE_UINT, 16},
-                 {MR_TYPE_BOOL, 16}, {MR_TYPE_TIMESTAMP, 16}, {MR_TYPE_DURATION, 16}};
+    } sizes[] = {{MR_TYPE_ANY, 112},  {MR_TYPE_STRING, 112},   {MR_TYPE_BYTES, 112},
+                 {MR_TYPE_INT, 16},   {MR_TYPE_DOUBLE, 16},    {MR_TYPE_UINT, 16},
+                 {MR_TYPE_BOOL, 16},  {MR_TYPE_TIMESTAMP, 16}, {MR_TYPE_DURATION, 16},
+                 {MR_TYPE_LIST, 112}, {MR_TYPE_OBJECT, 112}};
     for (size_t index = 0; index < MR_ARRAY_COUNT(sizes); index++) {
         struct aggregate_fixture fixture;
         aggregate_open(&fixture, "first", 1, &sizes[index].type, NULL, 256);
@@ -184,6 +280,8 @@ int main(void)
         cmocka_unit_test(values_go_round),
         cmocka_unit_test(values_have_one_order),
         cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(lists_and_maps_are_kept),
+        cmocka_unit_test(what_cannot_be_kept_is_refused),
         cmocka_unit_test(keys_tell_values_apart),
         cmocka_unit_test(declared_types_make_small_cells),
     };

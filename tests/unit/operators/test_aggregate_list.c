@@ -26,7 +26,15 @@ static void assert_list(struct mr_value list, const struct aggregate_row *rows, 
 
 static struct mr_value draw(struct mr_random *random, char text[64])
 {
-    uint32_t kind = (uint32_t)mr_random_below(random, 5);
+    static const struct mr_value numbers[] = {{.kind = MR_KIND_INT, .integer = -3},
+                                              {.kind = MR_KIND_NULL},
+                                              {.kind = MR_KIND_DOUBLE, .number = 0.1}};
+    static const struct mr_map_entry entries[] = {
+        {{.kind = MR_KIND_STRING, .size = 2, .text = (const uint8_t *)"at"},
+         {.kind = MR_KIND_LIST, .size = 3, .items = numbers}},
+        {{.kind = MR_KIND_STRING, .size = 1, .text = (const uint8_t *)"b"},
+         {.kind = MR_KIND_BOOL, .boolean = true}}};
+    uint32_t kind = (uint32_t)mr_random_below(random, 7);
     uint32_t size = (uint32_t)mr_random_below(random, 60);
     if (kind == 0)
         return mr_value_int((int64_t)mr_random_u64(random));
@@ -34,6 +42,10 @@ static struct mr_value draw(struct mr_random *random, char text[64])
         return mr_value_double(mr_random_double(random));
     if (kind == 2)
         return mr_value_bool(size % 2 == 1);
+    if (kind == 5)
+        return (struct mr_value){.kind = MR_KIND_LIST, .size = size % 4, .items = numbers};
+    if (kind == 6)
+        return (struct mr_value){.kind = MR_KIND_MAP, .size = size % 3, .entries = entries};
     for (uint32_t index = 0; index < size; index++)
         text[index] = (char)('a' + mr_random_below(random, 26));
     return kind == 3 ? mr_value_string(mr_slice_from(text, size))
@@ -128,6 +140,31 @@ static void texts_have_no_top(void **state)
     aggregate_close(&fixture);
 }
 
+/* A list of maps and lists, as they are stored. */
+static void stored_lists_stay(void **state)
+{
+    (void)state;
+    static struct aggregate_golden golden;
+    static const struct mr_value items[] = {{.kind = MR_KIND_INT, .integer = -3},
+                                            {.kind = MR_KIND_NULL}};
+    static const struct mr_map_entry entries[] = {
+        {{.kind = MR_KIND_STRING, .size = 2, .text = (const uint8_t *)"at"},
+         {.kind = MR_KIND_LIST, .size = 2, .items = items}}};
+    static const char *const names[] = {"collect", "first", "last"};
+    for (uint32_t index = 0; index < MR_ARRAY_COUNT(names); index++) {
+        struct aggregate_fixture fixture;
+        const double parameters[] = {index == 0 ? 10 : 40, 40};
+        aggregate_open(&fixture, names[index], 1, any, parameters, AGGREGATE_PIECE_BYTES);
+        aggregate_take(&fixture, 0,
+                       (struct mr_value){.kind = MR_KIND_MAP, .size = 1, .entries = entries});
+        aggregate_take(&fixture, 0,
+                       (struct mr_value){.kind = MR_KIND_LIST, .size = 2, .items = items});
+        aggregate_golden_add(&golden, &fixture, 0);
+        aggregate_close(&fixture);
+    }
+    aggregate_golden_check(&golden, "aggregate_nested_v1");
+}
+
 static void stored_bytes_stay(void **state)
 {
     (void)state;
@@ -157,6 +194,7 @@ int main(void)
         cmocka_unit_test(the_largest_are_listed_in_order),
         cmocka_unit_test(texts_have_no_top),
         cmocka_unit_test(stored_bytes_stay),
+        cmocka_unit_test(stored_lists_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,33 @@ static void any_grouping_gives_the_same(void **state)
     }
 }
 
+/* What is given back may be a list or a map; what is compared may not. */
+static void lists_and_maps_come_back(void **state)
+{
+    (void)state;
+    static const struct mr_value items[] = {{.kind = MR_KIND_INT, .integer = 4},
+                                            {.kind = MR_KIND_NULL}};
+    const struct mr_value list = {.kind = MR_KIND_LIST, .size = 2, .items = items};
+    const struct mr_map_entry entries[] = {{text("pos"), list}};
+    const struct mr_value map = {.kind = MR_KIND_MAP, .size = 1, .entries = entries};
+    for (uint32_t index = 0; index < MR_ARRAY_COUNT(names); index++) {
+        struct aggregate_fixture fixture;
+        open(&fixture, names[index]);
+        enum mr_status expected = index < 2 ? MR_INVALID : MR_OK;
+        assert_int_equal(aggregate_add(&fixture, 0, list, mr_value_int(1), 1), expected);
+        assert_int_equal(aggregate_add(&fixture, 1, map, mr_value_int(2), 2), expected);
+        assert_int_equal(aggregate_merge(&fixture, 0, 1), MR_OK);
+        bool second = strcmp(names[index], "last") == 0 || strcmp(names[index], "argmax") == 0;
+        if (expected == MR_OK)
+            assert_equal(aggregate_result(&fixture, 0), second ? map : list);
+        else
+            assert_equal(aggregate_result(&fixture, 0), mr_value_null());
+        if (index >= 4)
+            assert_int_equal(aggregate_add(&fixture, 0, mr_value_int(1), list, 1), MR_INVALID);
+        aggregate_close(&fixture);
+    }
+}
+
 static void stored_bytes_stay(void **state)
 {
     (void)state;
@@ -160,6 +187,7 @@ int main(void)
         cmocka_unit_test(texts_have_a_bound),
         cmocka_unit_test(text_orders_nothing_else),
         cmocka_unit_test(any_grouping_gives_the_same),
+        cmocka_unit_test(lists_and_maps_come_back),
         cmocka_unit_test(stored_bytes_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

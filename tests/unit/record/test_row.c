@@ -343,6 +343,33 @@ static void fingerprints_tell_shapes_apart(void **state)
                          mr_row_fingerprint_spans(first, names, 1));
 }
 
+static void single_cells_come_back(void **state)
+{
+    MR_UNUSED(state);
+    struct mr_batch *batch = make_batch();
+    struct mr_error error;
+    fill_cells(batch, 0);
+    for (uint32_t slot = 0; slot < SLOTS_COUNT; slot++) {
+        const struct mr_value *cell = &batch->columns[slot][0];
+        uint8_t bytes[128];
+        size_t size = mr_row_cell_size(cell);
+        struct mr_value found;
+        assert_true(size > 0 && size <= sizeof(bytes));
+        mr_row_cell_write(cell, bytes);
+        struct mr_slice stored = mr_slice_from(bytes, size);
+        assert_int_equal(mr_row_cell_read(stored, &arena, &found, &error), MR_OK);
+        assert_int_equal(found.kind, cell->kind);
+        assert_int_equal(found.flags, cell->flags);
+        assert_int_equal(mr_row_cell_size(&found), size);
+        /* All bytes, and no more. */
+        stored.size--;
+        assert_int_equal(mr_row_cell_read(stored, &arena, &found, &error), MR_CORRUPT);
+        bytes[size] = 0;
+        stored.size += 2;
+        assert_int_equal(mr_row_cell_read(stored, &arena, &found, &error), MR_CORRUPT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(integers_of_every_size_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(other_cells_and_layouts_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(damaged_bytes_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(single_cells_come_back, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(fingerprints_tell_shapes_apart, setup, teardown),
     };
