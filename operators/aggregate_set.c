@@ -115,11 +115,12 @@ static struct mr_aggregate_body *body_of(const struct mr_aggregate_set *set, uin
 {
     if (mr_aggregate_is_light(&set->items[i]))
         return NULL;
+    uint32_t entries = place->entries > 0 ? place->entries : 1;
     *stored = (struct stored_body){
         .body = {.piece = stored_piece, .piece_bytes = MR_AGGREGATE_SET_PIECE_BYTES},
         .place = place,
-        .stride = set->heavy_count,
-        .first = set->heavy[i]};
+        .stride = set->heavy_count * entries,
+        .first = set->heavy[i] * entries + place->entry};
     return &stored->body;
 }
 
@@ -226,14 +227,31 @@ enum mr_status mr_aggregate_set_store(const struct mr_aggregate_set *set,
     return status;
 }
 
-enum mr_status mr_aggregate_set_join(const struct mr_aggregate_set *set, uint8_t *cell,
-                                     const uint8_t *other, struct mr_error *error)
+enum mr_status mr_aggregate_set_load(const struct mr_aggregate_set *set, struct mr_arena *arena,
+                                     struct mr_aggregate_merged *merged, const uint8_t *cell,
+                                     const struct mr_aggregate_place *place, struct mr_error *error)
 {
-    MR_ASSERT(set->heavy_count == 0);
+    mr_aggregate_set_begin(set, arena, merged);
+    if (set->heavy_count > 0)
+        return mr_aggregate_set_merge(set, merged, cell, place, error);
+    memcpy(merged->cell, cell, set->cell_bytes);
+    return MR_OK;
+}
+
+enum mr_status mr_aggregate_set_join(const struct mr_aggregate_set *set, uint8_t *cell,
+                                     const struct mr_aggregate_place *place, const uint8_t *other,
+                                     const struct mr_aggregate_place *other_place,
+                                     struct mr_error *error)
+{
+    MR_ASSERT(set->heavy_count == 0 || place->object == other_place->object);
     enum mr_status status = MR_OK;
-    for (uint32_t i = 0; i < set->count && status == MR_OK; i++)
-        status = mr_aggregate_merge(&set->items[i], cell + set->offsets[i], NULL,
-                                    other + set->offsets[i], NULL, error);
+    for (uint32_t i = 0; i < set->count && status == MR_OK; i++) {
+        struct stored_body stored;
+        struct stored_body other_stored;
+        status = mr_aggregate_merge(&set->items[i], cell + set->offsets[i],
+                                    body_of(set, i, place, &stored), other + set->offsets[i],
+                                    body_of(set, i, other_place, &other_stored), error);
+    }
     return status;
 }
 

@@ -37,6 +37,10 @@ struct mr_aggregate_columns {
 struct mr_aggregate_place {
     struct mr_table *table; /* NULL: no heavy aggregates */
     void *object;
+    /* Of an object with the bodies of several cells: which one, and how many there are room for.
+     * The object has so many times the slots. 0, 0: one. */
+    uint32_t entry;
+    uint32_t entries;
 };
 
 /* From the bound option `aggregates`. MR_LIMIT with recovery FAIL_TOPOLOGY: the heads do not fit.
@@ -79,9 +83,16 @@ enum mr_status mr_aggregate_set_store(const struct mr_aggregate_set *set,
                                       const struct mr_aggregate_merged *merged,
                                       const struct mr_aggregate_place *place,
                                       struct mr_error *error) MR_NODISCARD;
-/* Merge light cells in place: other's rows come behind. Pre: no heavy aggregates. */
+/* A copy of a stored cell; begins as mr_aggregate_set_begin does. */
+enum mr_status mr_aggregate_set_load(const struct mr_aggregate_set *set, struct mr_arena *arena,
+                                     struct mr_aggregate_merged *merged, const uint8_t *cell,
+                                     const struct mr_aggregate_place *place,
+                                     struct mr_error *error) MR_NODISCARD;
+/* Merge cells in place: other's rows come behind. With heavy aggregates both are of one object. */
 enum mr_status mr_aggregate_set_join(const struct mr_aggregate_set *set, uint8_t *cell,
-                                     const uint8_t *other, struct mr_error *error) MR_NODISCARD;
+                                     const struct mr_aggregate_place *place, const uint8_t *other,
+                                     const struct mr_aggregate_place *other_place,
+                                     struct mr_error *error) MR_NODISCARD;
 /* Results of a stored cell, or of a merged one; results[count], memory from arena. */
 enum mr_status mr_aggregate_set_results(const struct mr_aggregate_set *set, const uint8_t *cell,
                                         const struct mr_aggregate_place *place,

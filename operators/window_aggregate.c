@@ -236,9 +236,10 @@ const struct mr_operator_type mr_operator_window_aggregate = {
                 "forty merges at most, however long the window is; state is some two times the "
                 "aggregates per record of the window. `state: {max_keys}` bounds the keys, and "
                 "beside them the milliseconds of which records wait for the watermark. Functions "
-                "that keep more than a few numbers "
-                "(collect, quantile, median, distinct counts, heavy_hitters, a large top_n) are "
-                "refused there.\n\n"
+                "that keep more than a few numbers (collect, quantile, median, distinct counts, "
+                "heavy_hitters, a large top_n) keep that of each record there, a kilobyte or two "
+                "at least, and merge as much: a hopping window with a short `every` is far "
+                "lighter.\n\n"
                 "For sums without windows use `aggregate`; to flag single records use a detector.",
             .options = window_aggregate_options,
             .outputs = window_outputs,

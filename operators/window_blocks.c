@@ -24,7 +24,12 @@ struct entry {
     uint8_t cell[];
 };
 
-enum { PAGE_BYTES = sizeof(struct page), ENTRY_BYTES = sizeof(struct entry) };
+enum {
+    PAGE_BYTES = sizeof(struct page),
+    ENTRY_BYTES = sizeof(struct entry),
+    TOTAL_BODY = 0, /* bodies of a page: the total's, then the entries' */
+    FIRST_BODY = 1
+};
 
 _Static_assert(PAGE_BYTES + MR_WINDOW_BLOCKS_CELL_BYTES +
                        FAN_MIN * (ENTRY_BYTES + MR_WINDOW_BLOCKS_CELL_BYTES) <=
@@ -49,16 +54,25 @@ size_t mr_window_blocks_page_bytes(uint32_t cell_bytes)
     return page_bytes(cell_bytes, mr_window_blocks_fan(cell_bytes));
 }
 
+uint32_t mr_window_blocks_page_bodies(uint32_t cell_bytes)
+{
+    return FIRST_BODY + mr_window_blocks_fan(cell_bytes);
+}
+
 enum mr_status mr_window_blocks_open(struct mr_windowing *windowing,
                                      const struct mr_operator_open *open, struct mr_error *error)
 {
     uint32_t cell_bytes = windowing->set.cell_bytes;
-    MR_ASSERT(windowing->set.heavy_count == 0 && cell_bytes <= MR_WINDOW_BLOCKS_CELL_BYTES);
+    MR_ASSERT(cell_bytes <= MR_WINDOW_BLOCKS_CELL_BYTES);
     windowing->fan = mr_window_blocks_fan(cell_bytes);
     struct mr_table_spec spec;
     mr_windowing_table_spec(windowing, "blocks", &spec);
     spec.keys_max = 0; /* `max_keys` is about keys, not about pages of them */
     mr_group_object_spec(&spec, mr_group_object_bytes(mr_window_blocks_page_bytes(cell_bytes)));
+    if (windowing->set.heavy_count > 0) {
+        spec.slot_bytes = MR_AGGREGATE_SET_PIECE_BYTES;
+        spec.slots_max = windowing->set.slots_max * mr_window_blocks_page_bodies(cell_bytes);
+    }
     return mr_table_open(open->state, &spec, &windowing->blocks, error);
 }
 
@@ -71,6 +85,34 @@ static struct entry *entry_at(const struct mr_windowing *windowing, struct page 
     uint32_t index = (uint32_t)(number % windowing->fan);
     void *entry = page->cells + cell_bytes + (size_t)index * (ENTRY_BYTES + cell_bytes);
     return entry;
+}
+
+/* Where a total or an entry of the page is: its cell, and its bodies. */
+struct stored_cell {
+    uint8_t *cell;
+    struct mr_aggregate_place place;
+};
+
+static struct stored_cell stored_at(const struct mr_windowing *windowing, struct page *page,
+                                    uint8_t *cell, uint32_t body)
+{
+    return (struct stored_cell){.cell = cell,
+                                .place = {.table = windowing->blocks,
+                                          .object = page,
+                                          .entry = body,
+                                          .entries = FIRST_BODY + windowing->fan}};
+}
+
+static struct stored_cell stored_total(const struct mr_windowing *windowing, struct page *page)
+{
+    return stored_at(windowing, page, page->cells, TOTAL_BODY);
+}
+
+static struct stored_cell stored_entry(const struct mr_windowing *windowing, struct page *page,
+                                       uint64_t number)
+{
+    return stored_at(windowing, page, entry_at(windowing, page, number)->cell,
+                     FIRST_BODY + (uint32_t)(number % windowing->fan));
 }
 
 static bool is_refused(const struct mr_windowing *windowing, const struct page *page,
@@ -114,14 +156,33 @@ static int64_t useless_ms(const struct mr_windowing *windowing, int64_t time_ms)
 }
 
 /* A refused merge is remembered, not reported: results say it. */
-static enum mr_status merge_into(struct mr_windowing *windowing, uint8_t *cell,
-                                 const uint8_t *other, bool *refused, struct mr_error *error)
+static enum mr_status remember(enum mr_status status, bool *refused)
+{
+    *refused = mr_windowing_is_refused(status);
+    return *refused ? MR_OK : status;
+}
+
+/* Merge two cells of a page. */
+static enum mr_status merge_within(struct mr_windowing *windowing, const struct stored_cell *into,
+                                   const struct stored_cell *other, bool *refused,
+                                   struct mr_error *error)
 {
     if (*refused)
         return MR_OK;
-    enum mr_status status = mr_aggregate_set_join(&windowing->set, cell, other, error);
-    *refused = mr_windowing_is_refused(status);
-    return *refused ? MR_OK : status;
+    return remember(mr_aggregate_set_join(&windowing->set, into->cell, &into->place, other->cell,
+                                          &other->place, error),
+                    refused);
+}
+
+/* Merge a cell of a page into windowing->merged. */
+static enum mr_status merge_out(struct mr_windowing *windowing, struct stored_cell other,
+                                bool *refused, struct mr_error *error)
+{
+    if (*refused)
+        return MR_OK;
+    return remember(
+        mr_aggregate_set_merge(&windowing->set, windowing->merged, other.cell, &other.place, error),
+        refused);
 }
 
 /* ---- Appending ---- */
@@ -141,7 +202,16 @@ static enum mr_status get_page(struct mr_windowing *windowing, struct mr_slice k
     *page = object;
     if (status != MR_OK || (!created && (*page)->born_ms == span->born_ms))
         return status;
-    memset(*page, 0, mr_window_blocks_page_bytes(windowing->set.cell_bytes));
+    if (!created) { /* of another life, with its bodies */
+        status = mr_table_remove(windowing->blocks, full.full, full.hash, error);
+        if (status == MR_OK)
+            status =
+                mr_group_object_get(windowing->blocks, full.full, full.hash, windowing->fingerprint,
+                                    head_size, &object, &created, error);
+        if (status != MR_OK)
+            return status;
+        *page = object;
+    }
     **page = (struct page){.head = {.fingerprint = windowing->fingerprint, .size = head_size},
                            .due_ms = useless_ms(windowing, span->last_ms),
                            .born_ms = span->born_ms};
@@ -149,11 +219,11 @@ static enum mr_status get_page(struct mr_windowing *windowing, struct mr_slice k
     return MR_OK;
 }
 
-/* Put an entry into its page. *full: the page's total, in `total`, is an entry of the next level.
- */
+/* Put windowing->merged into its page as an entry. *full: the page's total, then in merged, is an
+ * entry of the next level. */
 static enum mr_status put_entry(struct mr_windowing *windowing, struct mr_slice key,
                                 const struct mr_window_span *span, uint32_t level, uint64_t number,
-                                uint8_t *total, bool *refused, bool *full, struct mr_error *error)
+                                bool *refused, bool *full, struct mr_error *error)
 {
     uint32_t cell_bytes = windowing->set.cell_bytes;
     uint32_t fan = windowing->fan;
@@ -161,41 +231,43 @@ static enum mr_status put_entry(struct mr_windowing *windowing, struct mr_slice 
     enum mr_status status = get_page(windowing, key, span, level, number / fan, &page, error);
     if (status != MR_OK)
         return status;
-    struct entry *entry = entry_at(windowing, page, number);
-    entry->time_ms = span->last_ms;
-    memcpy(entry->cell, total, cell_bytes);
+    struct stored_cell entry = stored_entry(windowing, page, number);
+    struct stored_cell total = stored_total(windowing, page);
+    entry_at(windowing, page, number)->time_ms = span->last_ms;
+    memcpy(entry.cell, windowing->merged->cell, cell_bytes);
     if (*refused)
         page->refused |= 1u << (number % fan);
     page->head.size = (uint32_t)page_bytes(cell_bytes, (uint32_t)(number % fan) + 1);
     page->last_ms = span->last_ms;
     bool total_refused = *refused || is_total_refused(page);
-    status = merge_into(windowing, page->cells, entry->cell, &total_refused, error);
+    status = mr_aggregate_set_store(&windowing->set, windowing->merged, &entry.place, error);
+    if (status == MR_OK)
+        status = merge_within(windowing, &total, &entry, &total_refused, error);
     if (status != MR_OK)
         return status;
     if (total_refused)
         page->refused |= 1u << FAN_MAX;
     *full = number % fan == fan - 1;
-    memcpy(total, page->cells, cell_bytes);
     *refused = total_refused;
     mr_table_dirty(windowing->blocks, page);
-    return MR_OK;
+    return *full ? mr_aggregate_set_load(&windowing->set, &windowing->scratch, windowing->merged,
+                                         total.cell, &total.place, error)
+                 : MR_OK;
 }
 
 enum mr_status mr_window_blocks_append(struct mr_windowing *windowing, struct mr_slice key,
                                        struct mr_window_span *span, int64_t time_ms,
-                                       const uint8_t *cell, struct mr_error *error)
+                                       struct mr_error *error)
 {
     if (span->first == span->end)
         *span = (struct mr_window_span){.born_ms = time_ms};
     span->last_ms = time_ms;
     uint64_t number = span->end++;
-    uint8_t total[MR_WINDOW_BLOCKS_CELL_BYTES];
-    memcpy(total, cell, windowing->set.cell_bytes);
     bool refused = false;
     bool full = true;
     enum mr_status status = MR_OK;
     for (uint32_t level = 0; status == MR_OK && full; level++) {
-        status = put_entry(windowing, key, span, level, number, total, &refused, &full, error);
+        status = put_entry(windowing, key, span, level, number, &refused, &full, error);
         number /= windowing->fan;
     }
     return status;
@@ -244,8 +316,9 @@ static void make_suffixes(struct mr_windowing *windowing, struct page *page, enu
     bool refused = is_refused(windowing, page, fan - 1);
     for (uint32_t index = fan - 1; index > 0 && *status == MR_OK; index--) {
         refused = refused || is_refused(windowing, page, index - 1);
-        *status = merge_into(windowing, entry_at(windowing, page, index - 1)->cell,
-                             entry_at(windowing, page, index)->cell, &refused, error);
+        struct stored_cell into = stored_entry(windowing, page, index - 1);
+        struct stored_cell other = stored_entry(windowing, page, index);
+        *status = merge_within(windowing, &into, &other, &refused, error);
         if (refused)
             page->refused |= 1u << (index - 1);
     }
@@ -268,8 +341,7 @@ static enum mr_status merge_left(struct mr_windowing *windowing, struct mr_slice
     *refused = *refused || is_refused(windowing, page, range->first);
     return status != MR_OK
                ? status
-               : merge_into(windowing, windowing->merged->cell,
-                            entry_at(windowing, page, range->first)->cell, refused, error);
+               : merge_out(windowing, stored_entry(windowing, page, range->first), refused, error);
 }
 
 /* All entries of the range, which are in the page that is being filled. */
@@ -284,8 +356,7 @@ static enum mr_status merge_inner(struct mr_windowing *windowing, struct mr_slic
             find_page(windowing, key, span, level, range->first / windowing->fan, &page, error);
     for (uint64_t i = range->first; i < range->end && page != NULL && status == MR_OK; i++) {
         *refused = *refused || is_refused(windowing, page, i);
-        status = merge_into(windowing, windowing->merged->cell, entry_at(windowing, page, i)->cell,
-                            refused, error);
+        status = merge_out(windowing, stored_entry(windowing, page, i), refused, error);
     }
     return status;
 }
@@ -303,7 +374,7 @@ static enum mr_status merge_right(struct mr_windowing *windowing, struct mr_slic
     if (status != MR_OK || page == NULL)
         return status;
     *refused = *refused || is_total_refused(page);
-    return merge_into(windowing, windowing->merged->cell, page->cells, refused, error);
+    return merge_out(windowing, stored_total(windowing, page), refused, error);
 }
 
 enum mr_status mr_window_blocks_merge(struct mr_windowing *windowing, struct mr_slice key,
@@ -326,8 +397,12 @@ enum mr_status mr_window_blocks_merge(struct mr_windowing *windowing, struct mr_
         status = merge_right(windowing, key, span, level, &ranges[level], &refused, error);
     if (status == MR_OK && refused)
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
-                       "a sum over a part of it is beyond its type; write sum(double(x)) for a "
-                       "rounded one");
+                       "a sum over a part of it is beyond its type (write sum(double(x)) for a "
+                       "rounded one)%s",
+                       windowing->set.heavy_count == 0
+                           ? ""
+                           : ", or it has more distinct values than count_distinct is told to take "
+                             "(raise its parameter `max`, or use approx_count_distinct)");
     return status;
 }
 

@@ -24,10 +24,12 @@
  * uint32 1: suffixes; the total; then entries: int64 time of the last cell, the cell. A page is due
  * when no open window reaches it any more. One that was forgotten (the bounds of `state:`), or is
  * another life's of the key, counts as empty.
- * Refused: merging gave a sum beyond its type (aggregate.h); so are all totals with such an entry,
- * and all windows that need one.
- * Bounds: MR_WINDOW_BLOCKS_CELL_BYTES for a cell, LEVELS_MAX levels (2^56 cells).
- * Threads: those of the operator. */
+ * Bodies of heavy aggregates are slots of the page: piece i of the h-th heavy one of the total is
+ * slot (i * heavy + h) * (fan + 1), of entry e that + 1 + e. They are merged in place. Refused:
+ * merging gave a sum beyond its type, or more than a body holds (aggregate.h); so are all totals
+ * with such an entry, and all windows that need one. Bounds: MR_WINDOW_BLOCKS_CELL_BYTES for a
+ * cell, for bodies fan + 1 times those of a group, LEVELS_MAX levels (2^56 cells). Threads: those
+ * of the operator. */
 #ifndef MR_OPERATORS_WINDOW_BLOCKS_H
 #define MR_OPERATORS_WINDOW_BLOCKS_H
 
@@ -49,16 +51,19 @@ uint32_t mr_window_blocks_fan(uint32_t cell_bytes);
 /* Bytes of a full page as it is stored. */
 size_t mr_window_blocks_page_bytes(uint32_t cell_bytes);
 
-/* Open the table. Pre: light aggregates, of at most MR_WINDOW_BLOCKS_CELL_BYTES together. */
+/* Bodies of each heavy aggregate that a page has room for. */
+uint32_t mr_window_blocks_page_bodies(uint32_t cell_bytes);
+
+/* Open the table. Pre: heads of at most MR_WINDOW_BLOCKS_CELL_BYTES together. */
 enum mr_status mr_window_blocks_open(struct mr_windowing *windowing,
                                      const struct mr_operator_open *open,
                                      struct mr_error *error) MR_NODISCARD;
 
-/* Append the cell of time_ms, which is behind all others of the key. Objects handed out before are
- * not valid any more; span is the caller's copy. */
+/* Append the cell of time_ms, which is behind all others of the key and is in windowing->merged;
+ * that is changed. Objects handed out before are not valid any more; span is the caller's copy. */
 enum mr_status mr_window_blocks_append(struct mr_windowing *windowing, struct mr_slice key,
                                        struct mr_window_span *span, int64_t time_ms,
-                                       const uint8_t *cell, struct mr_error *error) MR_NODISCARD;
+                                       struct mr_error *error) MR_NODISCARD;
 /* Move span->first on to the first cell behind time_ms. Objects as above. */
 enum mr_status mr_window_blocks_leave(struct mr_windowing *windowing, struct mr_slice key,
                                       struct mr_window_span *span, int64_t time_ms,

@@ -247,7 +247,8 @@ enum mr_status mr_window_ring_join(struct mr_windowing *windowing,
     const struct mr_window_grid *grid = &windowing->grid;
     uint8_t joined[MR_AGGREGATE_SET_CELL_BYTES];
     memcpy(joined, cell, windowing->set.cell_bytes);
-    enum mr_status status = mr_aggregate_set_join(&windowing->set, joined, other, error);
+    enum mr_status status =
+        mr_aggregate_set_join(&windowing->set, joined, NULL, other, NULL, error);
     if (mr_windowing_is_refused(status)) {
         int64_t window = mr_window_first(grid, pane);
         struct mr_aggregate_span span = {mr_window_start_ms(grid, window),

@@ -20,7 +20,10 @@
 
 enum {
     ESTIMATED_CELLS = 64, /* of a window: what `plan` states of a key is for so many */
-    EXPIRY_PARTS = 16     /* what is useless may stay for such a part of the window */
+    /* Of a body's piece per record: as it waits, its removal, its entry, the total, the suffix, its
+     * part of the levels above, and their removal. */
+    BODY_WRITES = 7,
+    EXPIRY_PARTS = 16 /* what is useless may stay for such a part of the window */
 };
 
 struct waiting {
@@ -66,13 +69,86 @@ static enum mr_status join_waiting(struct mr_windowing *windowing, struct waitin
 {
     uint8_t joined[MR_WINDOW_BLOCKS_CELL_BYTES];
     memcpy(joined, waiting->cell, windowing->set.cell_bytes);
-    enum mr_status status = mr_aggregate_set_join(&windowing->set, joined, cell, error);
+    enum mr_status status = mr_aggregate_set_join(&windowing->set, joined, NULL, cell, NULL, error);
     if (mr_windowing_is_refused(status)) {
         *fate = MR_ROW_FAILED;
         return MR_OK;
     }
     memcpy(waiting->cell, joined, windowing->set.cell_bytes);
     return status;
+}
+
+static enum mr_status get_waiting(struct mr_windowing *windowing,
+                                  const struct mr_window_pane_key *key, int64_t due_ms,
+                                  struct waiting **waiting, bool *created, struct mr_error *error)
+{
+    void *object = NULL;
+    enum mr_status status = mr_group_object_get(
+        windowing->waiting, key->full, key->hash, windowing->fingerprint,
+        sizeof(struct waiting) + windowing->set.cell_bytes, &object, created, error);
+    *waiting = object;
+    if (status != MR_OK || !*created)
+        return status;
+    (*waiting)->due_ms = due_ms;
+    mr_table_schedule(windowing->waiting, *waiting, due_ms);
+    return MR_OK;
+}
+
+/* Bodies are the object's: the row goes straight into them, and takes a new object back with it
+ * when it fails. */
+static enum mr_status add_heavy(struct mr_windowing *windowing, const struct mr_windowing_row *row,
+                                const struct mr_window_pane_key *key, int64_t due_ms,
+                                enum mr_windowing_fate *fate, struct mr_error *error)
+{
+    struct waiting *waiting;
+    bool created;
+    bool failed = false;
+    enum mr_status status = get_waiting(windowing, key, due_ms, &waiting, &created, error);
+    if (status != MR_OK)
+        return status;
+    struct mr_aggregate_place place = {.table = windowing->waiting, .object = waiting};
+    status = mr_aggregate_set_add(&windowing->set, row->columns, row->row, row->time_ms,
+                                  waiting->cell, &place, &failed, error);
+    if (status != MR_OK)
+        return status;
+    *fate = failed ? MR_ROW_FAILED : MR_ROW_TAKEN;
+    if (!failed) {
+        waiting->count++;
+        mr_table_dirty(windowing->waiting, waiting);
+    } else if (created) {
+        struct mr_error ignored; /* the row's own sentence is kept */
+        status = mr_table_remove(windowing->waiting, key->full, key->hash, &ignored);
+    }
+    return status;
+}
+
+/* The row's own cell first: no object is made for a row that fails. */
+static enum mr_status add_light(struct mr_windowing *windowing, const struct mr_windowing_row *row,
+                                const struct mr_window_pane_key *key, int64_t due_ms,
+                                enum mr_windowing_fate *fate, struct mr_error *error)
+{
+    uint8_t cell[MR_WINDOW_BLOCKS_CELL_BYTES];
+    bool failed = false;
+    memset(cell, 0, windowing->set.cell_bytes);
+    enum mr_status status = mr_aggregate_set_add(&windowing->set, row->columns, row->row,
+                                                 row->time_ms, cell, NULL, &failed, error);
+    *fate = failed ? MR_ROW_FAILED : MR_ROW_TAKEN;
+    if (status != MR_OK || failed)
+        return status;
+    struct waiting *waiting;
+    bool created;
+    status = get_waiting(windowing, key, due_ms, &waiting, &created, error);
+    if (status != MR_OK)
+        return status;
+    if (created)
+        memcpy(waiting->cell, cell, windowing->set.cell_bytes);
+    else
+        status = join_waiting(windowing, waiting, cell, fate, error);
+    if (status != MR_OK || *fate == MR_ROW_FAILED)
+        return status;
+    waiting->count++;
+    mr_table_dirty(windowing->waiting, waiting);
+    return MR_OK;
 }
 
 static enum mr_status sliding_row(struct mr_windowing *windowing,
@@ -82,38 +158,15 @@ static enum mr_status sliding_row(struct mr_windowing *windowing,
 {
     int64_t time_ms = mr_window_clamp(row->time_ms);
     int64_t due_ms = time_ms + 1 + windowing->lateness_ms;
-    uint8_t cell[MR_WINDOW_BLOCKS_CELL_BYTES];
     *fate = MR_ROW_LATE;
     if (due_ms <= windowing->now_ms)
         return MR_OK;
-    /* The row's own cell first: no object is made for a row that fails. */
-    bool failed = false;
-    memset(cell, 0, windowing->set.cell_bytes);
-    enum mr_status status = mr_aggregate_set_add(&windowing->set, row->columns, row->row,
-                                                 row->time_ms, cell, NULL, &failed, error);
-    *fate = failed ? MR_ROW_FAILED : MR_ROW_TAKEN;
-    if (status != MR_OK || failed)
-        return status;
     struct mr_window_pane_key key = mr_window_pane_key(context->arena, row->key, time_ms);
-    void *object = NULL;
-    bool created;
-    status = mr_group_object_get(windowing->waiting, key.full, key.hash, windowing->fingerprint,
-                                 sizeof(struct waiting) + windowing->set.cell_bytes, &object,
-                                 &created, error);
-    if (status != MR_OK)
+    enum mr_status status = windowing->set.heavy_count > 0
+                                ? add_heavy(windowing, row, &key, due_ms, fate, error)
+                                : add_light(windowing, row, &key, due_ms, fate, error);
+    if (status != MR_OK || *fate == MR_ROW_FAILED)
         return status;
-    struct waiting *waiting = object;
-    if (created) {
-        memcpy(waiting->cell, cell, windowing->set.cell_bytes);
-        waiting->due_ms = due_ms;
-        mr_table_schedule(windowing->waiting, waiting, due_ms);
-    } else {
-        status = join_waiting(windowing, waiting, cell, fate, error);
-        if (status != MR_OK || *fate == MR_ROW_FAILED)
-            return status;
-        mr_table_dirty(windowing->waiting, waiting);
-    }
-    waiting->count++;
     if (due_ms < windowing->next_ms)
         windowing->next_ms = due_ms;
     struct group *group;
@@ -122,11 +175,10 @@ static enum mr_status sliding_row(struct mr_windowing *windowing,
 
 /* ---- What is due ---- */
 
-/* The cell of time_ms is closed: its results. */
+/* The cell of time_ms, in windowing->merged, is closed: its results. */
 static enum mr_status close_cell(struct mr_windowing *windowing,
                                  struct mr_operator_context *context, struct mr_slice key,
-                                 int64_t time_ms, uint64_t count, const uint8_t *cell,
-                                 struct mr_error *error)
+                                 int64_t time_ms, uint64_t count, struct mr_error *error)
 {
     struct mr_aggregate_span window = {time_ms + 1 - windowing->window.size_ms, time_ms + 1};
     uint64_t hash = mr_hash64(key);
@@ -137,7 +189,7 @@ static enum mr_status close_cell(struct mr_windowing *windowing,
     struct mr_window_span span = group->span;
     status = mr_window_blocks_leave(windowing, key, &span, window.start_ms - 1, error);
     if (status == MR_OK)
-        status = mr_window_blocks_append(windowing, key, &span, time_ms, cell, error);
+        status = mr_window_blocks_append(windowing, key, &span, time_ms, error);
     if (status == MR_OK)
         status = get_group(windowing, key, hash, time_ms, &group, error);
     if (status != MR_OK)
@@ -153,8 +205,7 @@ static enum mr_status close_cell(struct mr_windowing *windowing,
         if (refused)
             mr_windowing_failed(windowing, context, key, &window, error->message);
         else
-            status = mr_windowing_result(windowing, context, key, &window, windowing->merged->cell,
-                                         NULL, error);
+            status = mr_windowing_result(windowing, context, key, &window, NULL, NULL, error);
     }
     return status;
 }
@@ -163,7 +214,6 @@ static enum mr_status take_cells(struct mr_windowing *windowing,
                                  struct mr_operator_context *context, int64_t now_ms,
                                  struct mr_error *error)
 {
-    uint8_t cell[MR_WINDOW_BLOCKS_CELL_BYTES];
     for (;;) {
         struct mr_slice borrowed;
         uint64_t hash;
@@ -174,19 +224,22 @@ static enum mr_status take_cells(struct mr_windowing *windowing,
             mr_table_next_due(windowing->waiting, now_ms, &borrowed, &hash, &object, &found, error);
         if (status != MR_OK || !found)
             return status;
-        const struct waiting *waiting = object;
+        struct waiting *waiting = object;
         /* The key's bytes are the object's: they go with it. */
         mr_arena_reset(&windowing->keys);
         struct mr_window_pane_key key =
             mr_window_pane_key_read(mr_arena_copy(&windowing->keys, borrowed), hash);
         uint64_t count = 0;
         if (waiting->head.fingerprint == windowing->fingerprint) {
+            struct mr_aggregate_place place = {.table = windowing->waiting, .object = waiting};
             count = waiting->count;
-            memcpy(cell, waiting->cell, windowing->set.cell_bytes);
+            status = mr_aggregate_set_load(&windowing->set, &windowing->scratch, windowing->merged,
+                                           waiting->cell, &place, error);
         }
-        status = mr_table_remove(windowing->waiting, key.full, key.hash, error);
+        if (status == MR_OK)
+            status = mr_table_remove(windowing->waiting, key.full, key.hash, error);
         if (status == MR_OK && count > 0)
-            status = close_cell(windowing, context, key.key, key.pane, count, cell, error);
+            status = close_cell(windowing, context, key.key, key.pane, count, error);
         if (status != MR_OK)
             return status;
         if (mr_windowing_stops(windowing, context))
@@ -262,6 +315,10 @@ static enum mr_status sliding_open(struct mr_windowing *windowing,
     mr_windowing_table_spec(windowing, "waiting", &waiting);
     mr_group_object_spec(&waiting,
                          mr_group_object_bytes(sizeof(struct waiting) + windowing->set.cell_bytes));
+    if (windowing->set.heavy_count > 0) {
+        waiting.slot_bytes = MR_AGGREGATE_SET_PIECE_BYTES;
+        waiting.slots_max = windowing->set.slots_max;
+    }
     enum mr_status status = mr_table_open(open->state, &groups, &windowing->groups, error);
     if (status == MR_OK)
         status = mr_table_open(open->state, &waiting, &windowing->waiting, error);
@@ -271,12 +328,6 @@ static enum mr_status sliding_open(struct mr_windowing *windowing,
 enum mr_status mr_windowing_sliding_check(const struct mr_aggregate_set *set,
                                           struct mr_error *error)
 {
-    for (uint32_t i = 0; i < set->count; i++)
-        if (!mr_aggregate_is_light(&set->items[i]))
-            return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
-                           "%s keeps more of each record than a sliding window has room for: use "
-                           "a hopping window with a short `every`",
-                           set->items[i].call->text);
     if (set->cell_bytes > MR_WINDOW_BLOCKS_CELL_BYTES)
         return MR_FAIL(
             error, MR_LIMIT, MR_RECOVERY_FAIL_TOPOLOGY,
@@ -294,20 +345,26 @@ void mr_windowing_sliding_estimate(const struct mr_aggregate_set *set,
                               : MR_WINDOW_BLOCKS_CELL_BYTES;
     uint32_t fan = mr_window_blocks_fan(cell_bytes);
     uint32_t pages = ESTIMATED_CELLS / fan + 2;
+    uint32_t bodies = mr_window_blocks_page_bodies(cell_bytes) * set->heavy_count;
     struct mr_state_estimate waiting;
     struct mr_state_estimate page;
-    mr_estimate_object(sizeof(struct group), sizeof(struct group), estimate);
-    mr_estimate_object(sizeof(struct waiting) + cell_bytes, sizeof(struct waiting) + cell_bytes,
-                       &waiting);
+    size_t waiting_bytes = sizeof(struct waiting) + cell_bytes;
     size_t page_bytes = mr_window_blocks_page_bytes(cell_bytes);
-    mr_estimate_object(page_bytes, page_bytes, &page);
+    mr_estimate_object(sizeof(struct group), sizeof(struct group), estimate);
+    mr_estimate_slots(waiting_bytes, waiting_bytes, MR_AGGREGATE_SET_PIECE_BYTES, set->heavy_count,
+                      &waiting);
+    mr_estimate_slots(page_bytes, page_bytes, MR_AGGREGATE_SET_PIECE_BYTES, bodies, &page);
     estimate->object_bytes += waiting.object_bytes + pages * page.object_bytes;
     estimate->stored_bytes += waiting.stored_bytes + pages * page.stored_bytes;
     /* A cell is written, removed, and put into a page, of which there is another one now and then:
-     * suffixes, totals, expiry. */
-    estimate->changelog_bytes_per_record += 2 * waiting.changelog_bytes_per_record +
-                                            page.changelog_bytes_per_record +
-                                            2 * page.changelog_bytes_per_record / fan;
+     * suffixes, totals, expiry. So are its bodies, of a piece each, one by one. */
+    uint64_t piece_bytes =
+        MR_AGGREGATE_SET_PIECE_BYTES + MR_ESTIMATE_KEY_BYTES + MR_ESTIMATE_RECORD_BYTES;
+    mr_estimate_object(waiting_bytes, waiting_bytes, &waiting);
+    mr_estimate_object(page_bytes, page_bytes, &page);
+    estimate->changelog_bytes_per_record +=
+        2 * waiting.changelog_bytes_per_record + page.changelog_bytes_per_record +
+        2 * page.changelog_bytes_per_record / fan + BODY_WRITES * set->heavy_count * piece_bytes;
 }
 
 const struct mr_windowing_kind mr_windowing_sliding = {

@@ -243,7 +243,7 @@ static enum mr_status add_block(struct merging *merging, uint32_t level, int64_t
     }
     if (status != MR_OK || cell == NULL)
         return status;
-    return mr_aggregate_set_join(&windowing->set, into, cell, error);
+    return mr_aggregate_set_join(&windowing->set, into, NULL, cell, NULL, error);
 }
 
 enum mr_status mr_window_totals_merge(struct mr_windowing *windowing, struct mr_window_ring *ring,

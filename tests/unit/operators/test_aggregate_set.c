@@ -85,7 +85,7 @@ static void cells_are_merged(void **state)
     assert_int_equal(mr_aggregate_set_merge(&set, &merged, cells[1], NULL, &error), MR_OK);
     assert_true(result(&set, merged.cell, 0) == 3);
     assert_true(result(&set, merged.cell, 1) == 20);
-    assert_int_equal(mr_aggregate_set_join(&set, cells[0], cells[1], &error), MR_OK);
+    assert_int_equal(mr_aggregate_set_join(&set, cells[0], NULL, cells[1], NULL, &error), MR_OK);
     assert_memory_equal(cells[0], merged.cell, set.cell_bytes);
     harness_close(&harness);
 }
