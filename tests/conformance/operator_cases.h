@@ -132,6 +132,10 @@ static const struct operator_case cases[] = {
      "having: size > 1",
      "late", false, false},
     {"window.aggregate",
+     "from: in, key: [k], window: {sliding: 700ms}, "
+     "aggregates: {size: count(), some: 'collect(value, 3)', kinds: count_distinct(value)}",
+     "late", false, false},
+    {"window.aggregate",
      "from: in, key: [k], window: {tumbling: 2s}, emit: periodic, emit_every: 300ms, "
      "aggregates: {p90: 'quantile(value, 0.9)', low: min(value)}",
      "late", false, false},
