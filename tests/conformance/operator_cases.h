@@ -62,6 +62,10 @@ static const struct operator_case cases[] = {
      "alerts", false, true},
     {"detect.zscore", "from: in, key: [k], field: value, window: {count: 37}", "alerts", false,
      true},
+    {"detect.zscore",
+     "from: in, key: [k], field: value, window: {count: 40, step: 7}, deviation: population, "
+     "warmup: 1",
+     "alerts", false, true},
     {"drift.adwin", "from: in, key: [k], field: value", "alerts", false, true},
     {"drift.adwin",
      "from: in, key: [k], field: value, clock: 3, max_buckets: 2, min_window_length: 1, "

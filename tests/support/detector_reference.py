@@ -4,7 +4,8 @@ Reads lines "key value" and writes lines "score a b" of the same count, where a 
 record was compared with (mean and sd, median and mad, or level and mean). Each number is computed
 anew from the list of the key's earlier values, so that no rounding error can pile up.
 
-  detector_reference.py zscore  --warmup N --floor F [--decay D | --window N]
+  detector_reference.py zscore  --warmup N --floor F [--decay D | --window N [--step M]]
+                                [--population]
   detector_reference.py robust_z --warmup N --floor F --window N
   detector_reference.py ewma    --warmup N --floor F --lambda L --decay D
 """
@@ -16,8 +17,10 @@ import sys
 
 
 def zscore(earlier, value, options):
-    if options.window:
-        earlier = earlier[-options.window :]
+    if options.window and len(earlier) > options.window:
+        steps = (len(earlier) - options.window) // options.step
+        first = steps * options.step
+        earlier = earlier[first : first + options.window]
     if not earlier:
         return 0.0, 0.0, 0.0
     count = len(earlier)
@@ -25,11 +28,9 @@ def zscore(earlier, value, options):
     weights = [keep ** (count - 1 - i) for i in range(count)]
     total = math.fsum(weights)
     mean = math.fsum(w * x for w, x in zip(weights, earlier)) / total
-    if count < 2:
-        return 0.0, mean, 0.0
     squares = math.fsum(w * (x - mean) ** 2 for w, x in zip(weights, earlier))
-    freedom = total - math.fsum(w * w for w in weights) / total
-    sd = math.sqrt(squares / freedom)
+    freedom = total if options.population else total - math.fsum(w * w for w in weights) / total
+    sd = math.sqrt(squares / freedom) if count > 1 else 0.0
     score = abs(value - mean) / max(sd, options.floor) if count >= options.warmup else 0.0
     return score, mean, sd
 
@@ -81,6 +82,8 @@ def main():
     parser.add_argument("--floor", type=float, required=True)
     parser.add_argument("--decay", type=float, default=0.0)
     parser.add_argument("--window", type=int, default=0)
+    parser.add_argument("--step", type=int, default=1)
+    parser.add_argument("--population", action="store_true")
     parser.add_argument("--lambda", dest="lambda_", type=float, default=0.2)
     options = parser.parse_args()
     score_of = {"zscore": zscore, "robust_z": robust_z, "ewma": ewma}[options.detector]

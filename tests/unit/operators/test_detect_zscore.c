@@ -171,12 +171,67 @@ static void a_window_forgets_what_has_left_it(void **state)
     harness_close(&harness);
 }
 
+static void a_window_with_steps_moves_by_so_many(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open(&harness,
+         ", warmup: 1, window: {count: 5, step: 3}, deviation: population, sd_floor: 0.5");
+    feed(&harness, 0);
+    assert_true(member(&harness, "score") == 0);
+    feed(&harness, 1); /* one number: no deviation but the floor */
+    assert_true(member(&harness, "score") == 2);
+    assert_true(fabs(member(&harness, "p_value") - 0.04550026389635842) < 1e-16);
+    for (int round = 2; round < 5; round++)
+        feed(&harness, round);
+    for (int round = 5; round < 8; round++) { /* the last of them moves the window */
+        feed(&harness, round);
+        assert_true(member(&harness, "mean") == 2);
+        assert_true(fabs(member(&harness, "sd") - sqrt(2.0)) < 1e-15);
+    }
+    feed(&harness, 8);
+    assert_true(member(&harness, "mean") == 5);
+    assert_true(fabs(member(&harness, "score") - 3 / sqrt(2.0)) < 1e-14);
+    assert_int_equal(harness_member(&harness, "count").integer, 5);
+    harness_close(&harness);
+}
+
+static void the_score_grows_where_the_p_value_ends(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open(&harness, ", warmup: 2, window: {count: 10, step: 2}");
+    for (int round = 0; round < 10; round++)
+        feed(&harness, round % 2);
+    feed(&harness, 1e3);
+    double score = member(&harness, "score");
+    assert_true(member(&harness, "p_value") == 0);
+    feed(&harness, 1e4);
+    assert_true(member(&harness, "score") > 9 * score);
+    harness_close(&harness);
+}
+
+static void only_windows_give_a_p_value(void **state)
+{
+    MR_UNUSED(state);
+    static const char *const options[] = {"", ", decay: 0.1"};
+    for (size_t index = 0; index < MR_ARRAY_COUNT(options); index++) {
+        struct harness harness;
+        open(&harness, options[index]);
+        for (int round = 0; round < 40; round++)
+            feed(&harness, round % 2);
+        assert_int_equal(harness_member(&harness, "p_value").kind, MR_KIND_ABSENT);
+        harness_close(&harness);
+    }
+}
+
 static void options_are_checked_across(void **state)
 {
     MR_UNUSED(state);
     assert_true(refused("decay: 0.1, window: {count: 50}", "exclude each other"));
     assert_true(refused("window: {count: 10}", "never ends in a window of 10"));
-    assert_true(refused("warmup: 1", "warmup"));
+    assert_true(refused("window: {count: 50, step: 51}", "longer than the window of 50"));
+    assert_true(refused("warmup: 0", "warmup"));
 }
 
 static void stored_state_of_another_mode_is_refused(void **state)
@@ -227,6 +282,34 @@ static void stored_bytes_stay_readable(void **state)
     golden(", warmup: 2, window: {count: 18}", "detect_zscore_window", (2870.0 - 5) / 18);
 }
 
+static void stored_steps_stay_readable(void **state)
+{
+    MR_UNUSED(state);
+    static const char options[] = ", warmup: 2, window: {count: 17, step: 3}";
+    struct harness harness;
+    open(&harness, options);
+    for (int round = 0; round < 21; round++)
+        feed(&harness, round * round);
+    harness_commit(&harness);
+    harness_check_golden(&harness, "detect_zscore_steps_v1");
+    harness_close(&harness);
+    open(&harness, options);
+    harness_load_golden(&harness, "detect_zscore_steps_v1");
+    for (int round = 21; round < 23; round++) { /* one is waiting: these two move the window */
+        feed(&harness, round * round);
+        assert_true(fabs(member(&harness, "mean") - (2470.0 - 5) / 17) < 1e-9); /* of 3 .. 19 */
+    }
+    feed(&harness, 1);
+    assert_true(fabs(member(&harness, "mean") - (3795.0 - 55) / 17) < 1e-9); /* of 6 .. 22 */
+    harness_close(&harness);
+    open(&harness, ", warmup: 2, window: {count: 17, step: 4}");
+    harness_load_golden(&harness, "detect_zscore_steps_v1");
+    struct harness_row row = harness_row(1, "a", mr_value_double(1));
+    struct mr_error error;
+    assert_int_equal(harness_try_feed(&harness, 0, &row, 1, &error), MR_VERSION);
+    harness_close(&harness);
+}
+
 static void scores_equal_the_reference(void **state)
 {
     MR_UNUSED(state);
@@ -235,6 +318,14 @@ static void scores_equal_the_reference(void **state)
                     "zscore --warmup 5 --floor 0.001 --decay 0.03", "mean", "sd");
     detector_parity("detect.zscore", "warmup: 10, window: {count: 100}, sd_floor: 0.001",
                     "zscore --warmup 10 --floor 0.001 --window 100", "mean", "sd");
+    detector_parity("detect.zscore",
+                    "warmup: 1, window: {count: 100, step: 7}, sd_floor: 0.001, deviation: "
+                    "population",
+                    "zscore --warmup 1 --floor 0.001 --window 100 --step 7 --population", "mean",
+                    "sd");
+    detector_parity("detect.zscore",
+                    "warmup: 5, decay: 0.03, sd_floor: 0.001, deviation: population",
+                    "zscore --warmup 5 --floor 0.001 --decay 0.03 --population", "mean", "sd");
 }
 
 int main(void)
@@ -246,8 +337,12 @@ int main(void)
         cmocka_unit_test(huge_numbers_are_scored_and_not_learned),
         cmocka_unit_test(bad_input_is_reported_and_not_learned),
         cmocka_unit_test(a_window_forgets_what_has_left_it),
+        cmocka_unit_test(a_window_with_steps_moves_by_so_many),
+        cmocka_unit_test(the_score_grows_where_the_p_value_ends),
+        cmocka_unit_test(only_windows_give_a_p_value),
         cmocka_unit_test(options_are_checked_across),
         cmocka_unit_test(stored_bytes_stay_readable),
+        cmocka_unit_test(stored_steps_stay_readable),
         cmocka_unit_test(stored_state_of_another_mode_is_refused),
         cmocka_unit_test(scores_equal_the_reference),
     };
