@@ -17,6 +17,19 @@ enum mr_status mr_value_ring_exchange(struct mr_table *table, void *object, uint
     return MR_OK;
 }
 
+enum mr_status mr_value_ring_get(struct mr_table *table, void *object, uint32_t position,
+                                 double *number, struct mr_error *error)
+{
+    void *slot;
+    enum mr_status status =
+        mr_table_slot(table, object, position / MR_VALUE_RING_SLOT_VALUES, false, &slot, error);
+    if (status != MR_OK)
+        return status;
+    const uint8_t *bytes = slot;
+    *number = mr_get_double_le(bytes + 8 * (size_t)(position % MR_VALUE_RING_SLOT_VALUES));
+    return MR_OK;
+}
+
 enum mr_status mr_value_ring_read(struct mr_table *table, void *object, uint32_t count,
                                   double *values, struct mr_error *error)
 {

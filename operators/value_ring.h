@@ -21,6 +21,10 @@ enum mr_status mr_value_ring_exchange(struct mr_table *table, void *object, uint
                                       double number, double *old,
                                       struct mr_error *error) MR_NODISCARD;
 
+/* Read the number at position; 0 when nothing was put there. */
+enum mr_status mr_value_ring_get(struct mr_table *table, void *object, uint32_t position,
+                                 double *number, struct mr_error *error) MR_NODISCARD;
+
 /* Read the numbers at positions 0..count-1. */
 enum mr_status mr_value_ring_read(struct mr_table *table, void *object, uint32_t count,
                                   double *values, struct mr_error *error) MR_NODISCARD;

@@ -28,6 +28,12 @@ static const struct operator_case cases[] = {
     {"detect.ewma", "from: in, key: [k], field: value", "alerts", false, true},
     {"detect.ewma", "from: in, key: [k], field: value, lambda: 1, baseline_decay: 0", "alerts",
      false, true},
+    {"detect.forecast", "from: in, key: [k], field: value, period: 7", "alerts", false, true},
+    {"detect.forecast",
+     "from: in, key: [k], field: value, season: multiplicative, period: 5, warmup: 10, learn: "
+     "normal_only, on_missing: impute",
+     "alerts", false, true},
+    {"detect.forecast", "from: in, key: [k], field: value, season: none", "", false, true},
     {"detect.half_space_trees",
      "from: in, key: [k], fields: [value, second], trees: 5, depth: 6, window_size: 40", "alerts",
      false, true},

@@ -135,6 +135,7 @@ EXPECTED = {
     "detect.ewma": (
         lambda rows: rows and {row["value"] for row in rows} == {20.9} and rows[0]["ts"] > 21000
     ),
+    "detect.forecast": lambda rows: [row["ts"] for row in rows] == [17000],
     "detect_control": (
         lambda rows: [row["ts"] for row in rows if "ts" in row] == [21000]
         and [row["state"] for row in rows if "state" in row] == ["open"]

@@ -58,10 +58,14 @@ static void numbers_go_round(void **state)
     assert_int_equal(mr_table_get(table, key, mr_hash64(key), 0, &object, &created, &error), MR_OK);
     for (uint32_t number = 0; number < 100; number++) {
         double old = -1;
+        assert_int_equal(mr_value_ring_get(table, object, number % CAPACITY, &old, &error), MR_OK);
+        assert_true(old == (number < CAPACITY ? 0 : number - CAPACITY + 0.5));
         assert_int_equal(
             mr_value_ring_exchange(table, object, number % CAPACITY, number + 0.5, &old, &error),
             MR_OK);
         assert_true(old == (number < CAPACITY ? 0 : number - CAPACITY + 0.5));
+        assert_int_equal(mr_value_ring_get(table, object, number % CAPACITY, &old, &error), MR_OK);
+        assert_true(old == number + 0.5);
     }
     double values[CAPACITY + 1] = {0};
     values[37] = -7;
