@@ -13,6 +13,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_branch,
     &mr_operator_buffer,
     &mr_operator_deduplicate,
+    &mr_operator_detect_ensemble,
     &mr_operator_detect_ewma,
     &mr_operator_detect_forecast,
     &mr_operator_detect_half_space_trees,

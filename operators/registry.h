@@ -9,6 +9,7 @@ extern const struct mr_operator_type mr_operator_aggregate;
 extern const struct mr_operator_type mr_operator_branch;
 extern const struct mr_operator_type mr_operator_buffer;
 extern const struct mr_operator_type mr_operator_deduplicate;
+extern const struct mr_operator_type mr_operator_detect_ensemble;
 extern const struct mr_operator_type mr_operator_detect_ewma;
 extern const struct mr_operator_type mr_operator_detect_forecast;
 extern const struct mr_operator_type mr_operator_detect_half_space_trees;

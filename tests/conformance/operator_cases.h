@@ -25,6 +25,13 @@ static const struct operator_case cases[] = {
      "high low rest", false, true},
     {"buffer", "from: in, key: [k], max_records: 20, max_bytes: 3KiB", "", false, true},
     {"deduplicate", "from: in, key: [k], within: 200ms", "", false, false},
+    {"detect.ensemble",
+     "from: in, key: [k], fields: [value, second], warmup: 20, window: {count: 200}", "alerts",
+     false, true},
+    {"detect.ensemble",
+     "from: in, key: [k], fields: [second, value, third], members: conformal, combine: rank, "
+     "warmup: 20, window: {count: 50}",
+     "alerts", false, true},
     {"detect.ewma", "from: in, key: [k], field: value", "alerts", false, true},
     {"detect.ewma", "from: in, key: [k], field: value, lambda: 1, baseline_decay: 0", "alerts",
      false, true},
