@@ -7,13 +7,15 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 void mr_covariance_learn(double *moments, struct mr_covariance_weights *weights,
                          const double *values, uint32_t fields_count, double keep, double *scratch)
 {
     weights->total = keep * weights->total + 1;
     weights->squares = keep * keep * weights->squares + 1;
-    double *deviations = scratch; /* from the mean before */
+    /* From the mean before; behind what a distance leaves for mr_covariance_contributions. */
+    double *deviations = scratch + (size_t)fields_count * (fields_count + 3);
     for (uint32_t field = 0; field < fields_count; field++) {
         deviations[field] = values[field] - moments[field];
         moments[field] += deviations[field] / weights->total;
@@ -83,13 +85,32 @@ static double eliminate(double *matrix, uint32_t fields_count)
     return squared;
 }
 
-/* solution = R^-1 z by back substitution, in place of the last column; shares of distance. */
-static void fill_contributions(double *matrix, const double *deviations, uint32_t fields_count,
-                               double distance, double *contributions)
+double mr_covariance_distance(const double *moments, const struct mr_covariance_weights *weights,
+                              const double *values, uint32_t fields_count,
+                              const struct mr_covariance_regular *regular, double *scratch)
 {
+    double freedom = weights->total > 0 ? weights->total - weights->squares / weights->total : 0;
+    if (!(freedom > 0))
+        return 0;
+    double *deviations = scratch;
+    double *inverses = scratch + fields_count;
+    double *matrix = scratch + 2 * (size_t)fields_count;
+    standardise(moments, freedom, values, fields_count, regular->sd_floor, deviations, inverses);
+    double factor = weights->total / (weights->total + regular->shrink) / freedom;
+    fill_matrix(moments, factor, fields_count, deviations, inverses, matrix);
+    return sqrt(eliminate(matrix, fields_count));
+}
+
+/* solution = R^-1 z by back substitution, in place of the last column. */
+void mr_covariance_contributions(double *scratch, uint32_t fields_count, double distance,
+                                 double *contributions)
+{
+    const double *deviations = scratch;
+    double *matrix = scratch + 2 * (size_t)fields_count;
     uint32_t stride = fields_count + 1;
     double total = 0;
-    for (uint32_t row = fields_count; row-- > 0;) {
+    memset(contributions, 0, fields_count * sizeof(*contributions));
+    for (uint32_t row = distance > 0 ? fields_count : 0; row-- > 0;) {
         double *upper = matrix + (size_t)row * stride;
         double rest = upper[fields_count];
         for (uint32_t column = row + 1; column < fields_count; column++)
@@ -99,31 +120,8 @@ static void fill_contributions(double *matrix, const double *deviations, uint32_
         contributions[row] = part > 0 ? part : 0;
         total += contributions[row];
     }
-    for (uint32_t field = 0; field < fields_count; field++)
-        contributions[field] = total > 0 ? contributions[field] / total * distance : 0;
-}
-
-double mr_covariance_distance(const double *moments, const struct mr_covariance_weights *weights,
-                              const double *values, uint32_t fields_count,
-                              const struct mr_covariance_regular *regular, double *scratch,
-                              double *contributions)
-{
-    double freedom = weights->total > 0 ? weights->total - weights->squares / weights->total : 0;
-    if (!(freedom > 0)) {
-        for (uint32_t field = 0; contributions != NULL && field < fields_count; field++)
-            contributions[field] = 0;
-        return 0;
-    }
-    double *deviations = scratch;
-    double *inverses = scratch + fields_count;
-    double *matrix = scratch + 2 * (size_t)fields_count;
-    standardise(moments, freedom, values, fields_count, regular->sd_floor, deviations, inverses);
-    double factor = weights->total / (weights->total + regular->shrink) / freedom;
-    fill_matrix(moments, factor, fields_count, deviations, inverses, matrix);
-    double distance = sqrt(eliminate(matrix, fields_count));
-    if (contributions != NULL)
-        fill_contributions(matrix, deviations, fields_count, distance, contributions);
-    return distance;
+    for (uint32_t field = 0; total > 0 && field < fields_count; field++)
+        contributions[field] = contributions[field] / total * distance;
 }
 
 double mr_chi_square_tail(double x, uint32_t freedom)

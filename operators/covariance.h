@@ -54,12 +54,16 @@ void mr_covariance_learn(double *moments, struct mr_covariance_weights *weights,
                          const double *values, uint32_t fields_count, double keep, double *scratch);
 
 /* Mahalanobis distance (not squared) of values from the mean; 0 while the weights give no
- * variance. contributions (fields_count numbers >= 0, may be NULL) add up to it: the positive parts
- * of deviation times (inverse covariance * deviation). Never NaN. */
+ * variance. Never NaN. */
 double mr_covariance_distance(const double *moments, const struct mr_covariance_weights *weights,
                               const double *values, uint32_t fields_count,
-                              const struct mr_covariance_regular *regular, double *scratch,
-                              double *contributions);
+                              const struct mr_covariance_regular *regular, double *scratch);
+
+/* The parts of that distance: fields_count numbers >= 0 that add up to it, the positive parts of
+ * deviation times (inverse covariance * deviation). scratch is as the call that gave `distance`
+ * left it, whether a record was learned meanwhile or not; afterwards it is used up. */
+void mr_covariance_contributions(double *scratch, uint32_t fields_count, double distance,
+                                 double *contributions);
 
 /* Probability that a chi-square variable of `freedom` >= 1 degrees is above x. Uses exp and erfc:
  * for output, not for state. */

@@ -1,19 +1,24 @@
 /* operators/detect_mahalanobis.c — detect.mahalanobis: distance of a record of several numbers from
  * the mean of its key's earlier records, measured by their covariance.
- * Design: the moments (operators/covariance.h) lie in slots as one array of doubles, cut into
- * pieces; a record changes all of them, so there are as few slots as fit. score reads them into
- * scratch memory, learn goes on from there.
+ * Design: the moments (operators/covariance.h), all of which each record changes, lie in the key's
+ * object, so that a record needs one look-up. Those of more than 26 fields do not fit there: they
+ * lie in slots, as one array of doubles cut into pieces, as few as fit; score reads them into
+ * scratch memory, learn goes on from there. So do objects of version 1 of any number of fields,
+ * until they learn again.
  *
- * Stored object, version 1 (little-endian):
+ * Stored object, version 2 (little-endian):
  *   0   uint32  number of fields
  *   4   uint64  records learned
  *   12  double  sum of weights
  *   20  double  sum of squared weights
+ *   28  mr_covariance_numbers(fields) doubles, or nothing: they are in slots
+ * Version 1 has them in slots always.
  * Stored slots: mr_covariance_numbers(fields) doubles, little-endian, moments_shape.slot_numbers in
  * each. */
 #include "operators/detector.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/endian.h"
@@ -21,7 +26,7 @@
 #include "operators/covariance.h"
 #include "operators/registry.h"
 
-enum { MAHALANOBIS_VERSION = 1, MAHALANOBIS_BYTES = 28 };
+enum { MAHALANOBIS_VERSION = 2, MAHALANOBIS_BYTES = 28 };
 enum mahalanobis_own { MAHALANOBIS_SQUARED, MAHALANOBIS_COUNT };
 
 static const char mahalanobis_table[] = "covariance";
@@ -30,11 +35,13 @@ struct mahalanobis_object {
     struct mr_covariance_weights weights;
     uint64_t count;
     uint32_t fields_count;
-    uint32_t reserved; /* not stored */
+    uint32_t is_whole; /* not stored: the moments are in this object, or will be */
+    double moments[];
 };
 
 struct moments_shape {
     uint32_t numbers;
+    bool fits; /* into an object */
     uint32_t slots_count;
     uint32_t slot_numbers;
 };
@@ -44,18 +51,25 @@ struct mahalanobis {
     struct moments_shape shape;
     struct mr_covariance_regular regular;
     uint64_t warmup;
-    double keep; /* 1 - decay */
-    double *moments;
+    double keep;     /* 1 - decay */
+    double *moments; /* of an object whose own are in slots, as score read them */
     double *scratch;
 };
+
+static bool is_whole(size_t numbers)
+{
+    return MAHALANOBIS_BYTES + numbers * sizeof(double) <= MR_MODEL_OBJECT_BYTES;
+}
 
 static struct moments_shape shape_of(const struct mr_options *options)
 {
     uint32_t fields_count = mr_options_get(options, "fields")->count;
     uint32_t numbers = (uint32_t)mr_covariance_numbers(fields_count);
     uint32_t slots = (numbers * 8 + MR_LIMIT_STATE_SLOT_BYTES - 1) / MR_LIMIT_STATE_SLOT_BYTES;
-    return (struct moments_shape){
-        .numbers = numbers, .slots_count = slots, .slot_numbers = (numbers + slots - 1) / slots};
+    return (struct moments_shape){.numbers = numbers,
+                                  .fits = is_whole(numbers),
+                                  .slots_count = slots,
+                                  .slot_numbers = (numbers + slots - 1) / slots};
 }
 
 static void mahalanobis_size(const struct mr_options *options, struct mr_model_size *size)
@@ -63,6 +77,12 @@ static void mahalanobis_size(const struct mr_options *options, struct mr_model_s
     struct moments_shape shape = shape_of(options);
     size->slot_bytes = shape.slot_numbers * 8;
     size->slots_max = shape.slots_count;
+    size->slots_are_old = shape.fits;
+    size->encoded_bytes = MAHALANOBIS_BYTES;
+    if (!shape.fits)
+        return;
+    size->object_bytes += shape.numbers * sizeof(double);
+    size->encoded_bytes += shape.numbers * sizeof(double);
 }
 
 static size_t object_encode(const void *object, uint8_t *output)
@@ -72,26 +92,43 @@ static size_t object_encode(const void *object, uint8_t *output)
     mr_put_u64le(output + 4, entry->count);
     mr_put_double_le(output + 12, entry->weights.total);
     mr_put_double_le(output + 20, entry->weights.squares);
-    return MAHALANOBIS_BYTES;
+    if (!entry->is_whole)
+        return MAHALANOBIS_BYTES;
+    size_t numbers = mr_covariance_numbers(entry->fields_count);
+    for (size_t index = 0; index < numbers; index++)
+        mr_put_double_le(output + MAHALANOBIS_BYTES + 8 * index, entry->moments[index]);
+    return MAHALANOBIS_BYTES + 8 * numbers;
 }
 
 static bool object_decode(void *object, uint32_t version, struct mr_slice stored)
 {
     struct mahalanobis_object *entry = object;
-    if (version != MAHALANOBIS_VERSION || stored.size != MAHALANOBIS_BYTES)
+    if (version < 1 || version > MAHALANOBIS_VERSION || stored.size < MAHALANOBIS_BYTES)
         return false;
     entry->fields_count = mr_get_u32le(stored.data);
     entry->count = mr_get_u64le(stored.data + 4);
     entry->weights.total = mr_get_double_le(stored.data + 12);
     entry->weights.squares = mr_get_double_le(stored.data + 20);
-    return entry->fields_count >= 1 && entry->fields_count <= MR_MODEL_FIELDS_MAX;
+    if (entry->fields_count < 1 || entry->fields_count > MR_MODEL_FIELDS_MAX)
+        return false;
+    if (stored.size == MAHALANOBIS_BYTES)
+        return true;
+    size_t numbers = mr_covariance_numbers(entry->fields_count);
+    if (version == 1 || stored.size != MAHALANOBIS_BYTES + 8 * numbers || !is_whole(numbers))
+        return false;
+    entry->is_whole = true;
+    for (size_t index = 0; index < numbers; index++)
+        entry->moments[index] =
+            mr_get_double_le((const uint8_t *)stored.data + MAHALANOBIS_BYTES + 8 * index);
+    return true;
 }
 
 static void mahalanobis_begin(const void *self, const struct mr_model_row *row, void *object)
 {
-    MR_UNUSED(self);
+    const struct mahalanobis *mahalanobis = self;
     struct mahalanobis_object *entry = object;
     entry->fields_count = row->fields_count;
+    entry->is_whole = mahalanobis->shape.fits;
 }
 
 static bool mahalanobis_fits(const void *self, const void *object)
@@ -147,12 +184,15 @@ static enum mr_status mahalanobis_score(void *self, struct mr_model_row *row,
 {
     struct mahalanobis *mahalanobis = self;
     const struct mahalanobis_object *entry = row->object;
-    enum mr_status status = moments_read(mahalanobis, row, error);
-    if (status != MR_OK)
-        return status;
-    row->score = mr_covariance_distance(mahalanobis->moments, &entry->weights, row->values,
-                                        row->fields_count, &mahalanobis->regular,
-                                        mahalanobis->scratch, row->contributions);
+    const double *moments = entry->moments;
+    if (!entry->is_whole) {
+        enum mr_status status = moments_read(mahalanobis, row, error);
+        if (status != MR_OK)
+            return status;
+        moments = mahalanobis->moments;
+    }
+    row->score = mr_covariance_distance(moments, &entry->weights, row->values, row->fields_count,
+                                        &mahalanobis->regular, mahalanobis->scratch);
     double squared = row->score * row->score;
     row->p_value = mr_chi_square_tail(squared, row->fields_count);
     row->own[MAHALANOBIS_SQUARED] = squared;
@@ -160,16 +200,28 @@ static enum mr_status mahalanobis_score(void *self, struct mr_model_row *row,
     return MR_OK;
 }
 
-/* mahalanobis->moments are as score read them. */
+static void mahalanobis_explain(void *self, struct mr_model_row *row)
+{
+    struct mahalanobis *mahalanobis = self;
+    mr_covariance_contributions(mahalanobis->scratch, row->fields_count, row->score,
+                                row->contributions);
+}
+
 static enum mr_status mahalanobis_learn(void *self, struct mr_model_row *row,
                                         struct mr_error *error)
 {
     struct mahalanobis *mahalanobis = self;
     struct mahalanobis_object *entry = row->object;
-    mr_covariance_learn(mahalanobis->moments, &entry->weights, row->values, row->fields_count,
-                        mahalanobis->keep, mahalanobis->scratch);
+    const struct moments_shape *shape = &mahalanobis->shape;
     entry->count++;
-    return moments_write(mahalanobis, row, error);
+    if (!entry->is_whole && shape->fits) { /* of version 1: out of its slots */
+        memcpy(entry->moments, mahalanobis->moments, shape->numbers * sizeof(double));
+        entry->is_whole = true;
+    }
+    double *moments = entry->is_whole ? entry->moments : mahalanobis->moments;
+    mr_covariance_learn(moments, &entry->weights, row->values, row->fields_count, mahalanobis->keep,
+                        mahalanobis->scratch);
+    return entry->is_whole ? MR_OK : moments_write(mahalanobis, row, error);
 }
 
 static void mahalanobis_describe(const void *self, const struct mr_model_row *row,
@@ -203,6 +255,7 @@ static const struct mr_model_type mahalanobis_model = {
     .ready = mahalanobis_ready,
     .score = mahalanobis_score,
     .learn = mahalanobis_learn,
+    .explain = mahalanobis_explain,
 };
 
 MR_DETECTOR_CODEC(mahalanobis, mahalanobis_model)
@@ -246,17 +299,16 @@ static enum mr_status mahalanobis_describe_state(const struct mr_state_object *o
                                                  struct mr_state_description *description,
                                                  struct mr_error *error)
 {
-    MR_UNUSED(arena);
-    struct mahalanobis_object entry = {0};
-    if (!mr_stage_describe(&mahalanobis_model, object, &entry, description))
+    struct mahalanobis_object *entry =
+        mr_arena_new(arena, 1, sizeof(*entry) + MR_MODEL_OBJECT_BYTES);
+    if (!mr_stage_describe(&mahalanobis_model, object, entry, description))
         return mr_operator_not_described(error);
-    mr_describe_member(description, "fields", mr_value_uint(entry.fields_count));
-    mr_describe_member(description, "count", mr_value_uint(entry.count));
-    mr_describe_member(description, "weight", mr_value_double(entry.weights.total));
+    mr_describe_member(description, "fields", mr_value_uint(entry->fields_count));
+    mr_describe_member(description, "count", mr_value_uint(entry->count));
+    mr_describe_member(description, "weight", mr_value_double(entry->weights.total));
     return MR_OK;
 }
 
-/* A record writes all slots. */
 static void mahalanobis_estimate(const struct mr_options *options,
                                  struct mr_state_estimate *estimate)
 {
@@ -321,8 +373,8 @@ const struct mr_operator_type mr_operator_detect_mahalanobis = {
                 "or detect.random_cut_forest. One huge anomaly that is learned widens the ellipse "
                 "for long: give `decay`.\n\n"
                 "Numbers beyond +-1e140 are scored but not learned. State for d fields: "
-                "8 d (d + 3) / 2 bytes a key, all of which each record writes once per "
-                "transaction: 520 bytes for 10 fields, 17 kB for 64. Time grows with d^3 / 6. "
+                "8 d (d + 3) / 2 bytes a key, all of which is written once per transaction that "
+                "changes it: 520 bytes for 10 fields, 17 kB for 64. Time grows with d^3 / 6. "
                 "Papers: Mahalanobis, On the generalised distance in statistics (1936); Welford, "
                 "Note on a method for calculating corrected sums of squares and products (1962).",
             .options = mahalanobis_options,

@@ -646,6 +646,13 @@ static const struct mr_option_spec forest_options[] = {
              "point stays for sample / refresh records on average. 0: all "
              "records of the past "
              "count alike."},
+    {.name = "seed",
+     .type = MR_OPTION_INTEGER,
+     .default_text = "1",
+     .minimum = 0,
+     .maximum = 1e15,
+     .help = "What cuts and samples are drawn from, with the key: the same records have the same "
+             "scores in every run."},
     {.name = NULL},
 };
 

@@ -63,10 +63,23 @@ static bool has_option(const struct mr_options *options, const char *name)
     return mr_option_specs_find(options->specs, name) >= 0;
 }
 
+static bool imputes(const struct mr_options *options)
+{
+    return has_option(options, "on_missing") &&
+           mr_options_integer(options, "on_missing") == MR_ON_MISSING_IMPUTE;
+}
+
+static bool suppresses(const struct mr_options *options)
+{
+    return has_option(options, "suppress") && mr_options_present(options, "suppress");
+}
+
 static void bind_options(struct mr_detector *detector, const struct mr_options *options)
 {
     if (has_option(options, "threshold"))
         detector->threshold = mr_options_number(options, "threshold");
+    detector->seed =
+        has_option(options, "seed") ? (uint64_t)mr_options_integer(options, "seed") : 1;
     if (has_option(options, "critical_ratio"))
         detector->critical_ratio = mr_options_number(options, "critical_ratio");
     if (has_option(options, "learn"))
@@ -74,11 +87,17 @@ static void bind_options(struct mr_detector *detector, const struct mr_options *
     if (has_option(options, "on_missing"))
         detector->on_missing =
             (enum mr_detector_on_missing)mr_options_integer(options, "on_missing");
-    if (has_option(options, "suppress") && mr_options_present(options, "suppress")) {
+    if (suppresses(options)) {
         const struct mr_options *suppress = mr_options_get(options, "suppress")->objects;
         detector->suppress.count = mr_options_integer(suppress, "count");
         detector->suppress.time_ms = mr_options_integer(suppress, "time");
     }
+}
+
+static enum mr_stage_layout layout_of(const struct mr_options *options, bool is_controlled)
+{
+    return is_controlled || imputes(options) || suppresses(options) ? MR_STAGE_WHOLE
+                                                                    : MR_STAGE_HEAD;
 }
 
 static enum mr_status open_table(struct mr_detector *detector, const struct mr_operator_open *open,
@@ -92,10 +111,10 @@ static enum mr_status open_table(struct mr_detector *detector, const struct mr_o
         .operator_name = node->name,
         .name = model->table,
         .version = MR_DETECTOR_STATE_VERSION(model->version),
-        .object_size = sizeof(struct mr_detector_stage) + size.object_bytes,
-        .encode = detector->type->encode,
+        .object_size = mr_stage_bytes(detector->layout) + size.object_bytes,
+        .encode = detector->type->encode[detector->layout],
         .encoded_size_max = MR_STAGE_BYTES_MAX + size.encoded_bytes,
-        .decode = detector->type->decode,
+        .decode = detector->type->decode[detector->layout],
         .slot_bytes = size.slot_bytes,
         .slots_max = size.slots_max,
         .ttl_ms = node->state_ttl_ms,
@@ -122,6 +141,7 @@ enum mr_status mr_detector_open(struct mr_detector *detector, const struct mr_op
     bind_options(detector, options);
     if (type->model->table == NULL)
         return MR_OK;
+    detector->layout = layout_of(options, node->control != NULL);
     enum mr_status status = open_table(detector, open, error);
     return status == MR_OK ? mr_calibration_open(&detector->calibration, open, error) : status;
 }
@@ -136,13 +156,13 @@ void mr_detector_estimate(const struct mr_model_type *model, const struct mr_opt
 {
     struct mr_model_size size = mr_stage_model_size(model, options);
     size_t stage_bytes = MR_STAGE_BYTES_MIN;
-    if (has_option(options, "suppress") && mr_options_present(options, "suppress"))
+    if (suppresses(options))
         stage_bytes += MR_STAGE_BYTES_EPISODE;
-    if (has_option(options, "on_missing") &&
-        mr_options_integer(options, "on_missing") == MR_ON_MISSING_IMPUTE)
+    if (imputes(options))
         stage_bytes += MR_STAGE_BYTES_LAST_VALUE;
     mr_estimate_slots(sizeof(struct mr_detector_stage) + size.object_bytes,
-                      stage_bytes + size.encoded_bytes, size.slot_bytes, size.slots_max, estimate);
+                      stage_bytes + size.encoded_bytes, size.slot_bytes,
+                      size.slots_are_old ? 0 : size.slots_max, estimate);
     mr_calibration_estimate(options, estimate);
 }
 
@@ -156,8 +176,7 @@ static enum mr_status check_fields(const struct mr_options *options, const char 
             if (strcmp(fields->texts[index], fields->texts[before]) == 0)
                 return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                                "`fields` names %s twice: leave one out", fields->texts[index]);
-    if (!has_option(options, "on_missing") ||
-        mr_options_integer(options, "on_missing") != MR_ON_MISSING_IMPUTE)
+    if (!imputes(options))
         return MR_OK;
     *option = "on_missing";
     return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
@@ -168,7 +187,7 @@ static enum mr_status check_fields(const struct mr_options *options, const char 
 enum mr_status mr_detector_check(const struct mr_options *options, const char **option,
                                  struct mr_error *error)
 {
-    if (has_option(options, "suppress") && mr_options_present(options, "suppress")) {
+    if (suppresses(options)) {
         const struct mr_options *suppress = mr_options_get(options, "suppress")->objects;
         *option = "suppress";
         if (mr_options_present(suppress, "count") == mr_options_present(suppress, "time"))
@@ -235,9 +254,9 @@ static enum mr_status find_object(struct judging *judging, uint32_t index, uint3
         return status;
     struct mr_detector_stage *stage = row->entry;
     judging->stage = stage;
-    row->object = mr_stage_model(stage);
+    row->object = mr_stage_model(stage, detector->layout);
     row->seen = stage->seen;
-    row->seed = rows->context->seed ^ rows->hashes[index];
+    row->seed = detector->seed ^ rows->hashes[index];
     if (created) {
         if (model->begin != NULL)
             model->begin(detector, row, row->object);
@@ -245,6 +264,8 @@ static enum mr_status find_object(struct judging *judging, uint32_t index, uint3
         if (model->fits != NULL && !model->fits(detector, row->object))
             return refuse_object(detector, error);
         stage->is_loaded = false;
+        if (detector->node->control == NULL) /* nobody could unfreeze or unmute it */
+            stage->flags &= (uint8_t) ~(MR_STAGE_FROZEN | MR_STAGE_MUTED);
     }
     return MR_OK;
 }
@@ -263,10 +284,12 @@ static struct mr_value contributions_value(const struct judging *judging)
     return (struct mr_value){.kind = MR_KIND_MAP, .size = count, .entries = entries};
 }
 
-static void describe_anomaly(const struct judging *judging, struct mr_detector_finding *finding)
+static void describe_anomaly(struct judging *judging, struct mr_detector_finding *finding)
 {
-    const struct mr_detector *detector = judging->detector;
-    const struct mr_model_row *row = &judging->row;
+    struct mr_detector *detector = judging->detector;
+    struct mr_model_row *row = &judging->row;
+    if (judging->model->explain != NULL)
+        judging->model->explain(detector, row);
     if (detector->type->describe != NULL)
         detector->type->describe(detector, row, finding);
     else
@@ -298,7 +321,7 @@ static void report_end(const struct judging *judging, uint32_t index,
     mr_detector_rows_alert(judging->rows, index, &finding, "resolved", step->resolved_id);
 }
 
-static void report_anomaly(const struct judging *judging, uint32_t index,
+static void report_anomaly(struct judging *judging, uint32_t index,
                            const struct mr_stage_step *step)
 {
     const struct mr_detector *detector = judging->detector;
@@ -318,7 +341,7 @@ static void report_anomaly(const struct judging *judging, uint32_t index,
 }
 
 /* Tell what the row means: a muted key's tell nothing. */
-static void tell(const struct judging *judging, uint32_t index, bool above)
+static void tell(struct judging *judging, uint32_t index, bool above)
 {
     struct mr_detector_stage *stage = judging->stage;
     struct mr_stage_step step = {.tells = above};

@@ -167,15 +167,27 @@ enum {
 
 #define MR_DETECTOR_STATE_VERSION(model_version) (256 * MR_STAGE_VERSION + (model_version))
 
-/* name_encode and name_decode of a model: the table's callbacks have no argument to find it by. */
+typedef size_t mr_detector_encode(const void *object, uint8_t *output);
+typedef bool mr_detector_decode(void *object, uint32_t version, struct mr_slice stored);
+
+/* name_encode and name_decode of a model, for each layout of the stage: the table's callbacks have
+ * no argument to find model and layout by. */
 #define MR_DETECTOR_CODEC(name, model)                                                             \
+    MR_DETECTOR_CODEC_OF(name##_whole, model, MR_STAGE_WHOLE)                                      \
+    MR_DETECTOR_CODEC_OF(name##_head, model, MR_STAGE_HEAD)                                        \
+    static mr_detector_encode *const name##_encode[MR_STAGE_LAYOUTS_COUNT] = {name##_whole_encode, \
+                                                                              name##_head_encode}; \
+    static mr_detector_decode *const name##_decode[MR_STAGE_LAYOUTS_COUNT] = {name##_whole_decode, \
+                                                                              name##_head_decode};
+
+#define MR_DETECTOR_CODEC_OF(name, model, layout)                                                  \
     static size_t name##_encode(const void *object, uint8_t *output)                               \
     {                                                                                              \
-        return mr_stage_encode(&(model), object, output);                                          \
+        return mr_stage_encode(&(model), layout, object, output);                                  \
     }                                                                                              \
     static bool name##_decode(void *object, uint32_t version, struct mr_slice stored)              \
     {                                                                                              \
-        return mr_stage_decode(&(model), object, version, stored);                                 \
+        return mr_stage_decode(&(model), layout, object, version, stored);                         \
     }
 
 extern const struct mr_output_spec mr_detector_outputs[MR_DETECTOR_OUTPUTS_COUNT];
@@ -207,9 +219,9 @@ enum mr_detector_range {
 
 struct mr_detector_type {
     const struct mr_model_type *model;
-    /* By MR_DETECTOR_CODEC; NULL: the model is stateless. */
-    size_t (*encode)(const void *object, uint8_t *output);
-    bool (*decode)(void *object, uint32_t version, struct mr_slice stored);
+    /* By MR_DETECTOR_CODEC, by layout of the stage; NULL: the model is stateless. */
+    mr_detector_encode *const *encode;
+    mr_detector_decode *const *decode;
     /* Texts of own members that are strings; NULL of others. */
     const char *const *own_texts[MR_MODEL_OWN_MAX];
     mr_detector_describe *describe; /* NULL: a sentence with score and threshold */
@@ -225,6 +237,7 @@ struct mr_detector {
     const struct mr_plan_node *node;
     const struct mr_detector_type *type;
     struct mr_table *table;                /* NULL: stateless */
+    enum mr_stage_layout layout;           /* of the table's objects */
     const struct mr_layout *record_layout; /* of the input: for the alert's `record` */
     const char *field_text;                /* the first field */
     const char *const *field_texts;
@@ -234,6 +247,7 @@ struct mr_detector {
     enum mr_type_code own_types[MR_MODEL_OWN_MAX];
     bool contributes;
     bool alerts_are_read;
+    uint64_t seed; /* option `seed`: the same scores in every run, and on every worker */
     double threshold;
     double critical_ratio;
     enum mr_detector_learn learn;

@@ -111,9 +111,8 @@ static void apply(struct mr_detector_stage *stage, const struct order *order)
 }
 
 /* A key that has no record yet may be frozen or muted as well. */
-static enum mr_status obey(struct mr_detector *detector, struct mr_operator_context *context,
-                           struct mr_slice key, int64_t event_time_ms, const struct order *order,
-                           struct mr_error *error)
+static enum mr_status obey(struct mr_detector *detector, struct mr_slice key, int64_t event_time_ms,
+                           const struct order *order, struct mr_error *error)
 {
     const struct mr_model_type *model = detector->type->model;
     uint64_t hash = mr_hash64(key);
@@ -127,10 +126,10 @@ static enum mr_status obey(struct mr_detector *detector, struct mr_operator_cont
         return status;
     struct mr_model_row row = {.table = detector->table,
                                .entry = entry,
-                               .object = mr_stage_model(entry),
+                               .object = mr_stage_model(entry, MR_STAGE_WHOLE),
                                .fields_count = detector->fields_count,
                                .event_time_ms = event_time_ms,
-                               .seed = context->seed ^ hash};
+                               .seed = detector->seed ^ hash};
     if (created && model->begin != NULL)
         model->begin(detector, &row, row.object);
     apply(entry, order);
@@ -151,7 +150,7 @@ enum mr_status mr_detector_control(struct mr_detector *detector,
             !read_until(detector, context, view.batch, row, &order.until_ms))
             continue;
         enum mr_status status =
-            obey(detector, context, keys[row], view.batch->event_times_ms[row], &order, error);
+            obey(detector, keys[row], view.batch->event_times_ms[row], &order, error);
         if (status != MR_OK)
             return status;
     }

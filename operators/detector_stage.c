@@ -135,10 +135,11 @@ static bool decode_stage(struct mr_detector_stage *stage, struct mr_reader *read
            (stage->flags & MR_STAGE_EPISODE) != MR_STAGE_EPISODE;
 }
 
-size_t mr_stage_encode(const struct mr_model_type *model, const void *object, uint8_t *output)
+size_t mr_stage_encode(const struct mr_model_type *model, enum mr_stage_layout layout,
+                       const void *object, uint8_t *output)
 {
     uint8_t *end = encode_stage(object, output);
-    const uint8_t *own = (const uint8_t *)object + sizeof(struct mr_detector_stage);
+    const uint8_t *own = (const uint8_t *)object + mr_stage_bytes(layout);
     return (size_t)(end - output) + model->encode(own, end);
 }
 
@@ -158,10 +159,16 @@ static bool decode_parts(const struct mr_model_type *model, uint32_t version,
                          mr_slice_from(reader.cursor, (size_t)(reader.end - reader.cursor)));
 }
 
-bool mr_stage_decode(const struct mr_model_type *model, void *object, uint32_t version,
-                     struct mr_slice stored)
+bool mr_stage_decode(const struct mr_model_type *model, enum mr_stage_layout layout, void *object,
+                     uint32_t version, struct mr_slice stored)
 {
-    return decode_parts(model, version, stored, object, mr_stage_model(object));
+    struct mr_detector_stage stage;
+    if (!decode_parts(model, version, stored, &stage, mr_stage_model(object, layout)))
+        return false;
+    if (layout == MR_STAGE_HEAD)
+        stage.flags = 0;
+    memcpy(object, &stage, mr_stage_bytes(layout));
+    return true;
 }
 
 bool mr_stage_describe(const struct mr_model_type *model, const struct mr_state_object *object,

@@ -3,6 +3,9 @@
  * one value: the stage's bytes, then the model's. The version of the stored value is 256 times the
  * stage's plus the model's; one below 256 was written by a detector without a stage and is the
  * model's bytes alone (then nothing is known but the model, and `seen` starts at 0).
+ * Layouts in memory: most detectors have neither `control`, `suppress` nor `on_missing: impute`. Of
+ * their stages only the head is there, so that stage and a small model share a cache line; a stored
+ * object that says more, from when the topology had such an option, is read without it.
  *
  * Stored stage, version 1 (little-endian):
  *   0   uint8   flags: enum mr_stage_flags
@@ -14,6 +17,7 @@
 #define MR_OPERATORS_DETECTOR_STAGE_H
 
 #include <stdalign.h>
+#include <stddef.h>
 
 #include "operators/model.h"
 #include "operators/state_description.h"
@@ -38,10 +42,18 @@ enum mr_stage_flags {
 
 enum { MR_STAGE_EPISODE = MR_STAGE_EPISODE_COUNT | MR_STAGE_EPISODE_TIME };
 
+/* How much of the struct below an object has. */
+enum mr_stage_layout {
+    MR_STAGE_WHOLE,
+    MR_STAGE_HEAD, /* up to, and without, frozen_until_ms; flags is 0 */
+    MR_STAGE_LAYOUTS_COUNT
+};
+
 struct mr_detector_stage {
+    uint64_t seen; /* records that were judged */
     uint8_t flags;
     bool is_loaded; /* not stored: from the store, and not yet asked whether it fits the options */
-    uint64_t seen;  /* records that were judged */
+    /* Only where a flag or an option says so. */
     int64_t frozen_until_ms; /* event time from which it learns again; INT64_MAX: never */
     int64_t muted_until_ms;
     uint64_t episode_id;
@@ -50,13 +62,20 @@ struct mr_detector_stage {
     double last_value; /* for on_missing: impute */
 };
 
-_Static_assert(sizeof(struct mr_detector_stage) % alignof(double) == 0,
+_Static_assert(sizeof(struct mr_detector_stage) % alignof(double) == 0 &&
+                   offsetof(struct mr_detector_stage, frozen_until_ms) % alignof(double) == 0,
                "the model's struct follows");
 
-/* The model's struct within the table's object. */
-static inline void *mr_stage_model(void *object)
+/* Where the model's struct begins within the table's object. */
+static inline size_t mr_stage_bytes(enum mr_stage_layout layout)
 {
-    return (uint8_t *)object + sizeof(struct mr_detector_stage);
+    return layout == MR_STAGE_HEAD ? offsetof(struct mr_detector_stage, frozen_until_ms)
+                                   : sizeof(struct mr_detector_stage);
+}
+
+static inline void *mr_stage_model(void *object, enum mr_stage_layout layout)
+{
+    return (uint8_t *)object + mr_stage_bytes(layout);
 }
 
 /* How long an episode lasts beyond its last record above the threshold. */
@@ -97,9 +116,10 @@ struct mr_model_size mr_stage_model_size(const struct mr_model_type *model,
                                          const struct mr_options *options);
 
 /* Of the whole object: called by the functions that MR_DETECTOR_CODEC makes. */
-size_t mr_stage_encode(const struct mr_model_type *model, const void *object, uint8_t *output);
-bool mr_stage_decode(const struct mr_model_type *model, void *object, uint32_t version,
-                     struct mr_slice stored);
+size_t mr_stage_encode(const struct mr_model_type *model, enum mr_stage_layout layout,
+                       const void *object, uint8_t *output);
+bool mr_stage_decode(const struct mr_model_type *model, enum mr_stage_layout layout, void *object,
+                     uint32_t version, struct mr_slice stored);
 
 /* For describe_state: the model's struct of a stored object goes to *model_object (zeroed), the
  * stage's members to description. False: the bytes are not this model's. */

@@ -37,7 +37,7 @@ struct mr_model_row {
     uint32_t fields_count;
     int64_t event_time_ms;
     uint64_t seen;        /* records of this key that were judged before this one */
-    uint64_t seed;        /* of the operator instance, and the key's hash mixed in */
+    uint64_t seed;        /* the option `seed`, and the key's hash mixed in */
     struct mr_slice text; /* of detectors that read a text (mr_detector_type.reads_text) */
     /* Filled by score. */
     double score;
@@ -55,6 +55,7 @@ struct mr_model_size {
     size_t encoded_bytes; /* of it, at most */
     uint32_t slot_bytes;  /* 0: no slots */
     uint32_t slots_max;
+    bool slots_are_old; /* only what an earlier version stored has slots: none are written */
 };
 
 struct mr_model_type {
@@ -88,6 +89,9 @@ struct mr_model_type {
      * the model. Between score and learn the table may have been used: row->entry and row->object
      * are set anew, slots are asked for again. */
     enum mr_status (*learn)(void *self, struct mr_model_row *row, struct mr_error *error);
+    /* Fill row->contributions of an anomaly, from what score left in self; learn may have been
+     * called meanwhile, for no other row. NULL: score fills them for each row. */
+    void (*explain)(void *self, struct mr_model_row *row);
 };
 
 #endif

@@ -100,7 +100,10 @@ static void test_distance_of_two_fields(void **state)
     double squared = (z1 * z1 - 2 * r * z1 * z2 + z2 * z2) / (1 - r * r);
     struct mr_covariance_regular regular = {.shrink = 1, .sd_floor = 1e-9};
     double shares[2];
-    double distance = mr_covariance_distance(pair, &weights, values, 2, &regular, scratch, shares);
+    double distance = mr_covariance_distance(pair, &weights, values, 2, &regular, scratch);
+    const double next[2] = {1, 1};
+    mr_covariance_learn(pair, &weights, next, 2, 1, scratch); /* leaves what they are made of */
+    mr_covariance_contributions(scratch, 2, distance, shares);
     assert_near(sqrt(squared), distance, 1e-12);
     assert_near(distance, shares[0] + shares[1], 1e-12);
     double part1 = z1 * (z1 - r * z2), part2 = z2 * (z2 - r * z1);
@@ -116,26 +119,29 @@ static void test_degenerate(void **state)
     struct mr_covariance_weights weights = {0};
     struct mr_covariance_regular regular = {.shrink = 1e-6, .sd_floor = 1e-9};
     double values[3] = {1, 2, 5};
-    assert_true(mr_covariance_distance(three, &weights, values, 3, &regular, scratch, shares) == 0);
+    assert_true(mr_covariance_distance(three, &weights, values, 3, &regular, scratch) == 0);
+    mr_covariance_contributions(scratch, 3, 0, shares);
+    assert_true(shares[0] == 0 && shares[1] == 0 && shares[2] == 0);
     for (uint32_t row = 0; row < 1000; row++) {
         values[0] = row % 10;
         values[1] = 2 * values[0];
         mr_covariance_learn(three, &weights, values, 3, 1, scratch);
     }
-    double inside = mr_covariance_distance(three, &weights, values, 3, &regular, scratch, shares);
+    double inside = mr_covariance_distance(three, &weights, values, 3, &regular, scratch);
     assert_true(inside >= 0 && inside < 5);
     values[1] += 1; /* breaks the tie */
-    double outside = mr_covariance_distance(three, &weights, values, 3, &regular, scratch, shares);
+    double outside = mr_covariance_distance(three, &weights, values, 3, &regular, scratch);
     assert_true(outside > 100 && isfinite(outside));
     for (uint32_t field = 0; field < 3; field++) {
         values[field] = field == 1 ? -1.7e308 : 1.7e308;
-        double far = mr_covariance_distance(three, &weights, values, 3, &regular, scratch, shares);
+        double far = mr_covariance_distance(three, &weights, values, 3, &regular, scratch);
+        mr_covariance_contributions(scratch, 3, far, shares);
         assert_false(isnan(far) || isnan(shares[0]) || isnan(shares[1]) || isnan(shares[2]));
         assert_true(far > outside);
     }
     const double large[3] = {1e140, -1e140, 1e140};
     mr_covariance_learn(three, &weights, large, 3, 1, scratch);
-    double learned = mr_covariance_distance(three, &weights, large, 3, &regular, scratch, shares);
+    double learned = mr_covariance_distance(three, &weights, large, 3, &regular, scratch);
     assert_true(isfinite(learned));
 }
 
