@@ -135,6 +135,9 @@ static enum mr_status open_log(struct session *session, struct mr_error *error)
                           brokers != NULL && brokers[0] != '\0'
                               ? ", MILLRACE_BROKERS does not: `run` takes the flag only"
                               : "");
+        if (!options->quiet && !options->until_end)
+            (void)fprintf(stderr, "runs until it is interrupted, also at the end of files; "
+                                  "--until-end stops there\n");
         return mr_memory_log_create(&open, &session->log, error);
     }
     const char *const *settings = NULL;
