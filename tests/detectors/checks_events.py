@@ -1,6 +1,8 @@
-"""detect.ensemble, against its formulas in numpy."""
+"""detect.ensemble, new_value and rare_value, against numpy and collections.Counter."""
 
 import math
+import random
+from collections import Counter
 
 import numpy
 from check import at_most, check
@@ -94,3 +96,73 @@ def ensemble_keeps_its_promise():
                        f"threshold: 1e300, combine: {combine}, window: {{count: 1000}}")
         shares.append(numpy.mean([one["p_value"] <= 0.01 for one in found[1000:]]))
     return max(shares)
+
+
+def kinds(count, seed):
+    """Values of which few are frequent, more come with time."""
+    source = random.Random(seed)
+    return [min(int(source.paretovariate(0.7)), 3 + place // 10, 150) for place in range(count)]
+
+
+@check("new_value: p_value and score", "collections.Counter", at_most(1e-12), quick=True)
+def new_values():
+    values, warmup = kinds(2000, 1), 20
+    found = judged("detect.new_value", [[value] for value in values],
+                   f"threshold: 1e300, warmup: {warmup}, max_values: 200")
+    seen, worst = Counter(), 0.0
+    for place, value in enumerate(values):
+        if place >= warmup:
+            once = sum(count == 1 for count in seen.values())
+            expected = 1.0 if value in seen else (once + 1) / (place + 1)
+            worst = max(worst, abs(found[place]["p_value"] - expected),
+                        abs(found[place]["score"] + math.log10(expected)),
+                        found[place]["values"] != len(seen))
+        seen[value] += 1
+    return worst
+
+
+def rare_p(seen, value):
+    """The share of the bag with the record in it that is at most as frequent as the record."""
+    bag = seen + Counter([value])
+    return sum(count for count in bag.values() if count <= bag[value]) / bag.total()
+
+
+@check("rare_value: p_value, score and share", "collections.Counter", at_most(1e-12), quick=True)
+def rare_values():
+    values, warmup = kinds(2000, 2), 20
+    found = judged("detect.rare_value", [[value] for value in values],
+                   f"threshold: 1e300, warmup: {warmup}, max_values: 200")
+    seen, worst = Counter(), 0.0
+    for place, value in enumerate(values):
+        if place >= warmup:
+            expected = rare_p(seen, value)
+            worst = max(worst, abs(found[place]["p_value"] - expected),
+                        abs(found[place]["score"] + math.log10(expected)),
+                        abs(found[place]["share"] - seen[value] / place))
+        seen[value] += 1
+    return worst
+
+
+@check("rare_value with decay: p_value", "numpy, all weights anew", at_most(1e-9), quick=True)
+def rare_values_with_decay():
+    values, warmup, keep = kinds(3000, 3), 20, 0.8
+    found = judged("detect.rare_value", [[value] for value in values],
+                   f"threshold: 1e300, warmup: {warmup}, max_values: 200, decay: {1 - keep:.1f}")
+    weights, worst = numpy.zeros(200), 0.0
+    for place, value in enumerate(values):
+        weights[value] += 1
+        if place >= warmup:
+            as_rare = weights[weights <= weights[value]].sum()
+            worst = max(worst, abs(found[place]["p_value"] - as_rare / weights.sum()))
+        weights *= keep
+    return worst
+
+
+@check("rare_value: share of normal records with p_value <= 0.01", "conformal bound",
+       at_most(0.012))
+def rare_values_keep_their_promise():
+    source = random.Random(7)
+    values = [min(int(source.paretovariate(0.7)), 900) for _ in range(20000)]
+    found = judged("detect.rare_value", [[value] for value in values],
+                   "threshold: 1e300, max_values: 1000")
+    return sum(one["p_value"] <= 0.01 for one in found[100:]) / len(found[100:])
