@@ -4,6 +4,7 @@
 #include "base/assert.h"
 
 static const char *const detector_labels[] = {"topology", "operator", "state", NULL};
+static const char *const gauge_labels[] = {"topology", "operator", "partition", NULL};
 static const char *const operator_labels[] = {"topology", "operator", NULL};
 static const char *const source_labels[] = {"topology", "source", "partition", NULL};
 static const char *const store_labels[] = {"topology", "subtopology", "partition", NULL};
@@ -60,6 +61,20 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
                                     .labels = detector_labels,
                                     .help = "Records that a detector took, by its state for their "
                                             "key: learning, armed, starved or muted."},
+    [MR_ENGINE_OPERATOR_UTILISATION] =
+        {.name = "millrace_operator_utilisation_ratio",
+         GAUGE,
+         .labels = gauge_labels,
+         .help = "Of an operator that keeps a key's last records (buffer): the share of its room "
+                 "that is in use, 0 to 1; of all keys with records in the last minute or two the "
+                 "highest."},
+    [MR_ENGINE_OPERATOR_KEPT_AGE] = {.name = "millrace_operator_kept_age_seconds",
+                                     GAUGE,
+                                     FROM_MILLISECONDS,
+                                     .labels = gauge_labels,
+                                     .help = "Of such an operator: event time between a key's "
+                                             "oldest record that is kept and its latest; the "
+                                             "longest, as above."},
     [MR_ENGINE_SOURCE_RECORDS] = {.name = "millrace_source_records_total",
                                   COUNTER,
                                   .labels = source_labels,

@@ -44,6 +44,9 @@ struct buffer {
     uint32_t records_max;
     uint32_t slots;     /* of a ring */
     int64_t max_age_ms; /* 0: none */
+    /* Of the batch at hand: the most bytes that a ring has, and the longest time that it spans. */
+    uint64_t used_most;
+    uint64_t age_most_ms;
 };
 
 static size_t object_encode(const void *object, uint8_t *output)
@@ -154,6 +157,22 @@ static enum mr_status make_room(struct buffer *buffer, struct buffer_object *rin
     return MR_OK;
 }
 
+/* What the gauges say of a ring that has just got a record. */
+static enum mr_status measure(struct buffer *buffer, struct buffer_object *ring,
+                              struct mr_error *error)
+{
+    uint8_t head[ENTRY_HEAD_BYTES];
+    enum mr_status status = ring_copy(buffer, ring, ring->oldest, head, NULL, sizeof(head), error);
+    if (status != MR_OK)
+        return status;
+    uint64_t age_ms = (uint64_t)ring->latest_ms - mr_get_u64le(head);
+    if (age_ms > buffer->age_most_ms)
+        buffer->age_most_ms = age_ms;
+    if (ring->next - ring->oldest > buffer->used_most)
+        buffer->used_most = ring->next - ring->oldest;
+    return MR_OK;
+}
+
 static enum mr_status keep_record(struct buffer *buffer, struct mr_slice key, int64_t event_time_ms,
                                   struct mr_slice text, struct mr_error *error)
 {
@@ -181,7 +200,7 @@ static enum mr_status keep_record(struct buffer *buffer, struct mr_slice key, in
                            error);
     ring->next += ENTRY_HEAD_BYTES + text.size;
     ring->records++;
-    return status;
+    return status == MR_OK ? measure(buffer, ring, error) : status;
 }
 
 static enum mr_status buffer_process(void *self, struct mr_operator_context *context, uint32_t port,
@@ -193,6 +212,7 @@ static enum mr_status buffer_process(void *self, struct mr_operator_context *con
     uint16_t *rows = mr_arena_take(context->arena, (keyed.rows_count + 1) * sizeof(*rows));
     uint32_t rows_count = 0;
     size_t most = (size_t)buffer->slots * SLOT_BYTES - ENTRY_HEAD_BYTES;
+    buffer->used_most = buffer->age_most_ms = 0;
     for (uint32_t index = 0; index < keyed.rows_count; index++) {
         uint16_t row = keyed.rows[index];
         struct mr_slice text;
@@ -214,6 +234,11 @@ static enum mr_status buffer_process(void *self, struct mr_operator_context *con
         if (status != MR_OK)
             return status;
         rows[rows_count++] = row;
+    }
+    if (rows_count > 0) {
+        mr_operator_gauge(context, MR_GAUGE_UTILISATION,
+                          (double)buffer->used_most / ((double)buffer->slots * SLOT_BYTES));
+        mr_operator_gauge(context, MR_GAUGE_KEPT_AGE, (double)buffer->age_most_ms);
     }
     mr_operator_emit(context, 0, (struct mr_view){view.batch, rows, rows_count});
     return MR_OK;
@@ -420,5 +445,6 @@ const struct mr_operator_type mr_operator_buffer = {
     .on_watermark = buffer_watermark,
     .close = buffer_close,
     .state_table = records_table,
+    .gauges = 1u << MR_GAUGE_UTILISATION | 1u << MR_GAUGE_KEPT_AGE,
     .describe_state = buffer_describe,
 };

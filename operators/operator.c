@@ -213,6 +213,13 @@ void mr_operator_judged(struct mr_operator_context *context, const uint32_t *row
     context->runtime->judged(context->runtime->argument, context->node, rows_counts);
 }
 
+void mr_operator_gauge(struct mr_operator_context *context, enum mr_operator_gauge gauge,
+                       double value)
+{
+    MR_ASSERT((context->instance->type->gauges & 1u << gauge) != 0);
+    context->runtime->gauge(context->runtime->argument, context->node, gauge, value);
+}
+
 bool mr_operator_is_enough(struct mr_operator_context *context)
 {
     if (++context->taken_count % ASK_EVERY != 0)

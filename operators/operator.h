@@ -35,6 +35,14 @@
 struct mr_operator;
 struct mr_operator_context;
 
+/* What an operator says of the state that it keeps; a metric of its task each, which shows the
+ * highest of the last minute or two with records. */
+enum mr_operator_gauge {
+    MR_GAUGE_UTILISATION, /* share of a key's room that is in use, 0 to 1 */
+    MR_GAUGE_KEPT_AGE,    /* ms of event time from a key's oldest record to its latest */
+    MR_GAUGES_COUNT
+};
+
 /* What the pipeline (worker/) gives an operator. */
 struct mr_operator_runtime {
     void *argument;
@@ -57,7 +65,9 @@ struct mr_operator_runtime {
     void (*late)(void *argument, uint32_t node, uint32_t rows_count);
     /* Count rows that the node, a detector, has judged, by its state (enum mr_detector_state). */
     void (*judged)(void *argument, uint32_t node, const uint32_t *rows_counts);
-    /* The transaction holds as much as it should. */
+    /* A gauge of the node, whose type names it in `gauges`. */
+    void (*gauge)(void *argument, uint32_t node, enum mr_operator_gauge gauge, double value);
+    /* The transaction holds as much as it should, or the step has taken as long as it may. */
     bool (*is_full)(void *argument);
 };
 
@@ -131,6 +141,7 @@ struct mr_operator_type {
     /* For queries, of types with state, any thread: the table whose objects are shown, and what a
      * stored object says; memory from arena. MR_CORRUPT when it is not this type's. */
     const char *state_table;
+    uint32_t gauges; /* that it sets: a bit per enum mr_operator_gauge */
     enum mr_status (*describe_state)(const struct mr_state_object *object, struct mr_arena *arena,
                                      struct mr_state_description *description,
                                      struct mr_error *error);
@@ -184,6 +195,9 @@ static inline int64_t mr_operator_row_watermark(const struct mr_batch *batch, ui
 void mr_operator_late(struct mr_operator_context *context, uint32_t rows_count);
 /* Count judged rows by state: millrace_detector_records_total. */
 void mr_operator_judged(struct mr_operator_context *context, const uint32_t *rows_counts);
+/* Of a batch: the highest value of its keys. */
+void mr_operator_gauge(struct mr_operator_context *context, enum mr_operator_gauge gauge,
+                       double value);
 /* Something that was due has been done: time to stop and return MR_AGAIN? Little is asked of the
  * runtime, and only after some things: an operator may do a few more than it should. */
 bool mr_operator_is_enough(struct mr_operator_context *context);

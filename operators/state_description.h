@@ -7,9 +7,12 @@
 
 enum { MR_DESCRIPTION_MEMBERS_MAX = 16 };
 
+struct mr_plan_node;
+
 struct mr_state_description {
     struct mr_map_entry members[MR_DESCRIPTION_MEMBERS_MAX];
     uint32_t members_count;
+    const struct mr_plan_node *node; /* the operator whose state it is; set by who asks */
     /* What the query asks of operators that keep records (MR_TYPE_KEEPS_RECORDS); 0: not asked. */
     uint32_t last;    /* the last so many */
     int64_t since_ms; /* those of the last so many ms of event time */

@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+enum { MINUTE_MS = 60000 };
+
 static const enum mr_engine_metric node_metrics[] = {MR_ENGINE_OPERATOR_IN,
                                                      MR_ENGINE_OPERATOR_OUT,
                                                      MR_ENGINE_OPERATOR_DROPPED,
@@ -86,6 +88,36 @@ void mr_detector_series_open(struct mr_metrics *metrics, const char *topology, c
 void mr_detector_series_close(struct mr_metrics *metrics, struct mr_detector_series *series)
 {
     close_all(metrics, MR_SERIES_STATES, series->states);
+}
+
+void mr_gauge_series_open(struct mr_metrics *metrics, enum mr_engine_metric metric,
+                          const char *topology, const char *node, int32_t partition,
+                          struct mr_gauge_series *series)
+{
+    char number[16];
+    (void)snprintf(number, sizeof(number), "%d", partition);
+    const char *const labels[] = {topology, node, number};
+    *series = (struct mr_gauge_series){
+        .metric = mr_metrics_series(metrics, mr_engine_metric(metric), labels)};
+}
+
+void mr_gauge_series_set(struct mr_gauge_series *series, double value, int64_t now_ms)
+{
+    int64_t minute = now_ms / MINUTE_MS;
+    if (minute != series->minute) {
+        series->before = series->highest;
+        series->highest = 0;
+        series->minute = minute;
+    }
+    if (value > series->highest)
+        series->highest = value;
+    mr_metric_set(series->metric,
+                  series->highest > series->before ? series->highest : series->before);
+}
+
+void mr_gauge_series_close(struct mr_metrics *metrics, struct mr_gauge_series *series)
+{
+    close_all(metrics, 1, &series->metric);
 }
 
 void mr_lane_series_open(struct mr_metrics *metrics, const char *topology,

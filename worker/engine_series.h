@@ -32,6 +32,21 @@ void mr_detector_series_open(struct mr_metrics *metrics, const char *topology, c
                              const char *const *states, struct mr_detector_series *series);
 void mr_detector_series_close(struct mr_metrics *metrics, struct mr_detector_series *series);
 
+/* A gauge of one operator of one task: the highest value of the last minute or two with values. */
+struct mr_gauge_series {
+    struct mr_metric *metric; /* NULL: not told */
+    int64_t minute;
+    double highest; /* of that minute */
+    double before;  /* of the last minute with values */
+};
+
+void mr_gauge_series_open(struct mr_metrics *metrics, enum mr_engine_metric metric,
+                          const char *topology, const char *node, int32_t partition,
+                          struct mr_gauge_series *series);
+/* now_ms: wall time. Pre: open. */
+void mr_gauge_series_set(struct mr_gauge_series *series, double value, int64_t now_ms);
+void mr_gauge_series_close(struct mr_metrics *metrics, struct mr_gauge_series *series);
+
 /* Of one lane: transactions, claims, restores. */
 struct mr_lane_series {
     struct mr_metric *transaction_duration;

@@ -112,14 +112,19 @@ static void remove_ended(struct mr_lane *lane)
             mr_lane_remove_input(lane, lane->slots[slot].input);
 }
 
-/* How many records a step may take: all that the batch allows, but about as many as take the time
- * that a step may: where other lanes share the thread a slow topology must not make its neighbours
- * wait, and alone it must still commit and heed wishes. The first step, before anything was
- * measured, is a small one. */
+/* The time that a step may take: where other lanes share the thread a slow topology must not make
+ * its neighbours wait, and alone it must still commit and heed wishes. */
+static uint64_t step_ns(const struct mr_lane *lane)
+{
+    return lane->shares_thread ? STEP_NS : STEP_ALONE_NS;
+}
+
+/* How many records a step may take: all that the batch allows, but about as many as take that time.
+ * The first step, before anything was measured, is a small one. */
 static uint32_t records_max(const struct mr_lane *lane)
 {
-    uint64_t step_ns = lane->shares_thread ? STEP_NS : STEP_ALONE_NS;
-    uint64_t records = lane->record_ns == 0 ? FIRST_STEP_RECORDS : step_ns / lane->record_ns + 1;
+    uint64_t records =
+        lane->record_ns == 0 ? FIRST_STEP_RECORDS : step_ns(lane) / lane->record_ns + 1;
     return records < lane->poll_records_max ? (uint32_t)records : lane->poll_records_max;
 }
 
@@ -314,6 +319,7 @@ static bool let_out(struct mr_lane *lane)
 bool mr_lane_poll(struct mr_lane *lane, uint32_t wait_ms)
 {
     bool worked = false;
+    lane->part_end_ns = mr_clock_monotonic_ns() + step_ns(lane);
     watch(lane);
     heed_pauses(lane);
     if (let_out(lane)) {

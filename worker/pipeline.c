@@ -21,6 +21,7 @@ struct pipeline_node {
     bool behind_holding;    /* an operator in front of it, or it itself, holds rows */
     bool gathers;           /* some of its inputs' rows were held, others perhaps not */
     void *texts[2];         /* encoders of the inputs' records, where the operator keeps them */
+    struct mr_gauge_series gauges[MR_GAUGES_COUNT]; /* those of the type */
 };
 
 struct mr_pipeline {
@@ -231,7 +232,15 @@ static void count_judged(void *argument, uint32_t node, const uint32_t *rows_cou
             mr_metric_add(states[state], rows_counts[state]);
 }
 
-/* Output, changes of the state and rows on their way: what a transaction, and a call, may hold. */
+static void set_gauge(void *argument, uint32_t node, enum mr_operator_gauge gauge, double value)
+{
+    struct mr_pipeline *pipeline = argument;
+    mr_gauge_series_set(&pipeline->nodes[node].gauges[gauge], value,
+                        pipeline->open.writer->now_wall_ms);
+}
+
+/* Output, changes of the state and rows on their way: what a transaction, and a call, may hold. And
+ * what the lane's step may take: others share its thread. */
 static bool is_full(void *argument)
 {
     const struct mr_pipeline *pipeline = argument;
@@ -240,7 +249,8 @@ static bool is_full(void *argument)
     if (pipeline->open.state != NULL)
         bytes += mr_state_dirty_bytes(pipeline->open.state);
     return bytes >= MR_LIMIT_TRANSACTION_BYTES || mr_transaction_full(transaction) ||
-           pipeline->arena->used_bytes >= MR_LIMIT_TRANSACTION_BYTES;
+           pipeline->arena->used_bytes >= MR_LIMIT_TRANSACTION_BYTES ||
+           mr_clock_monotonic_ns() >= *pipeline->open.part_end_ns;
 }
 
 /* ---- Life ---- */
@@ -332,6 +342,18 @@ static enum mr_status open_texts(const struct mr_plan_node *node, struct pipelin
     return MR_OK;
 }
 
+static void open_gauges(const struct mr_pipeline *pipeline, const struct mr_plan_node *node,
+                        const struct mr_operator_type *type, struct pipeline_node *target)
+{
+    static const enum mr_engine_metric metrics[MR_GAUGES_COUNT] = {
+        [MR_GAUGE_UTILISATION] = MR_ENGINE_OPERATOR_UTILISATION,
+        [MR_GAUGE_KEPT_AGE] = MR_ENGINE_OPERATOR_KEPT_AGE};
+    for (uint32_t gauge = 0; gauge < MR_GAUGES_COUNT; gauge++)
+        if ((type->gauges & 1u << gauge) != 0)
+            mr_gauge_series_open(pipeline->open.metrics, metrics[gauge], pipeline->plan->name,
+                                 node->name, pipeline->open.partition, &target->gauges[gauge]);
+}
+
 static enum mr_status open_node(struct mr_pipeline *pipeline, const struct mr_plan_node *node,
                                 struct mr_error *error)
 {
@@ -347,6 +369,7 @@ static enum mr_status open_node(struct mr_pipeline *pipeline, const struct mr_pl
     if (type == NULL)
         return MR_OK; /* a connector's source */
     find_held(pipeline, node, type);
+    open_gauges(pipeline, node, type, target);
     target->context = (struct mr_operator_context){
         .runtime = &pipeline->runtime,
         .node = node->index,
@@ -405,6 +428,7 @@ enum mr_status mr_pipeline_create(const struct mr_pipeline_open *open,
                                                     .record_text = record_text,
                                                     .late = count_late,
                                                     .judged = count_judged,
+                                                    .gauge = set_gauge,
                                                     .is_full = is_full};
     created->fault = (struct mr_row_fault){.argument = created, .report = report_fault};
     enum mr_status status = open_all(created, error);
@@ -424,6 +448,8 @@ void mr_pipeline_destroy(struct mr_pipeline *pipeline)
     for (uint32_t index = 0; index < pipeline->plan->nodes_count; index++) {
         struct pipeline_node *node = &pipeline->nodes[index];
         mr_operator_destroy(node->instance);
+        for (uint32_t gauge = 0; gauge < MR_GAUGES_COUNT; gauge++)
+            mr_gauge_series_close(pipeline->open.metrics, &node->gauges[gauge]);
         for (uint32_t port = 0; port < MR_ARRAY_COUNT(node->texts); port++) {
             if (node->texts[port] != NULL)
                 mr_format_json.encoder_close(node->texts[port]);

@@ -142,6 +142,7 @@ static const char *nearest_store(const struct mr_plan *plan, const char *name,
 struct reading {
     const struct mr_query *query;
     const struct mr_operator_type *type;
+    const struct mr_plan_node *node;
     struct mr_arena *arena;
     struct mr_query_answer *answer;
 };
@@ -152,6 +153,7 @@ static enum mr_status describe(void *argument, const struct mr_state_object *obj
     struct reading *reading = argument;
     struct mr_query_answer *answer = reading->answer;
     answer->description.members_count = 0;
+    answer->description.node = reading->node;
     answer->description.last = reading->query->last;
     answer->description.since_ms = reading->query->since_ms;
     answer->event_time_ms = object->event_time_ms;
@@ -183,8 +185,11 @@ static void read_key(const struct mr_query_entry *entry, const struct wanted *wa
         answer->outcome = MR_QUERY_FAILED;
         return;
     }
-    struct reading reading = {
-        .query = wanted->query, .type = type, .arena = wanted->arena, .answer = answer};
+    struct reading reading = {.query = wanted->query,
+                              .type = type,
+                              .node = node,
+                              .arena = wanted->arena,
+                              .answer = answer};
     struct mr_state_query query = {.operator_name = node->name,
                                    .table_name = type->state_table,
                                    .key = wanted->query->key,

@@ -464,7 +464,7 @@ static enum mr_status describe(void *argument, const struct mr_state_object *obj
                                struct mr_error *error)
 {
     struct harness *harness = argument;
-    struct mr_state_description description = {0};
+    struct mr_state_description description = {.node = harness->node};
     enum mr_status status = harness->type->describe_state(object, &arena, &description, error);
     if (status != MR_OK)
         return status;

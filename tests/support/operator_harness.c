@@ -282,6 +282,13 @@ static void on_judged(void *argument, uint32_t node, const uint32_t *rows_counts
         harness->judged_counts[state] += rows_counts[state];
 }
 
+static void on_gauge(void *argument, uint32_t node, enum mr_operator_gauge gauge, double value)
+{
+    struct harness *harness = argument;
+    assert_int_equal(node, harness->node->index);
+    harness->gauges[gauge] = value;
+}
+
 static void on_late(void *argument, uint32_t node, uint32_t rows_count)
 {
     struct harness *harness = argument;
@@ -386,6 +393,7 @@ void harness_open_sources(struct harness *harness, const char *sources, const ch
         .record_text = on_record_text,
         .late = on_late,
         .judged = on_judged,
+        .gauge = on_gauge,
         .is_full = on_is_full,
     };
     harness->watermark_ms = INT64_MIN;

@@ -49,11 +49,12 @@ struct harness {
     uint64_t sequence;
     bool row_watermarks;  /* rows say theirs; else each has that of the last harness_watermark */
     int64_t watermark_ms; /* as of the last harness_watermark that is done */
-    uint64_t judged_counts[4]; /* rows that the detector has judged, by its state */
-    uint64_t late_count;       /* rows that the operator has called late */
-    bool in_parts;             /* every transaction is full: what is due leaves in parts */
-    uint32_t crash_every;      /* in_parts: parts between two restores; 0: none */
-    uint32_t parts_count;      /* of calls that said that more is due */
+    uint64_t judged_counts[4];      /* rows that the detector has judged, by its state */
+    double gauges[MR_GAUGES_COUNT]; /* as the operator has told them last */
+    uint64_t late_count;            /* rows that the operator has called late */
+    bool in_parts;                  /* every transaction is full: what is due leaves in parts */
+    uint32_t crash_every;           /* in_parts: parts between two restores; 0: none */
+    uint32_t parts_count;           /* of calls that said that more is due */
     /* What came out: a line per row of each output, and per reported row. */
     struct mr_buffer outputs[MR_LIMIT_OPERATOR_OUTPUTS];
     struct mr_buffer errors;

@@ -49,8 +49,8 @@ static enum mr_status describe(void *argument, const struct mr_state_object *obj
                                struct mr_error *error)
 {
     struct asking *asking = argument;
-    asking->description =
-        (struct mr_state_description){.last = asking->last, .since_ms = asking->since_ms};
+    asking->description = (struct mr_state_description){
+        .node = asking->harness->node, .last = asking->last, .since_ms = asking->since_ms};
     return asking->harness->type->describe_state(object, &asking->harness->plan_arena,
                                                  &asking->description, error);
 }
@@ -155,6 +155,30 @@ static void old_records_are_dropped(void **state)
 }
 
 /* The texts have `set` fields in them: they are the records as they are here. */
+/* Of the keys of a batch the fullest ring, and the one that reaches furthest back. */
+static void gauges_tell_how_full_it_is(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open_buffer(&harness, ", max_records: 10, max_bytes: 1KiB, max_age: 1h");
+    feed(&harness, 0, "a", 0);
+    double one = harness.gauges[MR_GAUGE_UTILISATION];
+    assert_true(one > 0.01 && one < 0.1);
+    assert_true(harness.gauges[MR_GAUGE_KEPT_AGE] == 0);
+    feed(&harness, 1, "a", 60000);
+    assert_true(harness.gauges[MR_GAUGE_UTILISATION] == 2 * one);
+    assert_true(harness.gauges[MR_GAUGE_KEPT_AGE] == 60000);
+    feed(&harness, 2, "a", 30000);
+    assert_true(harness.gauges[MR_GAUGE_KEPT_AGE] == 60000);
+    feed(&harness, 3, "b", 9000000); /* a key of its own */
+    assert_true(harness.gauges[MR_GAUGE_UTILISATION] == one);
+    assert_true(harness.gauges[MR_GAUGE_KEPT_AGE] == 0);
+    feed(&harness, 4, "a", 3660000); /* pushes the first one out, which is older than max_age */
+    assert_true(harness.gauges[MR_GAUGE_UTILISATION] == 3 * one);
+    assert_true(harness.gauges[MR_GAUGE_KEPT_AGE] == 3600000);
+    harness_close(&harness);
+}
+
 static void records_are_as_they_pass(void **state)
 {
     MR_UNUSED(state);
@@ -272,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_records_are_shown),
         cmocka_unit_test(old_records_are_dropped),
+        cmocka_unit_test(gauges_tell_how_full_it_is),
         cmocka_unit_test(records_are_as_they_pass),
         cmocka_unit_test(the_ring_goes_round),
         cmocka_unit_test(a_record_that_does_not_fit_is_reported),
