@@ -15,6 +15,7 @@ extern const struct mr_operator_type mr_operator_detect_forecast;
 extern const struct mr_operator_type mr_operator_detect_half_space_trees;
 extern const struct mr_operator_type mr_operator_detect_loda;
 extern const struct mr_operator_type mr_operator_detect_mahalanobis;
+extern const struct mr_operator_type mr_operator_detect_matrix_profile;
 extern const struct mr_operator_type mr_operator_detect_new_value;
 extern const struct mr_operator_type mr_operator_detect_random_cut_forest;
 extern const struct mr_operator_type mr_operator_detect_rare_value;

@@ -57,6 +57,13 @@ static const struct operator_case cases[] = {
      false, true},
     {"detect.rare_value", "from: in, key: [k], field: value, max_values: 50, forget_after: 2s",
      "alerts", false, true},
+    {"detect.matrix_profile",
+     "from: in, key: [k], field: value, subsequence: 5, window_size: 40, warmup: 20", "alerts",
+     false, true},
+    {"detect.matrix_profile",
+     "from: in, key: [k], field: value, subsequence: 3, window_size: 12, warmup: 10, learn: "
+     "normal_only, decay: 0",
+     "", false, true},
     {"detect.random_cut_forest",
      "from: in, key: [k], fields: [value, second], trees: 1, sample: 16, shingle: 2, warmup: 2",
      "alerts", false, true},

@@ -1,11 +1,10 @@
-"""Detectors of series with a season or a shape, beside statsmodels."""
+"""Detectors of series with a season or a shape, beside statsmodels and stumpy."""
 
 import math
 
 import numpy
 from check import at_most, check
 from engine import judged
-from statsmodels.tsa.holtwinters import ExponentialSmoothing
 
 
 def seasonal(seed, size=600, period=24):
@@ -35,6 +34,8 @@ def start_of(values, period, season):
 
 
 def forecast_difference(season, name, alpha, beta, gamma):
+    from statsmodels.tsa.holtwinters import ExponentialSmoothing  # a second to load
+
     period = 24 if season else 10
     worst = 0.0
     for seed in range(3):
@@ -66,3 +67,75 @@ forecast_check("additive season", "add", "additive")
 forecast_check("additive season, fast", "add", "additive", 0.6, 0.3, 0.35)
 forecast_check("multiplicative season", "mul", "multiplicative")
 forecast_check("no season", None, "none")
+
+
+def shapes(seed, size, level=0.0, spike=40.0):
+    """A season with noise, flat stretches, a new shape, a level that moves, and a spike."""
+    source = numpy.random.default_rng(seed)
+    values = 5 * numpy.sin(numpy.arange(size) / 7) + source.normal(size=size)
+    values[size // 3:size // 3 + 90] = 2.5
+    values[size // 2:size // 2 + 80] = 2.5
+    values[2 * size // 3:] += 3
+    values[3 * size // 4:3 * size // 4 + 20] *= -1
+    values[5 * size // 6] = spike
+    return values + level
+
+
+def distances(values, length, window):
+    return column(through("detect.matrix_profile", values,
+                          f"subsequence: {length}, window_size: {window}"), "distance")
+
+
+def defined_distances(values, length, window):
+    """By the definition, in extended precision."""
+    parts = numpy.lib.stride_tricks.sliding_window_view(values.astype(numpy.longdouble), length)
+    centred = parts - parts.mean(axis=1, keepdims=True)
+    constant = parts.max(axis=1) == parts.min(axis=1)
+    deviations = numpy.where(constant, 1, numpy.sqrt((centred ** 2).mean(axis=1)))
+    centred /= deviations[:, None]
+    found = numpy.full(len(values), math.nan)
+    for newest in range(len(parts)):
+        first = max(0, newest + length - window)
+        end = newest - math.ceil(length / 4)
+        if end <= first:
+            continue
+        apart = numpy.sqrt(((centred[first:end] - centred[newest]) ** 2).sum(axis=1))
+        apart[constant[first:end] != constant[newest]] = math.sqrt(length)
+        found[newest + length - 1] = apart.min()
+    return found
+
+
+@check("matrix_profile: distance, difference", "the definition", at_most(1e-6), quick=True)
+def profile_defined():
+    worst = 0.0
+    for length, window, level, spike in ((20, 2000, 100.0, 4000.0), (64, 256, -1e4, 1e5),
+                                         (3, 12, 0.0, 40.0)):
+        values = shapes(length, 800, level, spike)
+        apart = numpy.abs(distances(values, length, window)
+                          - defined_distances(values, length, window))
+        assert numpy.isnan(apart).sum() == length + math.ceil(length / 4)
+        worst = max(worst, float(numpy.nanmax(apart)))
+    return worst
+
+
+def profile_check(length, window, size, egress, title):
+    """egress: stumpi forgets what is older than its first `window` numbers."""
+
+    @check(f"matrix_profile: distance, {title}", "stumpy.stumpi", at_most(1e-6))
+    def run():
+        from stumpy import stumpi  # compiles itself for some ten seconds
+
+        values = shapes(length, size)
+        found = distances(values, length, window)
+        start = window if egress else 2 * length
+        stream = stumpi(values[:start], length, egress=egress)
+        worst = 0.0
+        for place in range(start, size):
+            stream.update(values[place])
+            worst = max(worst, abs(found[place] - stream.left_P_[-1]))
+        return worst
+
+
+profile_check(20, 2000, 900, False, "all of the past")
+profile_check(64, 512, 1500, True, "a window")
+profile_check(64, 4096, 6000, True, "default sizes")

@@ -136,6 +136,7 @@ EXPECTED = {
         lambda rows: rows and {row["value"] for row in rows} == {20.9} and rows[0]["ts"] > 21000
     ),
     "detect.forecast": lambda rows: [row["ts"] for row in rows] == [17000],
+    "detect.matrix_profile": lambda rows: [row["seq"] for row in rows] == [700, 701, 702],
     "detect_control": (
         lambda rows: [row["ts"] for row in rows if "ts" in row] == [21000]
         and [row["state"] for row in rows if "state" in row] == ["open"]
