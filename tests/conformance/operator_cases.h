@@ -67,6 +67,15 @@ static const struct operator_case cases[] = {
     {"detect.random_cut_forest",
      "from: in, key: [k], fields: [value, second], trees: 1, sample: 16, shingle: 2, warmup: 2",
      "alerts", false, true},
+    {"detect.relative_entropy",
+     "from: in, key: [k], field: value, window: {count: 9}, range: {records: 12}, warmup: 2, "
+     "hypotheses: 5",
+     "alerts", false, true},
+    {"detect.relative_entropy",
+     "from: in, key: [k], field: value, window: {count: 12}, bins: 7, warmup: 5, "
+     "range: {minimum: 0, maximum: 40}, learn: normal_only, "
+     "calibrate: {conformal: 30, rate: 0.1}",
+     "alerts", false, true},
     {"detect.robust_z", "from: in, key: [k], field: value, window: {count: 50}", "alerts", false,
      true},
     {"detect.robust_z",

@@ -147,6 +147,7 @@ EXPECTED = {
     "detect.half_space_trees": lambda rows: [row["ts"] for row in rows] == [43000],
     "detect.loda": lambda rows: [row["ts"] for row in rows] == [41000],
     "detect.random_cut_forest": lambda rows: [row["ts"] for row in rows] == [61000],
+    "detect.relative_entropy": lambda rows: [row["seq"] for row in rows] == [148, 157],
     "detect.mahalanobis": lambda rows: [row["ts"] for row in rows] == [11000],
     "drift.adwin": lambda rows: [row["seq"] for row in rows] == [319],
     "drift.kswin": lambda rows: len(rows) == 1 and 300 < rows[0]["seq"] < 400,
