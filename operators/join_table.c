@@ -373,11 +373,10 @@ static enum mr_status table_describe(const struct mr_state_object *object, struc
                                      struct mr_error *error)
 {
     uint32_t counts[MR_JOIN_SIDES];
-    MR_UNUSED(arena);
     if (!mr_join_rows_counts(object->version, object->encoded, counts))
         return mr_operator_not_described(error);
     mr_describe_member(description, "versions", mr_value_int(counts[TABLE]));
-    return MR_OK;
+    return mr_join_wait_describe(object, arena, description, error);
 }
 
 static void table_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)

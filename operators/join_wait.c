@@ -8,6 +8,8 @@
 
 enum { WAIT_VERSION = 1, TASK_BYTES = 16 };
 
+static const char task_table[] = "wait";
+
 struct wait_task {
     uint64_t next_sequence;
     int64_t table_ms;
@@ -43,7 +45,7 @@ enum mr_status mr_join_wait_open(struct mr_join_wait *wait, const struct mr_oper
     wait->delay_ms = delay_ms;
     mr_kept_row_open(&wait->kept, open, true);
     const struct mr_table_spec task = {.operator_name = open->node->name,
-                                       .name = "wait",
+                                       .name = task_table,
                                        .version = WAIT_VERSION,
                                        .object_size = sizeof(struct wait_task),
                                        .encode = task_encode,
@@ -71,6 +73,40 @@ void mr_join_wait_estimate(struct mr_state_estimate *estimate)
 void mr_join_wait_close(struct mr_join_wait *wait)
 {
     mr_kept_row_close(&wait->kept);
+}
+
+/* ---- Queries ---- */
+
+static enum mr_status describe_task(void *argument, const struct mr_state_object *object,
+                                    struct mr_error *error)
+{
+    struct wait_task *task = argument;
+    return task_decode(task, object->version, object->encoded) ? MR_OK
+                                                               : mr_operator_not_described(error);
+}
+
+enum mr_status mr_join_wait_describe(const struct mr_state_object *object, struct mr_arena *arena,
+                                     struct mr_state_description *description,
+                                     struct mr_error *error)
+{
+    struct wait_task task = {.table_ms = INT64_MIN};
+    int64_t changelog_offset;
+    struct mr_error unread;
+    if (!mr_plan_waits(&description->node->options))
+        return MR_OK;
+    const struct mr_state_query query = {.operator_name = description->node->name,
+                                         .table_name = task_table,
+                                         .visit = describe_task,
+                                         .argument = &task};
+    enum mr_status status =
+        mr_state_query(object->state, &query, arena, &changelog_offset, &unread);
+    if (status != MR_OK && status != MR_NOT_FOUND) {
+        *error = unread;
+        return status;
+    }
+    if (task.table_ms != INT64_MIN)
+        mr_describe_time(description, "table_time", task.table_ms);
+    return MR_OK;
 }
 
 /* ---- What the task knows ---- */

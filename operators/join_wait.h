@@ -32,6 +32,12 @@ enum mr_status mr_join_wait_open(struct mr_join_wait *wait, const struct mr_oper
 void mr_join_wait_estimate(struct mr_state_estimate *estimate);
 void mr_join_wait_close(struct mr_join_wait *wait); /* also of a zeroed one */
 
+/* For describe_state of a type that waits: how far the table's own time has come, by the committed
+ * state that object is of; nothing where the node does not wait, or the table has no rows. */
+enum mr_status mr_join_wait_describe(const struct mr_state_object *object, struct mr_arena *arena,
+                                     struct mr_state_description *description,
+                                     struct mr_error *error) MR_NODISCARD;
+
 /* Keep a row of the stream. *taken is false: it was too large and is reported. */
 enum mr_status mr_join_wait_add(struct mr_join_wait *wait, struct mr_operator_context *context,
                                 const struct mr_batch *batch, uint32_t row, struct mr_slice key,

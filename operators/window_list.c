@@ -21,13 +21,24 @@ static uint32_t stride(const struct mr_windowing *windowing)
     return ENTRY_BYTES + (is_inline(windowing) ? windowing->set.cell_bytes : 0);
 }
 
-enum mr_status mr_window_list_open(struct mr_windowing *windowing,
-                                   const struct mr_operator_open *open, uint32_t entries_min,
-                                   uint32_t entries_wanted, struct mr_error *error)
+void mr_window_list_layout(struct mr_windowing *windowing, uint32_t entries_min)
 {
     windowing->ring_inline = windowing->set.heavy_count == 0;
     if (LIST_BYTES + (uint64_t)entries_min * stride(windowing) > MR_GROUP_OBJECT_BYTES_MAX)
         windowing->ring_inline = false;
+}
+
+bool mr_window_list_is_whole(const struct mr_windowing *windowing,
+                             const struct mr_window_list *list)
+{
+    return list->head.size >= LIST_BYTES && (list->head.size - LIST_BYTES) % stride(windowing) == 0;
+}
+
+enum mr_status mr_window_list_open(struct mr_windowing *windowing,
+                                   const struct mr_operator_open *open, uint32_t entries_min,
+                                   uint32_t entries_wanted, struct mr_error *error)
+{
+    mr_window_list_layout(windowing, entries_min);
     uint64_t bytes = LIST_BYTES + (uint64_t)entries_min * stride(windowing);
     MR_ASSERT(bytes <= MR_GROUP_OBJECT_BYTES_MAX); /* MR_WINDOW_PARTS_MAX */
     uint64_t wanted = LIST_BYTES + (uint64_t)entries_wanted * stride(windowing);

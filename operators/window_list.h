@@ -26,6 +26,11 @@ struct mr_window_entry {
     uint8_t cell[];
 };
 
+/* Decide where cells lie. */
+void mr_window_list_layout(struct mr_windowing *windowing, uint32_t entries_min);
+/* Of bytes that were stored: it has whole entries. */
+bool mr_window_list_is_whole(const struct mr_windowing *windowing,
+                             const struct mr_window_list *list);
 /* Room for entries_min entries, at most MR_WINDOW_PARTS_MAX, and, where that is cheap, for
  * entries_wanted. */
 enum mr_status mr_window_list_open(struct mr_windowing *windowing,

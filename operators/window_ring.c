@@ -28,8 +28,7 @@ static uint64_t entries_wanted(const struct mr_windowing *windowing)
     return is_inline(windowing) ? panes : panes / PAGE_PANES + 2;
 }
 
-/* Decide where cells lie; the bytes of a group's object. */
-static size_t choose_place(struct mr_windowing *windowing)
+size_t mr_window_ring_layout(struct mr_windowing *windowing)
 {
     windowing->ring_inline = windowing->set.heavy_count == 0;
     uint64_t bytes = RING_BYTES + entries_wanted(windowing) * stride(windowing);
@@ -45,7 +44,7 @@ static size_t choose_place(struct mr_windowing *windowing)
 enum mr_status mr_window_ring_open(struct mr_windowing *windowing,
                                    const struct mr_operator_open *open, struct mr_error *error)
 {
-    size_t object_bytes = choose_place(windowing);
+    size_t object_bytes = mr_window_ring_layout(windowing);
     windowing->capacity = (uint32_t)((object_bytes - RING_BYTES) / stride(windowing));
     struct mr_table_spec spec;
     mr_windowing_table_spec(windowing, "groups", &spec);
@@ -60,7 +59,7 @@ void mr_windowing_aligned_estimate(const struct mr_window *window, int64_t laten
 {
     struct mr_windowing windowing = {.window = *window, .lateness_ms = lateness_ms, .set = *set};
     mr_window_grid_init(&windowing.grid, window);
-    size_t group_bytes = choose_place(&windowing);
+    size_t group_bytes = mr_window_ring_layout(&windowing);
     struct mr_state_estimate pane = {0};
     mr_estimate_object(group_bytes, group_bytes, estimate);
     if (windowing.ring_inline)
@@ -92,6 +91,12 @@ enum mr_status mr_window_ring_get(struct mr_windowing *windowing, struct mr_slic
 }
 
 /* ---- Entries ---- */
+
+bool mr_window_ring_is_whole(const struct mr_windowing *windowing,
+                             const struct mr_window_ring *ring)
+{
+    return ring->head.size >= RING_BYTES && (ring->head.size - RING_BYTES) % stride(windowing) == 0;
+}
 
 uint32_t mr_window_ring_entries(const struct mr_windowing *windowing,
                                 const struct mr_window_ring *ring)

@@ -19,7 +19,12 @@ struct mr_window_ring {
     uint8_t entries[];
 };
 
-/* Sizes from the window and the aggregates; opens both tables. */
+/* Decide where cells lie, from the window and the aggregates; the bytes of a group's object. */
+size_t mr_window_ring_layout(struct mr_windowing *windowing);
+/* Of bytes that were stored: it has whole entries. */
+bool mr_window_ring_is_whole(const struct mr_windowing *windowing,
+                             const struct mr_window_ring *ring);
+/* The same; opens both tables. */
 enum mr_status mr_window_ring_open(struct mr_windowing *windowing,
                                    const struct mr_operator_open *open,
                                    struct mr_error *error) MR_NODISCARD;

@@ -325,6 +325,20 @@ static enum mr_status sliding_open(struct mr_windowing *windowing,
     return status == MR_OK ? mr_window_blocks_open(windowing, open, error) : status;
 }
 
+bool mr_windowing_sliding_describe(const struct mr_group_object *object,
+                                   struct mr_state_description *description)
+{
+    struct group group;
+    if (object->size != sizeof(group))
+        return false;
+    memcpy(&group, object, sizeof(group));
+    mr_describe_member(description, "records",
+                       mr_value_int((int64_t)(group.span.end - group.span.first)));
+    if (group.span.end > 0)
+        mr_describe_time(description, "latest", group.span.last_ms);
+    return true;
+}
+
 enum mr_status mr_windowing_sliding_check(const struct mr_aggregate_set *set,
                                           struct mr_error *error)
 {

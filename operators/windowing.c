@@ -117,24 +117,31 @@ static void read_options(struct mr_windowing *windowing, const struct mr_options
     windowing->wall = mr_options_integer(options, "time") == 1;
 }
 
+enum mr_status mr_windowing_read(struct mr_windowing *windowing, const struct mr_plan_node *node,
+                                 struct mr_error *error)
+{
+    windowing->node = node;
+    read_options(windowing, &node->options);
+    enum mr_status status =
+        mr_aggregate_set_init(&windowing->set, mr_options_get(&node->options, "aggregates"), error);
+    if (status == MR_OK)
+        windowing->fingerprint = fingerprint_of(windowing);
+    return status;
+}
+
 enum mr_status mr_windowing_open(void *self, const struct mr_operator_open *open,
                                  struct mr_error *error)
 {
     struct mr_windowing *windowing = self;
-    const struct mr_options *options = &open->node->options;
-    windowing->node = open->node;
     windowing->now_ms = INT64_MIN;
     windowing->next_ms = INT64_MIN;
     mr_arena_init(&windowing->scratch, 64 << 10);
     windowing->merged = mr_memory_new(1, sizeof(*windowing->merged));
     mr_arena_init(&windowing->keys, 64 << 10);
-    read_options(windowing, options);
-    enum mr_status status =
-        mr_aggregate_set_init(&windowing->set, mr_options_get(options, "aggregates"), error);
+    enum mr_status status = mr_windowing_read(windowing, open->node, error);
     if (status != MR_OK)
         return status;
     mr_group_output_init(&windowing->output, open);
-    windowing->fingerprint = fingerprint_of(windowing);
     return windowing->kind->open(windowing, open, error);
 }
 
@@ -313,20 +320,5 @@ enum mr_status mr_windowing_process(void *self, struct mr_operator_context *cont
         mr_operator_late(context, late.rows_count);
         mr_operator_emit(context, OUTPUT_LATE, late);
     }
-    return MR_OK;
-}
-
-/* ---- Queries ---- */
-
-enum mr_status mr_windowing_describe(const struct mr_state_object *object, struct mr_arena *arena,
-                                     struct mr_state_description *description,
-                                     struct mr_error *error)
-{
-    MR_UNUSED(arena);
-    if (object->version != MR_GROUP_OBJECT_VERSION ||
-        object->encoded.size < sizeof(struct mr_group_object))
-        return mr_operator_not_described(error);
-    mr_describe_time(description, "due", object->due_ms);
-    mr_describe_member(description, "bytes", mr_value_uint(object->encoded.size));
     return MR_OK;
 }

@@ -118,6 +118,11 @@ static inline bool mr_windowing_stops(const struct mr_windowing *windowing,
     return windowing->may_stop && mr_operator_is_enough(context);
 }
 
+/* Set node, kind, window, set and fingerprint, and what they come from: all that stored objects
+ * depend on. */
+enum mr_status mr_windowing_read(struct mr_windowing *windowing, const struct mr_plan_node *node,
+                                 struct mr_error *error) MR_NODISCARD;
+
 /* Members of struct mr_operator_type; the instance is a struct mr_windowing. */
 enum mr_status mr_windowing_open(void *self, const struct mr_operator_open *open,
                                  struct mr_error *error);
@@ -130,6 +135,7 @@ enum mr_status mr_windowing_horizon(void *self, int64_t wanted_ms, int64_t *wate
 enum mr_status mr_windowing_wall(void *self, struct mr_operator_context *context, int64_t *due_ms,
                                  struct mr_error *error);
 void mr_windowing_close(void *self);
+/* window_describe.c */
 enum mr_status mr_windowing_describe(const struct mr_state_object *object, struct mr_arena *arena,
                                      struct mr_state_description *description,
                                      struct mr_error *error);
@@ -144,6 +150,9 @@ void mr_windowing_aligned_estimate(const struct mr_window *window, int64_t laten
 /* Of sliding windows, of 64 records each. */
 void mr_windowing_sliding_estimate(const struct mr_aggregate_set *set,
                                    struct mr_state_estimate *estimate);
+/* What the group of a key with sliding windows says; false: it is none. */
+bool mr_windowing_sliding_describe(const struct mr_group_object *object,
+                                   struct mr_state_description *description);
 /* What sliding windows do not take of what the other ones do. MR_INVALID, MR_LIMIT. */
 enum mr_status mr_windowing_sliding_check(const struct mr_aggregate_set *set,
                                           struct mr_error *error) MR_NODISCARD;

@@ -111,6 +111,41 @@ static void records_wait_until_the_table_has_passed(void **state)
     harness_close(&harness);
 }
 
+static enum mr_status describe(void *argument, const struct mr_state_object *object,
+                               struct mr_error *error)
+{
+    struct harness *harness = argument;
+    struct mr_state_description description = {.node = harness->node};
+    enum mr_status status =
+        harness->type->describe_state(object, &harness->plan_arena, &description, error);
+    assert_int_equal(status, MR_OK);
+    assert_int_equal(description.members_count, 2);
+    assert_string_equal((const char *)description.members[1].key.text, "table_time");
+    assert_int_equal(description.members[1].value.integer, INT64_C(105000000));
+    return MR_OK;
+}
+
+/* A query of one key says how far the whole table has come. */
+static void queries_show_the_table_s_time(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    struct mr_error error = {0};
+    int64_t offset;
+    open_join(&harness, "");
+    put(&harness, 0, 90, 1);
+    put(&harness, 1, 105, 7);
+    harness_commit(&harness);
+    const struct mr_state_query query = {.operator_name = harness.node->name,
+                                         .table_name = harness.type->state_table,
+                                         .key = mr_slice_text(keys[0]),
+                                         .visit = describe,
+                                         .argument = &harness};
+    assert_int_equal(mr_state_query(harness.state, &query, &harness.plan_arena, &offset, &error),
+                     MR_OK);
+    harness_close(&harness);
+}
+
 static void the_watermark_bounds_the_wait(void **state)
 {
     MR_UNUSED(state);
@@ -262,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_wait_until_the_table_has_passed),
+        cmocka_unit_test(queries_show_the_table_s_time),
         cmocka_unit_test(the_watermark_bounds_the_wait),
         cmocka_unit_test(a_full_task_joins_the_earliest_at_once),
         cmocka_unit_test(records_leave_as_the_list_says),
