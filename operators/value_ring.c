@@ -1,6 +1,7 @@
 /* operators/value_ring.c — see value_ring.h. */
 #include "operators/value_ring.h"
 
+#include "base/assert.h"
 #include "base/endian.h"
 
 enum mr_status mr_value_ring_exchange(struct mr_table *table, void *object, uint32_t position,
@@ -30,19 +31,25 @@ enum mr_status mr_value_ring_get(struct mr_table *table, void *object, uint32_t 
     return MR_OK;
 }
 
-enum mr_status mr_value_ring_read(struct mr_table *table, void *object, uint32_t count,
-                                  double *values, struct mr_error *error)
+enum mr_status mr_value_ring_read_from(struct mr_table *table, void *object, uint32_t first,
+                                       uint32_t count, double *values, struct mr_error *error)
 {
-    for (uint32_t first = 0; first < count; first += MR_VALUE_RING_SLOT_VALUES) {
+    MR_ASSERT(first % MR_VALUE_RING_SLOT_VALUES == 0);
+    for (uint32_t done = 0; done < count; done += MR_VALUE_RING_SLOT_VALUES) {
         void *slot;
-        enum mr_status status =
-            mr_table_slot(table, object, first / MR_VALUE_RING_SLOT_VALUES, false, &slot, error);
+        enum mr_status status = mr_table_slot(
+            table, object, (first + done) / MR_VALUE_RING_SLOT_VALUES, false, &slot, error);
         if (status != MR_OK)
             return status;
         const uint8_t *bytes = slot;
-        for (uint32_t index = 0; index < MR_VALUE_RING_SLOT_VALUES && first + index < count;
-             index++)
-            values[first + index] = mr_get_double_le(bytes + 8 * (size_t)index);
+        for (uint32_t index = 0; index < MR_VALUE_RING_SLOT_VALUES && done + index < count; index++)
+            values[done + index] = mr_get_double_le(bytes + 8 * (size_t)index);
     }
     return MR_OK;
+}
+
+enum mr_status mr_value_ring_read(struct mr_table *table, void *object, uint32_t count,
+                                  double *values, struct mr_error *error)
+{
+    return mr_value_ring_read_from(table, object, 0, count, values, error);
 }

@@ -21,6 +21,11 @@ enum mr_status mr_value_ring_exchange(struct mr_table *table, void *object, uint
                                       double number, double *old,
                                       struct mr_error *error) MR_NODISCARD;
 
+/* Read count numbers from position first on, which is a slot's beginning: for several rings, one
+ * behind the other. */
+enum mr_status mr_value_ring_read_from(struct mr_table *table, void *object, uint32_t first,
+                                       uint32_t count, double *values,
+                                       struct mr_error *error) MR_NODISCARD;
 /* Read the number at position; 0 when nothing was put there. */
 enum mr_status mr_value_ring_get(struct mr_table *table, void *object, uint32_t position,
                                  double *number, struct mr_error *error) MR_NODISCARD;

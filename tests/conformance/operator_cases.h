@@ -25,6 +25,14 @@ static const struct operator_case cases[] = {
      "high low rest", false, true},
     {"buffer", "from: in, key: [k], max_records: 20, max_bytes: 3KiB", "", false, true},
     {"deduplicate", "from: in, key: [k], within: 200ms", "", false, false},
+    {"detect.dspot",
+     "from: in, key: [k], field: value, depth: 20, init: 50, level: 0.9, excesses: 17, rate: 0.02, "
+     "on_missing: impute",
+     "alerts", false, true},
+    {"detect.dspot",
+     "from: in, key: [k], field: value, depth: 5, tails: upper, init: 50, level: 0.9, "
+     "excesses: 10, rate: 0.01, learn: always",
+     "", false, true},
     {"detect.ensemble",
      "from: in, key: [k], fields: [value, second], warmup: 20, window: {count: 200}", "alerts",
      false, true},
@@ -83,6 +91,16 @@ static const struct operator_case cases[] = {
      "learn: "
      "normal_only, suppress: {time: 300ms}",
      "alerts", false, true},
+    {"detect.spot", "from: in, key: [k], field: value, init: 100, level: 0.95, excesses: 20",
+     "alerts", false, true},
+    {"detect.spot",
+     "from: in, key: [k], field: value, init: 50, level: 0.9, excesses: 10, rate: 0.02, "
+     "suppress: {count: 2}",
+     "alerts", false, true},
+    {"detect.spot",
+     "from: in, key: [k], field: value, tails: lower, init: 60, level: 0.8, excesses: 20, "
+     "rate: 0.01, learn: always",
+     "", false, true},
     {"detect.threshold", "from: in, field: value, above: 25.5, below: -3", "alerts", false, true},
     {"detect.zscore", "from: in, key: [k], field: value", "alerts", false, true},
     {"detect.zscore",

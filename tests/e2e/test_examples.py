@@ -144,6 +144,8 @@ EXPECTED = {
     "detect.ensemble": lambda rows: [row["seq"] for row in rows] == [300, 301, 355],
     "detect.new_value": lambda rows: [row["seq"] for row in rows] == [400],
     "detect.rare_value": lambda rows: [row["seq"] for row in rows] == [449, 899],
+    "detect.spot": lambda rows: [row["ts"] for row in rows] == [61000],
+    "detect.dspot": lambda rows: [row["ts"] for row in rows] == [81000],
     "detect.half_space_trees": lambda rows: [row["ts"] for row in rows] == [43000],
     "detect.loda": lambda rows: [row["ts"] for row in rows] == [41000],
     "detect.random_cut_forest": lambda rows: [row["ts"] for row in rows] == [61000],
