@@ -86,8 +86,16 @@ static void print_sources(struct mr_server *server, const json_t *list)
             printf(": starts at %s", mr_cluster_text(server, source, "starts"));
         else if (is_change(source, "dropped"))
             printf(": DROPPED with its position");
+        else if (mr_json_text(source, "type_before") != NULL)
+            printf(": REFUSED: it was a %s", mr_cluster_text(server, source, "type_before"));
+        else if (mr_json_text(source, "changed_option") != NULL)
+            printf(": REFUSED: its position depends on %s",
+                   mr_cluster_text(server, source, "changed_option"));
         else if (is_change(source, "kept"))
             printf(": goes on where it is");
+        if (mr_json_text(source, "changed_for_new_records") != NULL)
+            printf("; for records from then on: %s changes",
+                   mr_cluster_text(server, source, "changed_for_new_records"));
         puts("");
     }
 }

@@ -265,10 +265,13 @@ static json_t *view_sources(const struct mr_difference *difference)
     for (uint32_t index = 0; index < difference->sources_count; index++) {
         const struct mr_difference_source *source = &difference->sources[index];
         bool starts = source->change == MR_CHANGE_ADDED || source->change == MR_CHANGE_MOVED;
-        (void)json_array_append_new(list,
-                                    json_pack("{s:s, s:s, s:o}", "name", source->name, "change",
-                                              mr_change_name(source->change), "starts",
-                                              mr_view_text(starts ? source->start : NULL)));
+        json_t *view = json_pack("{s:s, s:s, s:o}", "name", source->name, "change",
+                                 mr_change_name(source->change), "starts",
+                                 mr_view_text(starts ? source->start : NULL));
+        put(view, "type_before", mr_view_text(source->type_before));
+        put(view, "changed_option", mr_view_text(source->option));
+        put(view, "changed_for_new_records", mr_view_text(source->tuned));
+        (void)json_array_append_new(list, view);
     }
     return list;
 }

@@ -92,6 +92,12 @@ static const char *changed_option(const struct mr_meaning *old, const struct mr_
     return NULL;
 }
 
+static void add_name(const char **names, bool differs, const char *name, struct mr_arena *arena)
+{
+    if (differs)
+        *names = *names == NULL ? name : mr_arena_format(arena, "%s, %s", *names, name);
+}
+
 /* The names of the other options that differ. */
 static const char *tuned_options(const struct mr_plan_node *old, const struct mr_plan_node *node,
                                  struct mr_arena *arena)
@@ -99,12 +105,56 @@ static const char *tuned_options(const struct mr_plan_node *old, const struct mr
     const char *names = NULL;
     for (uint32_t index = 0; index < node->options.count; index++) {
         const struct mr_option_spec *spec = &node->options.specs[index];
-        if (!mr_meaning_has_option(spec) &&
-            !mr_meaning_same_value(spec, &old->options.values[index], &node->options.values[index]))
-            names =
-                names == NULL ? spec->name : mr_arena_format(arena, "%s, %s", names, spec->name);
+        add_name(&names,
+                 !mr_meaning_has_option(spec) &&
+                     !mr_meaning_same_value(spec, &old->options.values[index],
+                                            &node->options.values[index]),
+                 spec->name, arena);
     }
     return names;
+}
+
+/* The field that the source's decoder puts into a slot; "": none does. */
+static const char *slot_name(const struct mr_plan *plan, const struct mr_plan_node *source,
+                             uint32_t slot)
+{
+    const struct mr_plan_domain *domain = &plan->domains[source->outputs[0].domain];
+    for (uint32_t index = 0; index < domain->reads_count; index++)
+        if (domain->reads[index].slot == slot)
+            return domain->reads[index].path.text;
+    return "";
+}
+
+/* Sources take their event times from somewhere else, or read them otherwise. */
+static bool times_differ(const struct comparing *comparing, const struct mr_plan_node *old,
+                         const struct mr_plan_node *node)
+{
+    return old->timestamp_unit_ns != node->timestamp_unit_ns ||
+           strcmp(slot_name(comparing->before, old, old->timestamp_slot),
+                  slot_name(comparing->after, node, node->timestamp_slot)) != 0;
+}
+
+static bool watermarks_differ(const struct comparing *comparing, const struct mr_plan_node *old,
+                              const struct mr_plan_node *node)
+{
+    return old->max_delay_ms != node->max_delay_ms ||
+           old->idle_timeout_ms != node->idle_timeout_ms ||
+           old->max_ahead_ms != node->max_ahead_ms ||
+           (old->watermark_when == NULL) != (node->watermark_when == NULL) ||
+           strcmp(slot_name(comparing->before, old, old->watermark_slot),
+                  slot_name(comparing->after, node, node->watermark_slot)) != 0;
+}
+
+/* The first option of a source that its position depends on and that differs; NULL: none. */
+static const char *bound_option(const struct mr_plan_node *old, const struct mr_plan_node *node)
+{
+    for (uint32_t index = 0; index < node->options.count; index++) {
+        const struct mr_option_spec *spec = &node->options.specs[index];
+        if (mr_meaning_has_option(spec) &&
+            !mr_meaning_same_value(spec, &old->options.values[index], &node->options.values[index]))
+            return spec->name;
+    }
+    return NULL;
 }
 
 /* As people call it: a field that is edited later, or one of rows without a partner. */
@@ -233,6 +283,16 @@ static struct mr_difference_source compare_source(const struct comparing *compar
     source.change = strcmp(source.part_before, part_of(comparing->after, node)) == 0
                         ? MR_CHANGE_KEPT
                         : MR_CHANGE_MOVED;
+    if (source.change == MR_CHANGE_MOVED)
+        return source;
+    if (strcmp(old->type->name, node->type->name) != 0) {
+        source.type_before = old->type->name;
+        return source;
+    }
+    source.option = bound_option(old, node);
+    source.tuned = tuned_options(old, node, comparing->arena);
+    add_name(&source.tuned, times_differ(comparing, old, node), "timestamp", comparing->arena);
+    add_name(&source.tuned, watermarks_differ(comparing, old, node), "watermark", comparing->arena);
     return source;
 }
 
@@ -399,6 +459,17 @@ static enum mr_status check_source(const struct mr_difference_source *source,
                                    const struct mr_difference_permit *permit,
                                    struct mr_error *error)
 {
+    if (source->type_before != NULL)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "Source \"%s\" was a %s, and its position means nothing to what the new "
+                       "version makes of it. Give it another name: it then starts anew.",
+                       source->name, source->type_before);
+    if (source->option != NULL)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "Source \"%s\" has a position that depends on '%s', which the new version "
+                       "changes: it would go on in the middle of something else. Leave it as it "
+                       "was, or give the source another name: it then starts anew.",
+                       source->name, source->option);
     if (source->change != MR_CHANGE_MOVED ||
         contains(permit->drop, permit->drop_count, source->name) ||
         contains(permit->drop, permit->drop_count, source->part_before))

@@ -41,6 +41,14 @@ struct mr_difference_source {
     enum mr_change change;
     const char *start; /* of ADDED and MOVED: where it starts: "earliest"; NULL: no such option */
     const char *part_before; /* of MOVED: the subtopology whose progress has its position */
+    /* Of KEPT: why its position would mean something else: another type has its name, or an option
+     * that positions depend on (MR_OPTION_STATE_BOUND) has changed. Both NULL: it goes on. */
+    const char *type_before;
+    const char *option;
+    /* Of KEPT: other options that have changed, "timestamp, watermark": they count for what is read
+     * from the new version on. What operators have stored of earlier records stays as it is, as
+     * with a changed expression in front of them. NULL: none. */
+    const char *tuned;
 };
 
 struct mr_difference_topic {

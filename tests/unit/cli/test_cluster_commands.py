@@ -84,8 +84,14 @@ DIFFERENCE = {
         {"operator": "old", "type": "detect.ewma", "change": "dropped", "subtopology": "score",
          "subtopology_before": None, "starts_over": False, "changed_option": None,
          "changed_field": None, "changed_harmlessly": None}],
-    "sources": [{"name": "readings", "change": "kept", "starts": None},
-                {"name": "more", "change": "added", "starts": "earliest"}],
+    "sources": [{"name": "readings", "change": "kept", "starts": None, "type_before": None,
+                 "changed_option": None, "changed_for_new_records": "timestamp, watermark"},
+                {"name": "lines", "change": "kept", "starts": None, "type_before": None,
+                 "changed_option": "path", "changed_for_new_records": None},
+                {"name": "turned", "change": "kept", "starts": None, "type_before": "file",
+                 "changed_option": None, "changed_for_new_records": None},
+                {"name": "more", "change": "added", "starts": "earliest", "type_before": None,
+                 "changed_option": None, "changed_for_new_records": None}],
     "topics": [{"suffix": "extra.changelog", "change": "added"}]}
 
 
@@ -273,6 +279,10 @@ class ReadingTest(ClusterTest):
         self.assertIn("+ tasks    extra: 1 task\n", output)
         self.assertIn("- state    old (detect.ewma): DROPPED\n", output)
         self.assertIn("+ source   more: starts at earliest\n", output)
+        self.assertIn("source   readings: goes on where it is; for records from then on: "
+                      "timestamp, watermark changes\n", output)
+        self.assertIn("source   lines: REFUSED: its position depends on path\n", output)
+        self.assertIn("source   turned: REFUSED: it was a file\n", output)
         self.check_json(value, "diff", "scores", server=fake)
 
     def test_diff_of_one_version(self):
@@ -383,7 +393,8 @@ class ChangingTest(ClusterTest):
         self.assertEqual(fake.asked(),
                          ["POST /v1/topologies/scores/rollback?to=2&drop_state=old%2Cx"])
         self.assertTrue(output.endswith("scores: Version 2 is active.\n"), output)
-        self.assertIn("  source   readings: goes on where it is\n", output)
+        self.assertIn("  source   readings: goes on where it is; for records from then on: "
+                      "timestamp, watermark changes\n", output)
         code, _, _ = self.run_program("rollback", "scores", "--to", "0", server=fake)
         self.assertEqual(code, 2)
 
@@ -426,7 +437,10 @@ class SubmitTest(ClusterTest):
         output = self.good("submit", path, server=fake)
         self.assertEqual(output.splitlines(), [
             "scores: version 4", "  tasks    score: 4 tasks, with state",
-            "+ tasks    extra: 1 task", "  source   readings: goes on where it is",
+            "+ tasks    extra: 1 task", "  source   readings: goes on where it is; for records "
+            "from then on: timestamp, watermark changes",
+            "  source   lines: REFUSED: its position depends on path",
+            "  source   turned: REFUSED: it was a file",
             "+ source   more: starts at earliest",
             "  state    score (detect.zscore): kept; harmless to it: threshold changes",
             "  state    sums (window.aggregate): STARTS OVER: window changes",

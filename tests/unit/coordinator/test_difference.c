@@ -4,6 +4,8 @@
 
 #include "tests/unit/worker/lane_fixture.h"
 
+#include "base/assert.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -96,6 +98,56 @@ static void test_options_and_sources_may_change(void **state)
     assert_int_equal(compared.difference.sources[1].change, MR_CHANGE_ADDED);
     assert_string_equal(compared.difference.sources[1].start, "latest");
     assert_int_equal(check(&compared, NULL, NULL), MR_OK);
+    mr_arena_deinit(&compared.arena);
+}
+
+#define SOURCE(text) HEAD "  sources:\n    - {name: a, " text "}\n" SINK("a")
+
+/* A position means something under the options that it was made with. */
+static void test_positions_that_would_mean_something_else_are_refused(void **state)
+{
+    (void)state;
+    static const char kafka[] = SOURCE("type: kafka, format: json, topic: in, key: [k]");
+    static const struct {
+        const char *before;
+        const char *after;
+        const char *option;
+        const char *tuned;
+        const char *sentence;
+    } cases[] = {
+        {SOURCE("type: file, path: /a, format: json"), SOURCE("type: file, path: /b, format: json"),
+         "path", NULL, "Source \"a\" has a position that depends on 'path'"},
+        {SOURCE("type: generate.nexmark"), SOURCE("type: generate.nexmark, kind: bid, seed: 2"),
+         "kind", "seed", "Source \"a\" has a position that depends on 'kind'"},
+        {SOURCE("type: generate.sequence"), SOURCE("type: generate.sequence, partitions: 4"),
+         "partitions", NULL, "Source \"a\" has a position that depends on 'partitions'"},
+        {SOURCE("type: generate.sequence"),
+         SOURCE("type: generate.sequence, partitions: 1, count: 9"), NULL, "count", NULL},
+        {kafka,
+         SOURCE("type: kafka, format: json, topic: in, key: [k], timestamp: at, "
+                "watermark: {max_delay: 9s}"),
+         NULL, "timestamp, watermark", NULL},
+    };
+    for (uint32_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
+        struct compared compared;
+        compare(&compared, cases[index].before, cases[index].after);
+        const struct mr_difference_source *source = &compared.difference.sources[0];
+        assert_int_equal(source->change, MR_CHANGE_KEPT);
+        assert_null(source->type_before);
+        assert_string_equal(source->option == NULL ? "" : source->option,
+                            cases[index].option == NULL ? "" : cases[index].option);
+        assert_string_equal(source->tuned == NULL ? "" : source->tuned,
+                            cases[index].tuned == NULL ? "" : cases[index].tuned);
+        if (cases[index].sentence == NULL)
+            assert_int_equal(check(&compared, NULL, NULL), MR_OK);
+        else
+            refused(&compared, NULL, cases[index].sentence);
+        mr_arena_deinit(&compared.arena);
+    }
+    struct compared compared;
+    compare(&compared, kafka, cases[0].after);
+    assert_string_equal(compared.difference.sources[0].type_before, "kafka");
+    refused(&compared, NULL, "Source \"a\" was a kafka, and its position means nothing");
     mr_arena_deinit(&compared.arena);
 }
 
@@ -335,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_first_version_adds_everything),
         cmocka_unit_test(test_options_and_sources_may_change),
+        cmocka_unit_test(test_positions_that_would_mean_something_else_are_refused),
         cmocka_unit_test(test_a_renamed_part_is_refused_until_it_may_be_dropped),
         cmocka_unit_test(test_a_source_that_moves_is_refused),
         cmocka_unit_test(test_another_type_under_the_same_name_starts_over),
