@@ -3,7 +3,7 @@
 
     test_topology_test.py PROGRAM REPOSITORY
 
-MILLRACE_GOLDEN_UPDATE=1 writes tests/golden/topology_test/*.expected anew: read the difference.
+MILLRACE_UPDATE_GOLDEN=1 writes tests/golden/topology_test/*.expected anew: read the difference.
 """
 
 import glob
@@ -46,7 +46,7 @@ class TopologyTestTest(unittest.TestCase):
         self.assertEqual(found, code, output + errors)
         report = without_times(output + errors)
         path = os.path.join(GOLDEN, f"{name}.expected")
-        if os.environ.get("MILLRACE_GOLDEN_UPDATE"):
+        if os.environ.get("MILLRACE_UPDATE_GOLDEN"):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(report)
         with open(path, encoding="utf-8") as file:

@@ -1,5 +1,5 @@
 /* tests/unit/topology/test_golden.c — every file of tests/golden/topology against its .expected:
- * all findings of a faulty topology, or the whole plan of a good one. MILLRACE_GOLDEN_UPDATE=1
+ * all findings of a faulty topology, or the whole plan of a good one. MILLRACE_UPDATE_GOLDEN=1
  * writes the expected files anew: read the difference before you commit it. */
 #include <dirent.h>
 #include <setjmp.h>
@@ -95,7 +95,7 @@ static bool run_file(const char *name)
     if (plan != NULL)
         mr_plan_check(plan);
     mr_plan_dump(&report, plan, &actual);
-    if (getenv("MILLRACE_GOLDEN_UPDATE") != NULL)
+    if (getenv("MILLRACE_UPDATE_GOLDEN") != NULL)
         write_all(expected_path, &actual);
     bool fine = read_all(expected_path, &expected) &&
                 mr_slice_equal(mr_buffer_view(&expected), mr_buffer_view(&actual));
