@@ -4,6 +4,7 @@
  * binary search for how many of the first k come from the lower one: O(log n). */
 #include "operators/sorted_window.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,4 +131,23 @@ double mr_sorted_window_mad(const double *values, uint32_t count, double median)
     if (count % 2 == 1)
         return middle;
     return 0.5 * (middle + next_distance(&distances, &lower, &upper));
+}
+
+double mr_sorted_window_mean_distance(const double *values, uint32_t count, double median)
+{
+    double sum = 0;
+    MR_ASSERT(count > 0);
+    for (uint32_t index = 0; index < count; index++)
+        sum += fabs(values[index] - median);
+    return sum / count;
+}
+
+double mr_sorted_window_quantile(const double *values, uint32_t count, double share)
+{
+    MR_ASSERT(count > 0 && share >= 0 && share <= 1);
+    double place = (count - 1) * share;
+    uint32_t below = (uint32_t)place;
+    if (below + 1 >= count)
+        return values[count - 1];
+    return values[below] + (place - below) * (values[below + 1] - values[below]);
 }

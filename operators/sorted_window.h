@@ -20,5 +20,10 @@ void mr_sorted_window_replace(double *values, uint32_t count, double old, double
 double mr_sorted_window_median(const double *values, uint32_t count);
 /* Median of the distances from median, the window's median. Pre: count >= 1. */
 double mr_sorted_window_mad(const double *values, uint32_t count, double median);
+/* Mean of the distances from median. Pre: count >= 1, |values| <= 1e140. */
+double mr_sorted_window_mean_distance(const double *values, uint32_t count, double median);
+/* The quantile at share, 0..1, as numpy.quantile's default ("linear") defines it: at place (count -
+ * 1) share, between two numbers in proportion. Pre: count >= 1, |values| <= 1e140. */
+double mr_sorted_window_quantile(const double *values, uint32_t count, double share);
 
 #endif

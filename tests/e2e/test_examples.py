@@ -147,6 +147,14 @@ EXPECTED = {
     "detect.spot": lambda rows: [row["ts"] for row in rows] == [61000],
     "detect.dspot": lambda rows: [row["ts"] for row in rows] == [81000],
     "detect.half_space_trees": lambda rows: [row["ts"] for row in rows] == [43000],
+    "detect.hampel": (
+        lambda rows: [(row["seq"], row["anomaly"]["filtered"]) for row in rows]
+        == [(40, 20.5), (41, 20.5)]
+    ),
+    "detect.iqr": (
+        lambda rows: [(row["seq"], row["anomaly"]["severity"]) for row in rows]
+        == [(45, "warning"), (50, "critical")]
+    ),
     "detect.loda": lambda rows: [row["ts"] for row in rows] == [41000],
     "detect.random_cut_forest": lambda rows: [row["ts"] for row in rows] == [61000],
     "detect.relative_entropy": lambda rows: [row["seq"] for row in rows] == [148, 157],

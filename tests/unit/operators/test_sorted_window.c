@@ -90,6 +90,22 @@ static void small_windows(void **state)
     assert_true(mr_sorted_window_mad(two, 2, 3) == 2);
     const double far[] = {-1e140, 0, 1e140};
     assert_true(mr_sorted_window_mad(far, 3, 0) == 1e140);
+    assert_true(mr_sorted_window_quantile(one, 1, 0.75) == 3);
+    assert_true(mr_sorted_window_quantile(far, 3, 0.25) == -5e139);
+    assert_true(mr_sorted_window_mean_distance(one, 1, 3) == 0);
+}
+
+/* numpy.quantile([1, 2, 4, 8, 16, 32], ...) and the mean of the distances from the median 6. */
+static void quantiles_lie_between_two_numbers(void **state)
+{
+    MR_UNUSED(state);
+    const double values[] = {1, 2, 4, 8, 16, 32};
+    assert_true(mr_sorted_window_quantile(values, 6, 0) == 1);
+    assert_true(mr_sorted_window_quantile(values, 6, 0.25) == 2.5);
+    assert_true(mr_sorted_window_quantile(values, 6, 0.5) == 6);
+    assert_true(mr_sorted_window_quantile(values, 6, 0.75) == 14);
+    assert_true(mr_sorted_window_quantile(values, 6, 1) == 32);
+    assert_true(mr_sorted_window_mean_distance(values, 6, 6) == 49.0 / 6);
 }
 
 int main(void)
@@ -98,6 +114,7 @@ int main(void)
         cmocka_unit_test(median_and_mad_equal_the_definition),
         cmocka_unit_test(changes_keep_the_order),
         cmocka_unit_test(small_windows),
+        cmocka_unit_test(quantiles_lie_between_two_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
