@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-BIN = ROOT / "build" / "release" / "bin"
+BIN = Path(os.environ.get("MILLRACE_BUILD", ROOT / "build" / "release")) / "bin"
 TOPOLOGIES = ROOT / "bench" / "topologies"
 LATENCY = re.compile(r"latency p50 ([\d.]+) ms, p99 ([\d.]+) ms")
 BARE_MODES = {

@@ -128,6 +128,6 @@ struct mr_seal *mr_transaction_seal(struct mr_transaction *transaction)
 bool mr_transaction_full(const struct mr_transaction *transaction)
 {
     return transaction->records_count >= MR_LIMIT_TRANSACTION_RECORDS ||
-           transaction->input_count >= MR_LIMIT_TRANSACTION_RECORDS ||
+           transaction->input_count >= MR_TRANSACTION_INPUTS_MAX ||
            transaction->arena.used_bytes >= MR_LIMIT_TRANSACTION_BYTES;
 }

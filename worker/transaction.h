@@ -4,9 +4,9 @@
  * exactly-once are plain to see. Model: one list of records per (target, partition); a target is a
  * topic that this lane writes. Bytes of keys and values live in the transaction's arena, which
  * lives until the commit has succeeded or both producers are destroyed. A seal is one task's share:
- * its sealed state and its progress record. Limits: MR_LIMIT_TRANSACTION_RECORDS,
- * MR_LIMIT_TRANSACTION_BYTES: the lane seals when one is passed. Threads: one at a time; moves from
- * the task thread to the committer and back. */
+ * its sealed state and its progress record. Limits: MR_LIMIT_TRANSACTION_RECORDS out,
+ * MR_TRANSACTION_INPUTS_MAX in, MR_LIMIT_TRANSACTION_BYTES: the lane seals when one is passed.
+ * Threads: one at a time; moves from the task thread to the committer and back. */
 #ifndef MR_WORKER_TRANSACTION_H
 #define MR_WORKER_TRANSACTION_H
 
@@ -24,6 +24,10 @@ struct mr_target {
 };
 
 enum { MR_TARGETS_MAX = 2048, MR_TARGET_LISTS_MAX = 65536 };
+
+/* Records read. More than leave: what is read and only changes state costs no memory here, and each
+ * key that changed is written once per transaction, so that more records make fewer writes. */
+enum { MR_TRANSACTION_INPUTS_MAX = 250000 };
 
 struct mr_targets {
     struct mr_target *items[MR_TARGETS_MAX];

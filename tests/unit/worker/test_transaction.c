@@ -62,6 +62,11 @@ static void test_full_and_reused_without_allocation(void **state)
             assert_int_equal(mr_memory_counters().allocation_count, before.allocation_count);
         mr_transaction_reset(transaction);
     }
+    transaction->input_count = MR_TRANSACTION_INPUTS_MAX - 1;
+    assert_false(mr_transaction_full(transaction));
+    transaction->input_count++;
+    assert_true(mr_transaction_full(transaction));
+    mr_transaction_reset(transaction);
     mr_arena_take(&transaction->arena, MR_LIMIT_TRANSACTION_BYTES);
     assert_true(mr_transaction_full(transaction));
     mr_transaction_destroy(transaction);
