@@ -284,8 +284,8 @@ static enum mr_status new_progress(void *argument, uint64_t epoch, struct mr_log
                                    bool *wanted, struct mr_error *error)
 {
     struct moving *moving = argument;
-    struct progress_search search = {.arena = &moving->arena,
-                                     .progress = {.watermark_ms = INT64_MIN}};
+    struct progress_search search = {
+        .arena = &moving->arena, .progress = {.watermark_ms = INT64_MIN, .began_ms = INT64_MIN}};
     const char *topic = moving->part->log_topic.name;
     enum mr_status status = find_progress(moving->seek, topic, moving->partition, &search, error);
     if (status == MR_OK)

@@ -34,6 +34,21 @@ const struct mr_option_spec mr_detector_suppress_fields[] = {
     {.name = NULL},
 };
 
+const struct mr_option_spec mr_detector_warm_fields[] = {
+    {.name = "since",
+     .type = MR_OPTION_DURATION,
+     .flags = MR_OPTION_REQUIRED,
+     .minimum = 1,
+     .maximum = 3660.0 * 86400e3,
+     .help = "How far back the sources start, by the times that their topics have kept."},
+    {.name = "emit",
+     .type = MR_OPTION_BOOLEAN,
+     .default_text = "false",
+     .help = "Whether records from before the task first began are emitted like others; else they "
+             "are only learned, and nothing tells of them."},
+    {.name = NULL},
+};
+
 /* ---- Opening ---- */
 
 static void bind_fields(struct mr_detector *detector, const struct mr_options *options)
@@ -94,6 +109,15 @@ static void bind_options(struct mr_detector *detector, const struct mr_options *
     }
 }
 
+/* Where the present begins. */
+static int64_t live_from(const struct mr_options *options, int64_t began_ms)
+{
+    if (!has_option(options, "warm_from") || !mr_options_present(options, "warm_from"))
+        return INT64_MIN;
+    const struct mr_options *warm = mr_options_get(options, "warm_from")->objects;
+    return mr_options_boolean(warm, "emit") ? INT64_MIN : began_ms;
+}
+
 static enum mr_stage_layout layout_of(const struct mr_options *options, bool is_controlled)
 {
     return is_controlled || imputes(options) || suppresses(options) ? MR_STAGE_WHOLE
@@ -139,6 +163,7 @@ enum mr_status mr_detector_open(struct mr_detector *detector, const struct mr_op
     bind_fields(detector, options);
     bind_members(detector, node->type);
     bind_options(detector, options);
+    detector->live_ms = live_from(options, open->began_ms);
     if (type->model->table == NULL)
         return MR_OK;
     detector->layout = layout_of(options, node->control != NULL);
@@ -345,7 +370,8 @@ static void tell(struct judging *judging, uint32_t index, bool above)
 {
     struct mr_detector_stage *stage = judging->stage;
     struct mr_stage_step step = {.tells = above};
-    if (stage != NULL && (stage->flags & MR_STAGE_MUTED) != 0)
+    if (judging->row.event_time_ms < judging->detector->live_ms ||
+        (stage != NULL && (stage->flags & MR_STAGE_MUTED) != 0))
         return;
     if (stage != NULL)
         step = mr_stage_judge(stage, &judging->detector->suppress, &judging->row, above);
@@ -551,6 +577,20 @@ static enum mr_status judge(struct judging *judging, uint32_t index, struct mr_e
     return MR_OK;
 }
 
+/* The view without history. */
+static struct mr_view present_rows(const struct mr_detector *detector,
+                                   const struct mr_detector_rows *rows)
+{
+    struct mr_view view = rows->view;
+    uint16_t *present =
+        mr_arena_take(rows->context->arena, (view.rows_count + 1u) * sizeof(*present));
+    uint32_t count = 0;
+    for (uint32_t index = 0; index < view.rows_count; index++)
+        if (view.batch->event_times_ms[view.rows[index]] >= detector->live_ms)
+            present[count++] = view.rows[index];
+    return (struct mr_view){view.batch, present, count};
+}
+
 enum mr_status mr_detector_process(void *self, struct mr_operator_context *context, uint32_t port,
                                    struct mr_view view, struct mr_error *error)
 {
@@ -569,6 +609,7 @@ enum mr_status mr_detector_process(void *self, struct mr_operator_context *conte
         if (status != MR_OK)
             return status;
     }
+    rows.present = detector->live_ms == INT64_MIN ? rows.view : present_rows(detector, &rows);
     mr_detector_rows_finish(&rows);
     return MR_OK;
 }

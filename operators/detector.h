@@ -138,11 +138,18 @@ enum {
                 "there. Default: `threshold` is fixed."                                            \
     }
 
+#define MR_DETECTOR_OPTION_WARM_FROM                                                               \
+    {                                                                                              \
+        .name = "warm_from", .type = MR_OPTION_OBJECT, .fields = mr_detector_warm_fields,          \
+        .help = "Learn from what the sources have kept before going live: they start so far back " \
+                "where they have no progress. Default: the detector goes live at once."            \
+    }
+
 /* What every detector with a model and state has. Change detectors, which always learn, take the
  * single ones that mean something to them. */
 #define MR_DETECTOR_OPTIONS                                                                        \
     MR_DETECTOR_OPTION_CRITICAL_RATIO, MR_DETECTOR_OPTION_LEARN, MR_DETECTOR_OPTION_ON_MISSING,    \
-        MR_DETECTOR_OPTION_SUPPRESS, MR_DETECTOR_OPTION_CALIBRATE
+        MR_DETECTOR_OPTION_SUPPRESS, MR_DETECTOR_OPTION_CALIBRATE, MR_DETECTOR_OPTION_WARM_FROM
 
 /* The shared members of the added object; score_help is a phrase of what the score is. */
 #define MR_DETECTOR_MEMBERS(score_help)                                                            \
@@ -194,6 +201,7 @@ extern const struct mr_output_spec mr_detector_outputs[MR_DETECTOR_OUTPUTS_COUNT
 extern const char *const mr_detector_learns[];
 extern const char *const mr_detector_on_missings[];
 extern const struct mr_option_spec mr_detector_suppress_fields[];
+extern const struct mr_option_spec mr_detector_warm_fields[];
 extern const char *const mr_detector_states[MR_DETECTOR_STATES_COUNT];
 
 /* ---- A detector ---- */
@@ -253,6 +261,9 @@ struct mr_detector {
     enum mr_detector_learn learn;
     enum mr_detector_on_missing on_missing;
     struct mr_stage_suppress suppress;
+    /* Records before this event time are history: learned, and not told of nor emitted
+     * (`warm_from`). INT64_MIN: there is none. */
+    int64_t live_ms;
     struct mr_calibration calibration;
 };
 

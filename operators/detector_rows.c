@@ -384,5 +384,5 @@ void mr_detector_rows_finish(struct mr_detector_rows *rows)
         mr_operator_emit(context, MR_DETECTOR_OUTPUT_ALERTS, mr_batch_view(alerts));
     }
     mr_operator_judged(context, rows->judged_counts);
-    mr_operator_emit(context, 0, rows->view);
+    mr_operator_emit(context, 0, rows->present);
 }

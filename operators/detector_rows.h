@@ -31,6 +31,7 @@ struct mr_detector_rows {
     const struct mr_detector *detector;
     struct mr_operator_context *context;
     struct mr_view view;          /* the accepted rows */
+    struct mr_view present;       /* those of them that leave; set before the end */
     const struct mr_slice *keys;  /* by row; NULL: a detector without key */
     const uint64_t *hashes;       /* by position in the view */
     const double *values;         /* fields_count for each position */

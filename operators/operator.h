@@ -90,6 +90,8 @@ struct mr_operator_open {
     struct mr_state *state; /* of the task; NULL when the type has no state */
     int32_t partition;
     int32_t partitions_count;
+    /* Wall time at which the task first began, over all its starts; INT64_MIN: not known. */
+    int64_t began_ms;
 };
 
 /* How an operator stretches event time, by its options, ms. */

@@ -88,6 +88,7 @@ static void plan_definition(const struct mr_catalogue *catalogue,
             mr_planner_sink_layout(&planner, &planner.nodes[i]);
     if (report->errors_count > 0)
         return;
+    mr_planner_warm(&planner);
     mr_planner_finish(&planner);
     if (report->errors_count > 0)
         return;

@@ -184,6 +184,9 @@ struct mr_plan_node {
     int64_t max_delay_ms;
     int64_t idle_timeout_ms; /* 0: never idle */
     int64_t max_ahead_ms;
+    /* Sources: how far before the time at which a task first began they start (`warm_from` of a
+     * detector behind them); 0: as `start` says. */
+    int64_t history_ms;
     /* State options (common `state:`): 0 = none. */
     int64_t state_ttl_ms;
     int64_t state_keys_max;

@@ -312,6 +312,12 @@ void mr_planner_write_table(struct mr_planner *planner, struct mr_node_draft *no
 /* Tables are read as tables, and only tables are. */
 void mr_planner_check_tables(struct mr_planner *planner, const struct mr_node_draft *node);
 void mr_planner_table_source(struct mr_planner *planner, struct mr_node_draft *node);
+/* ---- plan_warm.c ---- */
+
+/* Where sources start because of `warm_from`; reported: where they cannot. Pre: all nodes are
+ * planned, and nothing is wrong with them. */
+void mr_planner_warm(struct mr_planner *planner);
+
 /* ---- plan_control.c ---- */
 
 /* The key of a node's input `control`, when that is the input; else NULL. */

@@ -253,6 +253,20 @@ static uint32_t count_expectations(const struct mr_tested *tested)
     return count;
 }
 
+/* ---- Operators ---- */
+
+/* As they are, but all that tests give is the present: there is no history to learn from. */
+static struct mr_yaml_node *rewrite_operator(struct rewriter *rewriter,
+                                             const struct mr_definition_entry *entry)
+{
+    const struct mr_yaml_node *old = entry->node;
+    struct mr_yaml_node *node = mapping_node(rewriter, old->location, old->count);
+    for (uint32_t i = 0; i < old->count; i++)
+        if (strcmp(old->pairs[i].key, "warm_from") != 0)
+            put(node, old->pairs[i].key, old->pairs[i].value);
+    return node;
+}
+
 /* ---- The tree ---- */
 
 /* The tree with other sources and sinks, and without tests. */
@@ -263,7 +277,10 @@ static struct mr_yaml_node *rewrite(struct rewriter *rewriter, const struct mr_y
     uint32_t room = definition->entries_count + count_expectations(rewriter->tested);
     struct mr_yaml_node **sources =
         mr_arena_new(rewriter->arena, room, sizeof(struct mr_yaml_node *));
+    struct mr_yaml_node **operators =
+        mr_arena_new(rewriter->arena, room, sizeof(struct mr_yaml_node *));
     uint32_t sources_count = 0;
+    uint32_t operators_count = 0;
     rewriter->sinks = mr_arena_new(rewriter->arena, room, sizeof(struct mr_yaml_node *));
     rewriter->outputs = mr_arena_new(rewriter->arena, room, sizeof(*rewriter->outputs));
     for (uint32_t i = 0; i < definition->entries_count; i++) {
@@ -271,15 +288,19 @@ static struct mr_yaml_node *rewrite(struct rewriter *rewriter, const struct mr_y
             sources[sources_count++] = rewrite_source(rewriter, &definition->entries[i]);
         else if (definition->entries[i].role == MR_ROLE_SINK)
             rewrite_sink(rewriter, &definition->entries[i]);
+        else
+            operators[operators_count++] = rewrite_operator(rewriter, &definition->entries[i]);
     }
     capture_all(rewriter);
     rewriter->tested->outputs = rewriter->outputs;
-    static const char *const replaced[] = {"sources", "sinks", "tests", NULL};
-    struct mr_yaml_node *new_spec = mapping_node(rewriter, spec->location, spec->count + 2);
+    static const char *const replaced[] = {"sources", "operators", "sinks", "tests", NULL};
+    struct mr_yaml_node *new_spec = mapping_node(rewriter, spec->location, spec->count + 3);
     for (uint32_t i = 0; i < spec->count; i++)
         if (!is_among(spec->pairs[i].key, replaced))
             put(new_spec, spec->pairs[i].key, spec->pairs[i].value);
     put(new_spec, "sources", list_node(rewriter, spec->location, sources, sources_count));
+    if (operators_count > 0)
+        put(new_spec, "operators", list_node(rewriter, spec->location, operators, operators_count));
     put(new_spec, "sinks",
         list_node(rewriter, spec->location, rewriter->sinks, rewriter->sinks_count));
     struct mr_yaml_node *new_root = mapping_node(rewriter, root->location, root->count);

@@ -383,7 +383,8 @@ static enum mr_status open_node(struct mr_pipeline *pipeline, const struct mr_pl
                                     .node = node,
                                     .state = pipeline->open.state,
                                     .partition = pipeline->open.partition,
-                                    .partitions_count = pipeline->open.partitions_count};
+                                    .partitions_count = pipeline->open.partitions_count,
+                                    .began_ms = pipeline->open.began_ms};
     return mr_operator_create(type, &open, &target->instance, error);
 }
 

@@ -27,6 +27,7 @@ struct mr_pipeline_open {
     uint32_t subtopology;
     int32_t partition;
     int32_t partitions_count;
+    int64_t began_ms;       /* as in progress */
     struct mr_state *state; /* NULL: stateless */
     struct mr_writer *writer;
     struct mr_evaluator *evaluator;

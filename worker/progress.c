@@ -3,7 +3,7 @@
 
 #include "base/endian.h"
 
-enum { PROGRESS_VERSION = 3, PROGRESS_VERSION_OLDEST = 1, UPSTREAM_BYTES = 9 };
+enum { PROGRESS_VERSION = 4, PROGRESS_VERSION_OLDEST = 1, UPSTREAM_BYTES = 9 };
 
 static uint8_t *put_text(uint8_t *cursor, struct mr_slice text)
 {
@@ -46,7 +46,7 @@ static size_t input_size(const struct mr_progress_input *input)
 
 struct mr_slice mr_progress_encode(const struct mr_progress *progress, struct mr_arena *arena)
 {
-    size_t size = 1 + 5 * 8 + 2 + 2;
+    size_t size = 1 + 6 * 8 + 2 + 2;
     for (uint32_t index = 0; index < progress->inputs_count; index++)
         size += input_size(&progress->inputs[index]);
     for (uint32_t index = 0; index < progress->sinks_count; index++)
@@ -59,6 +59,7 @@ struct mr_slice mr_progress_encode(const struct mr_progress *progress, struct mr
     cursor = put_u64(cursor, progress->sequence);
     cursor = put_u64(cursor, (uint64_t)progress->watermark_ms);
     cursor = put_u64(cursor, (uint64_t)progress->told_ms);
+    cursor = put_u64(cursor, (uint64_t)progress->began_ms);
     mr_put_u16le(cursor, (uint16_t)progress->inputs_count);
     cursor += 2;
     for (uint32_t index = 0; index < progress->inputs_count; index++)
@@ -116,6 +117,7 @@ enum mr_status mr_progress_decode(struct mr_slice bytes, struct mr_arena *arena,
     progress->sequence = mr_read_u64(&reader);
     progress->watermark_ms = (int64_t)mr_read_u64(&reader);
     progress->told_ms = version < 3 ? progress->watermark_ms : (int64_t)mr_read_u64(&reader);
+    progress->began_ms = version < 4 ? INT64_MIN : (int64_t)mr_read_u64(&reader);
     progress->inputs_count = mr_read_u16(&reader);
     progress->inputs = mr_arena_new(arena, progress->inputs_count, sizeof(*progress->inputs));
     for (uint32_t index = 0; index < progress->inputs_count; index++)

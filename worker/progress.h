@@ -2,13 +2,15 @@
  * It is the last record of the transaction that it describes, in the task's changelog partition
  * (or, for a stateless task, its partition of the progress topic), under MR_STATE_PROGRESS_KEY.
  *
- * Bytes, little-endian, version 3:
+ * Bytes, little-endian, version 4:
  *   u8 version | u64 epoch | u64 incarnation | u64 sequence | i64 watermark_ms | i64 told_ms
+ *   i64 began_ms
  *   u16 inputs: { u16+text topic, i32 partition, u16+text topic_id, i64 next_offset,
  *                 i64 highest_event_ms, u8 idle, i64 carried_ms,
  *                 u16+text producer, u32 upstreams: { i64 watermark_ms, u8 idle } }
  *   u16 sinks:  { u16+text name, i64 file_number, i64 bytes }
- * Version 2 has no told_ms, version 1 no carried_ms, producer and upstreams either; they are read.
+ * Version 3 has no began_ms, version 2 no told_ms, version 1 no carried_ms, producer and upstreams
+ * either; they are read.
  */
 #ifndef MR_WORKER_PROGRESS_H
 #define MR_WORKER_PROGRESS_H
@@ -44,6 +46,7 @@ struct mr_progress {
     /* The watermark that all operators were told; lower than the other while what is due at that
      * leaves in several transactions. */
     int64_t told_ms;
+    int64_t began_ms; /* wall time at which the task first began; INT64_MIN: not known */
     struct mr_progress_input *inputs;
     uint32_t inputs_count;
     struct mr_progress_sink *sinks;

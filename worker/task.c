@@ -329,6 +329,7 @@ static struct mr_slice encode_progress(struct mr_task *task, struct mr_arena *ar
                                    .sequence = task->sequence,
                                    .watermark_ms = task->watermark_ms,
                                    .told_ms = mr_pipeline_told(task->pipeline),
+                                   .began_ms = task->began_ms,
                                    .inputs_count = task->inputs_count,
                                    .sinks = sinks,
                                    .sinks_count = sinks_count};

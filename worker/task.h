@@ -130,6 +130,7 @@ struct mr_task {
     struct mr_arena arena;      /* what lives as long as one preparation */
     struct mr_arena poll_arena; /* messages of connector sources until they are fed */
     uint64_t sequence;
+    int64_t began_ms; /* wall time at which the task first began; INT64_MIN: not known */
     int64_t watermark_ms;
     int64_t rows_watermark_ms; /* the highest that a row was given; not below watermark_ms */
     uint64_t held_looked_ms;   /* monotonic: when it was last looked at what holds the watermark */

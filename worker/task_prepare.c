@@ -171,7 +171,9 @@ static enum mr_status first_offset(struct mr_task *task, struct mr_task_input *i
     const struct mr_plan_node *node = &task->lane->deployment->plan->nodes[input->node];
     if (!input->repartition && !came_later(task, input, search)) {
         const char *start = mr_options_text(&node->options, "start");
-        if (strcmp(start, "latest") == 0)
+        if (node->history_ms > 0)
+            at = task->began_ms > node->history_ms ? task->began_ms - node->history_ms : 0;
+        else if (strcmp(start, "latest") == 0)
             at = MR_LOG_OFFSET_LATEST;
         else if (strcmp(start, "timestamp") == 0)
             at = mr_options_integer(&node->options, "start_timestamp");
@@ -393,6 +395,7 @@ static enum mr_status restore(struct mr_task *task, struct progress_search *sear
                                     .subtopology = task->subtopology,
                                     .partition = task->partition,
                                     .partitions_count = task->partitions_count,
+                                    .began_ms = task->began_ms,
                                     .state = task->state,
                                     .writer = &task->lane->writer,
                                     .evaluator = task->lane->evaluator,
@@ -472,6 +475,9 @@ static enum mr_status prepare(struct mr_task *task, struct mr_error *error)
         atomic_store(&task->shared.state, (int)MR_TASK_STATE_RESTORING);
     if (status == MR_OK)
         status = find_progress(task, &search, error);
+    if (status != MR_OK)
+        return status;
+    task->began_ms = search.found ? search.progress.began_ms : mr_clock_wall_ms();
     for (uint32_t index = 0; index < task->inputs_count && status == MR_OK; index++)
         status = place_input(task, &task->inputs[index], &search, error);
     if (status != MR_OK)

@@ -39,6 +39,19 @@ static const struct mr_type_spec source_type = {
     .guarantee = MR_GUARANTEE_EXACTLY_ONCE,
 };
 
+/* The same of a topic: it keeps its records. */
+static const struct mr_type_spec topic_type = {
+    .name = "topic",
+    .role = MR_ROLE_SOURCE,
+    .flags = MR_TYPE_LOG,
+    .summary = "Rows of a test.",
+    .description = "Rows of a test.",
+    .options = no_options,
+    .outputs = source_outputs,
+    .outputs_count = 1,
+    .guarantee = MR_GUARANTEE_EXACTLY_ONCE,
+};
+
 static const struct mr_type_spec sink_type = {
     .name = "memory",
     .role = MR_ROLE_SINK,
@@ -71,6 +84,7 @@ static void parse(struct mr_arena *arena, const char *sources, const char *opera
     for (uint32_t index = 0; index < operators_count; index++)
         types[types_count++] = &registered[index]->spec;
     types[types_count++] = &source_type;
+    types[types_count++] = &topic_type;
     types[types_count++] = &sink_type;
     struct mr_catalogue *catalogue = mr_arena_new(arena, 1, sizeof(*catalogue));
     *catalogue = (struct mr_catalogue){.types = types,

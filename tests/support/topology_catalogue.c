@@ -163,6 +163,15 @@ static const struct mr_option_spec window_fields[] = {
      .help = "Records."},
     {.name = NULL},
 };
+static const struct mr_option_spec warm_fields[] = {
+    {.name = "since",
+     .type = MR_OPTION_DURATION,
+     .flags = MR_OPTION_REQUIRED,
+     .minimum = 1,
+     .maximum = 1e12,
+     .help = "How far back."},
+    {.name = NULL},
+};
 static const struct mr_option_spec zscore_options[] = {
     {.name = "field",
      .type = MR_OPTION_PATH,
@@ -183,6 +192,7 @@ static const struct mr_option_spec zscore_options[] = {
     {.name = "share", .type = MR_OPTION_SHARE, .default_text = "0.5", .help = "A share."},
     {.name = "verbose", .type = MR_OPTION_BOOLEAN, .default_text = "false", .help = "A flag."},
     {.name = "window", .type = MR_OPTION_OBJECT, .fields = window_fields, .help = "Last records."},
+    {.name = "warm_from", .type = MR_OPTION_OBJECT, .fields = warm_fields, .help = "History."},
     {.name = NULL},
 };
 static const struct mr_option_spec deduplicate_options[] = {

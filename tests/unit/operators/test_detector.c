@@ -37,6 +37,43 @@ static double member(const struct harness *harness, const char *name)
     return harness_member(harness, name).number;
 }
 
+/* The task began at 0: what is older is history. */
+static void history_is_learned_and_not_told_of(void **state)
+{
+    MR_UNUSED(state);
+    static const char operators[] = "    - {name: op, type: detect.zscore, from: in, key: [k], "
+                                    "field: value, warmup: 5, warm_from: {since: 7d%s}}\n";
+    static const char sinks[] = "    - {name: out, type: memory, from: op}\n"
+                                "    - {name: alerts, type: memory, from: op.alerts}\n";
+    for (int emits = 0; emits < 2; emits++) {
+        struct harness harness;
+        char text[512];
+        snprintf(text, sizeof(text), operators, emits ? ", emit: true" : "");
+        harness_open_sources(&harness,
+                             "    - {name: in, type: topic, key: [k]}\n"
+                             "    - {name: in2, type: memory}\n",
+                             text, sinks, "op", 0, 1);
+        harness.keeps_last = true;
+        struct harness_row rows[40];
+        for (int64_t row = 0; row < 40; row++) {
+            double value = row == 30 ? 500 : (double)(row % 3);
+            rows[row] = harness_row(row, "a", mr_value_double(value));
+            rows[row].event_time_ms = row - 39; /* the last is of the present */
+        }
+        rows[39].cells[1].value = mr_value_double(50000);
+        harness_feed(&harness, 0, rows, 39);
+        assert_int_equal(harness.emitted_count[0], emits ? 39 : 0);
+        assert_int_equal(harness.emitted_count[1] > 0, emits);
+        harness_commit(&harness);
+        harness_restore(&harness);
+        harness_feed(&harness, 0, &rows[39], 1);
+        assert_int_equal(harness_member(&harness, "count").integer, 39);
+        assert_true(harness_member(&harness, "is_anomaly").boolean);
+        assert_int_equal(harness.emitted_count[0], emits ? 40 : 1);
+        harness_close(&harness);
+    }
+}
+
 static void every_detector_begins_with_the_shared_members(void **state)
 {
     MR_UNUSED(state);
@@ -381,6 +418,7 @@ static void a_long_reason_is_cut_at_a_character(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(history_is_learned_and_not_told_of),
         cmocka_unit_test(every_detector_begins_with_the_shared_members),
         cmocka_unit_test(an_alert_tells_what_was_found),
         cmocka_unit_test(ids_differ_and_are_repeated_by_a_replay),

@@ -30,6 +30,17 @@ static const uint8_t golden_2[] = {
     0,   0, 0, 1,   0,   0, 0,   0,   0,    0,    0,    0x80, 0,    1,    0,    1,    0,
     'f', 7, 0, 0,   0,   0, 0,   0,   0,    9,    0,    0,    0,    0,    0,    0,    0};
 
+/* Version 3: without began_ms. */
+static const uint8_t golden_3[] = {
+    3,    3,    0,    0,    0,    0,    0,    0,    0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22,
+    0x11, 42,   0,    0,    0,    0,    0,    0,    0,    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,    0,    2,    0,    'i',  'n',  2,
+    0,    0,    0,    2,    0,    'i',  'd',  0xe8, 3,    0,    0,    0,    0,    0,    0,    0,
+    0,    0,    0,    0,    0,    0,    0x80, 1,    5,    0,    0,    0,    0,    0,    0,    0,
+    2,    0,    'u',  'p',  2,    0,    0,    0,    2,    1,    0,    0,    0,    0,    0,    0,
+    1,    0,    0,    0,    0,    0,    0,    0,    0x80, 0,    1,    0,    1,    0,    'f',  7,
+    0,    0,    0,    0,    0,    0,    0,    9,    0,    0,    0,    0,    0,    0,    0};
+
 static struct mr_progress example(struct mr_arena *arena)
 {
     struct mr_progress progress = {.epoch = 3,
@@ -37,6 +48,7 @@ static struct mr_progress example(struct mr_arena *arena)
                                    .sequence = 42,
                                    .watermark_ms = -1,
                                    .told_ms = -2,
+                                   .began_ms = -3,
                                    .inputs_count = 1,
                                    .sinks_count = 1};
     progress.inputs = mr_arena_new(arena, 1, sizeof(*progress.inputs));
@@ -66,15 +78,15 @@ static void test_golden_bytes(void **state)
     struct mr_progress progress = example(&arena);
     struct mr_slice bytes = mr_progress_encode(&progress, &arena);
     static const uint8_t golden[] = {
-        3,    3,    0,    0,    0,    0,    0,    0,    0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33,
+        4,    3,    0,    0,    0,    0,    0,    0,    0,    0x88, 0x77, 0x66, 0x55, 0x44, 0x33,
         0x22, 0x11, 42,   0,    0,    0,    0,    0,    0,    0,    0xff, 0xff, 0xff, 0xff, 0xff,
-        0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,    0,    2,    0,
-        'i',  'n',  2,    0,    0,    0,    2,    0,    'i',  'd',  0xe8, 3,    0,    0,    0,
-        0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0x80, 1,    5,    0,    0,
-        0,    0,    0,    0,    0,    2,    0,    'u',  'p',  2,    0,    0,    0,    2,    1,
-        0,    0,    0,    0,    0,    0,    1,    0,    0,    0,    0,    0,    0,    0,    0x80,
-        0,    1,    0,    1,    0,    'f',  7,    0,    0,    0,    0,    0,    0,    0,    9,
-        0,    0,    0,    0,    0,    0,    0};
+        0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfd, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 1,    0,    2,    0,    'i',  'n',  2,    0,    0,    0,    2,
+        0,    'i',  'd',  0xe8, 3,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,
+        0,    0,    0,    0x80, 1,    5,    0,    0,    0,    0,    0,    0,    0,    2,    0,
+        'u',  'p',  2,    0,    0,    0,    2,    1,    0,    0,    0,    0,    0,    0,    1,
+        0,    0,    0,    0,    0,    0,    0,    0x80, 0,    1,    0,    1,    0,    'f',  7,
+        0,    0,    0,    0,    0,    0,    0,    9,    0,    0,    0,    0,    0,    0,    0};
     assert_int_equal(bytes.size, sizeof(golden));
     assert_memory_equal(bytes.data, golden, sizeof(golden));
     mr_arena_deinit(&arena);
@@ -94,6 +106,7 @@ static void test_round_trip(void **state)
     assert_int_equal(read.sequence, 42);
     assert_int_equal(read.watermark_ms, -1);
     assert_int_equal(read.told_ms, -2);
+    assert_int_equal(read.began_ms, -3);
     assert_int_equal(read.inputs_count, 1);
     assert_int_equal(read.inputs[0].next_offset, 1000);
     assert_true(read.inputs[0].highest_event_ms == INT64_MIN);
@@ -116,14 +129,16 @@ static void test_older_versions_are_read(void **state)
     struct mr_error error;
     struct mr_progress read;
     const struct mr_slice versions[] = {mr_slice_from(golden_1, sizeof(golden_1)),
-                                        mr_slice_from(golden_2, sizeof(golden_2))};
+                                        mr_slice_from(golden_2, sizeof(golden_2)),
+                                        mr_slice_from(golden_3, sizeof(golden_3))};
     (void)state;
     mr_arena_init(&arena, 4096);
     for (size_t index = 0; index < MR_ARRAY_COUNT(versions); index++) {
         assert_int_equal(mr_progress_decode(versions[index], &arena, &read, &error), MR_OK);
         assert_int_equal(read.epoch, 3);
         assert_int_equal(read.watermark_ms, -1);
-        assert_int_equal(read.told_ms, -1); /* nothing was in progress */
+        assert_int_equal(read.told_ms, index < 2 ? -1 : -2);
+        assert_true(read.began_ms == INT64_MIN);
         assert_int_equal(read.inputs[0].next_offset, 1000);
         assert_true(read.inputs[0].idle);
         assert_true(read.inputs[0].carried_ms == (index == 0 ? INT64_MIN : 5));
