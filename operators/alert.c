@@ -107,9 +107,16 @@ static struct mr_value record_value(struct mr_arena *arena, const struct mr_batc
         .kind = MR_KIND_JSON, .size = (uint32_t)payload.size, .text = payload.data};
 }
 
-void mr_alert_write(struct mr_batch *alerts, const uint32_t *field_slots,
-                    const struct mr_alert *alert, const struct mr_batch *cause, uint32_t row,
-                    const struct mr_layout *layout)
+/* Where an alert's row says that it came from. */
+struct alert_place {
+    int64_t event_time_ms;
+    struct mr_value source;
+    struct mr_value record;
+};
+
+/* The cells of the next row; returns the row. */
+static uint32_t write_cells(struct mr_batch *alerts, const uint32_t *field_slots,
+                            const struct mr_alert *alert, const struct alert_place *place)
 {
     MR_ASSERT(alerts->rows_count < alerts->rows_capacity);
     uint32_t target = alerts->rows_count++;
@@ -124,20 +131,45 @@ void mr_alert_write(struct mr_batch *alerts, const uint32_t *field_slots,
         [ALERT_MESSAGE] = alert->message,
         [ALERT_METRIC_VALUE] = mr_value_double(alert->metric_value),
         [ALERT_THRESHOLD] = mr_value_double(alert->threshold),
-        [ALERT_EVENT_TIME] = mr_value_int(cause->event_times_ms[row]),
-        [ALERT_SOURCE] = source_value(alerts->arena, cause, row),
-        [ALERT_RECORD] = record_value(alerts->arena, cause, row, layout),
+        [ALERT_EVENT_TIME] = mr_value_int(place->event_time_ms),
+        [ALERT_SOURCE] = place->source,
+        [ALERT_RECORD] = place->record,
     };
     for (uint32_t field = 0; field < MR_ALERT_FIELDS_COUNT; field++)
         mr_batch_column(alerts, field_slots[field])[target] = cells[field];
+    alerts->event_times_ms[target] = place->event_time_ms;
+    alerts->payloads[target] = mr_slice_text("{}");
+    alerts->payload_nulls[target] = false;
+    return target;
+}
+
+void mr_alert_write(struct mr_batch *alerts, const uint32_t *field_slots,
+                    const struct mr_alert *alert, const struct mr_batch *cause, uint32_t row,
+                    const struct mr_layout *layout)
+{
+    const struct alert_place place = {
+        .event_time_ms = cause->event_times_ms[row],
+        .source = source_value(alerts->arena, cause, row),
+        .record = record_value(alerts->arena, cause, row, layout),
+    };
+    uint32_t target = write_cells(alerts, field_slots, alert, &place);
     alerts->origin = cause->origin;
     alerts->source_index = cause->source_index;
     alerts->sequence_first = cause->sequence_first;
     alerts->offsets[target] = cause->offsets[row];
     alerts->timestamps_ms[target] = cause->timestamps_ms[row];
-    alerts->event_times_ms[target] = cause->event_times_ms[row];
     alerts->message_keys[target] = cause->message_keys[row];
     alerts->key_nulls[target] = cause->key_nulls[row];
-    alerts->payloads[target] = mr_slice_text("{}");
-    alerts->payload_nulls[target] = false;
+}
+
+void mr_alert_write_alone(struct mr_batch *alerts, const uint32_t *field_slots,
+                          const struct mr_alert *alert, int64_t event_time_ms)
+{
+    const struct alert_place place = {
+        .event_time_ms = event_time_ms, .source = mr_value_null(), .record = mr_value_null()};
+    uint32_t target = write_cells(alerts, field_slots, alert, &place);
+    alerts->offsets[target] = -1;
+    alerts->timestamps_ms[target] = event_time_ms;
+    alerts->message_keys[target] = (struct mr_slice){0};
+    alerts->key_nulls[target] = true;
 }

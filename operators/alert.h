@@ -31,4 +31,8 @@ void mr_alert_write(struct mr_batch *alerts, const uint32_t *field_slots,
                     const struct mr_alert *alert, const struct mr_batch *cause, uint32_t row,
                     const struct mr_layout *layout);
 
+/* The same for an alert about no record (a silence, a window): `source` and `record` are null. */
+void mr_alert_write_alone(struct mr_batch *alerts, const uint32_t *field_slots,
+                          const struct mr_alert *alert, int64_t event_time_ms);
+
 #endif

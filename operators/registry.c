@@ -19,6 +19,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_detect_forecast,
     &mr_operator_detect_half_space_trees,
     &mr_operator_detect_hampel,
+    &mr_operator_detect_heartbeat,
     &mr_operator_detect_iqr,
     &mr_operator_detect_loda,
     &mr_operator_detect_mahalanobis,

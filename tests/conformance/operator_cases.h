@@ -61,6 +61,11 @@ static const struct operator_case cases[] = {
     {"detect.iqr",
      "from: in, key: [k], field: value, window: {count: 21}, warmup: 6, suppress: {count: 3}",
      "alerts", false, true},
+    {"detect.heartbeat", "from: in, key: [k], timeout: 45ms", "alerts", false, true},
+    {"detect.heartbeat",
+     "from: in, key: [k], timeout: 60ms, learned: {warmup: 10, gaps: 30, minimum: 1ms, factor: 1, "
+     "quantile: 0.9}, forget_after: 2s",
+     "alerts", false, true},
     {"detect.loda", "from: in, key: [k], fields: [value, second, third], cuts: 20, window_size: 64",
      "alerts", false, true},
     {"detect.mahalanobis", "from: in, key: [k], fields: [value, second]", "alerts", false, true},

@@ -1,13 +1,17 @@
-"""detect.ensemble, new_value and rare_value, against numpy and collections.Counter."""
+"""detect.ensemble, new_value, rare_value and heartbeat, against numpy and collections.Counter."""
 
+import json
 import math
 import random
+import subprocess
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import numpy
-from check import at_most, check
+from check import at_most, check, equals
 
-from engine import judged
+from engine import PROGRAM, judged
 
 
 def scores_of_detectors(count, seed):
@@ -166,3 +170,91 @@ def rare_values_keep_their_promise():
     found = judged("detect.rare_value", [[value] for value in values],
                    "threshold: 1e300, max_values: 1000")
     return sum(one["p_value"] <= 0.01 for one in found[100:]) / len(found[100:])
+
+
+EVENTS = """\
+apiVersion: millrace.io/v1alpha1
+kind: Topology
+metadata: {{name: check}}
+spec:
+  guarantee: at_least_once
+  sources:
+    - name: events
+      type: file
+      path: {folder}/events.csv
+      format: csv
+      csv: {{columns: [ts, k]}}
+      schema: {{ts: int, k: string}}
+      timestamp: ts
+      watermark: {{max_delay: {max_delay}ms}}
+  operators:
+    - {{name: judged, from: events, key: [k], {detector}}}
+  sinks:
+    - {{name: out, type: stdout, from: {output}}}
+"""
+
+
+def told(events, detector, output, max_delay=0):
+    """The rows of an output over events (time, key), in order."""
+    with tempfile.TemporaryDirectory(prefix="millrace-detectors-") as folder:
+        text = "".join(f"{time},{key}\n" for time, key in events)
+        (Path(folder) / "events.csv").write_text(text, encoding="utf-8")
+        topology = Path(folder) / "topology.yaml"
+        topology.write_text(EVENTS.format(folder=folder, detector=detector, output=output,
+                                          max_delay=max_delay), encoding="utf-8")
+        result = subprocess.run([str(PROGRAM), "run", str(topology), "--until-end", "--quiet"],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                cwd=folder, check=False, timeout=600)
+    if result.returncode != 0:
+        raise RuntimeError(result.stderr)
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def poisson_events(keys, end, seed):
+    """Each key at a pace of its own, with pauses."""
+    source = random.Random(seed)
+    events = []
+    for key in range(keys):
+        time = source.randrange(1000)
+        while time < end:
+            events.append((time, f"k{key}"))
+            slow = 40 if source.random() < 0.01 else 1
+            time += 1 + int(source.expovariate(1 / ((key + 1) * 50 * slow)))
+    return sorted(events)
+
+
+def gap_limit(gaps):
+    """Three times the 0.9 quantile of the last 40 gaps, from ten on; 60 s before."""
+    if len(gaps) < 10:
+        return 60000
+    place = math.ceil(0.9 * (len(gaps[-40:]) + 1) - 1e-9)
+    return max(1000, math.ceil(3.0 * sorted(gaps[-40:])[min(place, len(gaps[-40:])) - 1]))
+
+
+def expected_silences(events):
+    """(key, state, event time) of each alert; the end of the input is 1 ms behind the last."""
+    last, gaps, alerts = {}, {}, set()
+    for time, key in events:
+        if key in last:
+            limit, gap = gap_limit(gaps[key]), time - last[key]
+            if gap > limit:
+                alerts |= {(key, "open", last[key] + limit + 1), (key, "resolved", time)}
+            gaps[key].append(min(gap, limit))
+        gaps.setdefault(key, [])
+        last[key] = time
+    for key, time in last.items():
+        if time + gap_limit(gaps[key]) <= events[-1][0]:
+            alerts.add((key, "open", time + gap_limit(gaps[key]) + 1))
+    return alerts
+
+
+@check("heartbeat: alerts that differ from the gaps' own", "sorted, by key", equals(0), quick=True)
+def silences():
+    events = poisson_events(12, 200000, 5)
+    events = [event for event in events if event[1] != "k3" or event[0] < 90000]
+    found = told(events, "type: detect.heartbeat, timeout: 60s, learned: "
+                 "{quantile: 0.9, gaps: 40, warmup: 10}", "judged.alerts")
+    listed = [(one["key"], one["state"], one["event_time"]) for one in found]
+    expected = expected_silences(events)
+    assert len(expected) > 20 and len(listed) == len(set(listed))
+    return len(set(listed) ^ expected)

@@ -131,12 +131,30 @@ static void a_record_without_payload_is_gathered_from_its_fields(void **state)
     assert_text(record.entries[1].value.entries[0].key, "score");
 }
 
+static void an_alert_about_no_record(void **state)
+{
+    MR_UNUSED(state);
+    struct mr_layout layout = {.from_payload = true};
+    mr_alert_write(&alerts, slots, &example, &cause, 0, &layout);
+    mr_alert_write_alone(&alerts, slots, &example, 7000);
+    assert_int_equal(alerts.rows_count, 2);
+    assert_text(field(1, "message"), "why");
+    assert_int_equal(field(1, "event_time").integer, 7000);
+    assert_int_equal(field(1, "source").kind, MR_KIND_NULL);
+    assert_int_equal(field(1, "record").kind, MR_KIND_NULL);
+    assert_int_equal(alerts.offsets[1], -1);
+    assert_int_equal(alerts.event_times_ms[1], 7000);
+    assert_true(alerts.key_nulls[1] && !alerts.payload_nulls[1]);
+    assert_int_equal(alerts.offsets[0], 900);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_alert_holds_the_contract_and_the_payload, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_tombstone_is_null, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_alert_about_no_record, setup, teardown),
         cmocka_unit_test_setup_teardown(a_record_without_payload_is_gathered_from_its_fields, setup,
                                         teardown),
     };

@@ -1,0 +1,773 @@
+/* operators/detect_heartbeat.c — detect.heartbeat: keys that fall silent.
+ * Design: per key the time of its last record, in a timed table. It is due when the silence is
+ * longer than the limit; then an alert `open` leaves, and one `resolved` with the record that ends
+ * it. In event time the watermark says what is due: from then on no record could come that makes
+ * the gap smaller. A record that comes behind a gap above the limit tells of a silence too, whether
+ * or not the watermark was there before it (one key alone moves it only by its records): the same
+ * alert leaves, and the next one with it. A row first does what its own watermark makes due of its
+ * key, so that alerts do not depend on how records are cut into batches. By the clock (time:
+ * processing) the same happens with the time at which a record is read.
+ * Limit: `timeout`; or factor times the quantile of the key's last gaps, the ceil(quantile (n +
+ * 1))-th smallest of n (conformal: a share 1 - quantile of gaps like these is longer). A gap above
+ * the limit is learned as the limit, so that one outage does not hide the next and a slower rhythm
+ * becomes normal by and by.
+ * A silence of `forget_after` is given up: the key is forgotten, its alert resolved.
+ *
+ * Stored, version 1 (little-endian), due in the table:
+ *   0  uint8  flags: 1 silent   1 int64 time of the last record in ms   9 uint64 records
+ *   17 uint64 id of the open alert   25 int64 limit in ms of the open alert
+ *   33 uint32 capacity of the gaps  37 uint32 gaps   41 uint32 next position
+ * Slots: the ring of gaps in ms (operators/value_ring.h). */
+#include "operators/detector.h"
+
+#include <math.h>
+
+#include "base/assert.h"
+#include "base/endian.h"
+#include "base/hash.h"
+#include "operators/alert_batch.h"
+#include "operators/estimate.h"
+#include "operators/registry.h"
+#include "operators/sorted_window.h"
+#include "operators/value_ring.h"
+
+enum { HEARTBEAT_VERSION = 1, HEARTBEAT_BYTES = 45, FLAG_SILENT = 1, GAPS_MAX = 1000 };
+enum heartbeat_own { OWN_GAP, OWN_LIMIT, OWN_COUNT, OWN_MEMBERS };
+
+static const char heartbeat_table[] = "keys";
+static const char *const times[] = {"event", "processing", NULL};
+static const char *const severities[] = {"warning", "critical", NULL};
+
+struct heartbeat_object {
+    int64_t last_ms;
+    uint64_t count;
+    uint64_t alert_id;
+    int64_t alert_limit_ms;
+    uint32_t capacity;
+    uint32_t gaps_count;
+    uint32_t position;
+    bool silent;
+    /* Not stored. */
+    bool stale;     /* gaps are to be made from the ring */
+    int64_t due_ms; /* as scheduled; INT64_MIN: not known */
+    double gaps[];  /* capacity numbers, sorted */
+};
+
+struct heartbeat {
+    const struct mr_plan_node *node;
+    struct mr_alert_teller teller;
+    struct mr_table *table;
+    bool wall;
+    const char *severity;
+    int64_t timeout_ms; /* 0: none */
+    int64_t forget_after_ms;
+    /* Of `learned`; capacity 0: without. */
+    uint32_t capacity;
+    uint32_t warmup;
+    double quantile;
+    double factor;
+    int64_t minimum_ms;
+    int64_t started_ms; /* by the clock; INT64_MIN: not yet */
+};
+
+/* ---- State ---- */
+
+static size_t object_encode(const void *object, uint8_t *output)
+{
+    const struct heartbeat_object *entry = object;
+    output[0] = entry->silent ? FLAG_SILENT : 0;
+    mr_put_u64le(output + 1, (uint64_t)entry->last_ms);
+    mr_put_u64le(output + 9, entry->count);
+    mr_put_u64le(output + 17, entry->alert_id);
+    mr_put_u64le(output + 25, (uint64_t)entry->alert_limit_ms);
+    mr_put_u32le(output + 33, entry->capacity);
+    mr_put_u32le(output + 37, entry->gaps_count);
+    mr_put_u32le(output + 41, entry->position);
+    return HEARTBEAT_BYTES;
+}
+
+static bool object_decode(void *object, uint32_t version, struct mr_slice stored)
+{
+    struct heartbeat_object *entry = object;
+    if (version != HEARTBEAT_VERSION || stored.size != HEARTBEAT_BYTES ||
+        stored.data[0] > FLAG_SILENT)
+        return false;
+    entry->silent = stored.data[0] == FLAG_SILENT;
+    entry->last_ms = (int64_t)mr_get_u64le(stored.data + 1);
+    entry->count = mr_get_u64le(stored.data + 9);
+    entry->alert_id = mr_get_u64le(stored.data + 17);
+    entry->alert_limit_ms = (int64_t)mr_get_u64le(stored.data + 25);
+    entry->capacity = mr_get_u32le(stored.data + 33);
+    entry->gaps_count = mr_get_u32le(stored.data + 37);
+    entry->position = mr_get_u32le(stored.data + 41);
+    entry->stale = true;
+    entry->due_ms = INT64_MIN;
+    return entry->gaps_count <= entry->capacity &&
+           (entry->position == 0 || entry->position < entry->capacity);
+}
+
+static const struct mr_options *learned_options(const struct mr_options *options)
+{
+    return mr_options_present(options, "learned") ? mr_options_get(options, "learned")->objects
+                                                  : NULL;
+}
+
+static uint32_t options_capacity(const struct mr_options *options)
+{
+    const struct mr_options *learned = learned_options(options);
+    return learned == NULL ? 0 : (uint32_t)mr_options_integer(learned, "gaps");
+}
+
+static enum mr_status open_table(struct heartbeat *heartbeat, const struct mr_operator_open *open,
+                                 struct mr_error *error)
+{
+    const struct mr_plan_node *node = open->node;
+    const struct mr_table_spec spec = {
+        .operator_name = node->name,
+        .name = heartbeat_table,
+        .version = HEARTBEAT_VERSION,
+        .object_size = sizeof(struct heartbeat_object) + heartbeat->capacity * sizeof(double),
+        .encode = object_encode,
+        .encoded_size_max = HEARTBEAT_BYTES,
+        .decode = object_decode,
+        .slot_bytes = heartbeat->capacity == 0 ? 0 : MR_VALUE_RING_SLOT_BYTES,
+        .slots_max = mr_value_ring_slots(heartbeat->capacity),
+        .keys_max = node->state_keys_max,
+        .bytes_max = node->state_bytes_max,
+        .on_full = node->state_full_fails ? MR_ON_FULL_FAIL : MR_ON_FULL_EVICT_OLDEST,
+        .timed = true,
+    };
+    return mr_table_open(open->state, &spec, &heartbeat->table, error);
+}
+
+static enum mr_status heartbeat_open(void *self, const struct mr_operator_open *open,
+                                     struct mr_error *error)
+{
+    struct heartbeat *heartbeat = self;
+    const struct mr_options *options = &open->node->options;
+    const struct mr_options *learned = learned_options(options);
+    heartbeat->node = open->node;
+    mr_alert_teller_open(&heartbeat->teller, open, MR_DETECTOR_OUTPUT_ALERTS);
+    heartbeat->wall = mr_options_integer(options, "time") == 1;
+    heartbeat->severity = severities[mr_options_integer(options, "severity")];
+    heartbeat->forget_after_ms = mr_options_integer(options, "forget_after");
+    heartbeat->started_ms = INT64_MIN;
+    if (mr_options_present(options, "timeout"))
+        heartbeat->timeout_ms = mr_options_integer(options, "timeout");
+    if (learned != NULL) {
+        heartbeat->capacity = options_capacity(options);
+        heartbeat->warmup = (uint32_t)mr_options_integer(learned, "warmup");
+        heartbeat->quantile = mr_options_number(learned, "quantile");
+        heartbeat->factor = mr_options_number(learned, "factor");
+        heartbeat->minimum_ms = mr_options_integer(learned, "minimum");
+    }
+    return open_table(heartbeat, open, error);
+}
+
+static void heartbeat_close(void *self)
+{
+    MR_UNUSED(self); /* the table belongs to the state */
+}
+
+/* ---- Limits ---- */
+
+static int64_t sum_ms(int64_t left, int64_t right)
+{
+    int64_t total;
+    return __builtin_add_overflow(left, right, &total) ? INT64_MAX : total;
+}
+
+/* later - earlier, at least 0. */
+static int64_t span_ms(int64_t earlier, int64_t later)
+{
+    int64_t span;
+    if (later <= earlier)
+        return 0;
+    return __builtin_sub_overflow(later, earlier, &span) ? INT64_MAX : span;
+}
+
+/* Sort what was loaded. */
+static enum mr_status refresh(const struct heartbeat *heartbeat, struct heartbeat_object *entry,
+                              struct mr_error *error)
+{
+    if (!entry->stale)
+        return MR_OK;
+    if (entry->capacity != heartbeat->capacity)
+        return MR_FAIL(error, MR_VERSION, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "the stored state was made with another `learned`; reset the topology or "
+                       "restore the old option");
+    if (entry->gaps_count > 0) {
+        enum mr_status status =
+            mr_value_ring_read(heartbeat->table, entry, entry->gaps_count, entry->gaps, error);
+        if (status != MR_OK)
+            return status;
+        mr_sorted_window_sort(entry->gaps, entry->gaps_count);
+    }
+    entry->stale = false;
+    return MR_OK;
+}
+
+/* How long the key may be silent; 0: that is not known yet. Pre: refreshed. */
+static int64_t limit_ms(const struct heartbeat *heartbeat, const struct heartbeat_object *entry)
+{
+    if (heartbeat->capacity == 0 || entry->gaps_count < heartbeat->warmup)
+        return heartbeat->timeout_ms;
+    double place = ceil(heartbeat->quantile * (entry->gaps_count + 1.0) - 1e-9);
+    uint32_t index = place < 1 ? 1 : (uint32_t)place;
+    index = index < entry->gaps_count ? index : entry->gaps_count;
+    double limit = ceil(heartbeat->factor * entry->gaps[index - 1]);
+    if (limit < (double)heartbeat->minimum_ms)
+        return heartbeat->minimum_ms;
+    return limit < (double)heartbeat->forget_after_ms ? (int64_t)limit : heartbeat->forget_after_ms;
+}
+
+static enum mr_status learn_gap(const struct heartbeat *heartbeat, struct heartbeat_object *entry,
+                                int64_t gap_ms, struct mr_error *error)
+{
+    double oldest;
+    if (heartbeat->capacity == 0)
+        return MR_OK;
+    enum mr_status status = mr_value_ring_exchange(heartbeat->table, entry, entry->position,
+                                                   (double)gap_ms, &oldest, error);
+    if (status != MR_OK)
+        return status;
+    if (entry->gaps_count == entry->capacity)
+        mr_sorted_window_replace(entry->gaps, entry->gaps_count, oldest, (double)gap_ms);
+    else
+        mr_sorted_window_insert(entry->gaps, entry->gaps_count++, (double)gap_ms);
+    entry->position = entry->position + 1 == entry->capacity ? 0 : entry->position + 1;
+    return MR_OK;
+}
+
+/* Set when the key must be looked at again: when its silence is too long, or is given up. */
+static void settle(const struct heartbeat *heartbeat, struct heartbeat_object *entry)
+{
+    int64_t limit = entry->silent ? 0 : limit_ms(heartbeat, entry);
+    int64_t wait_ms = limit > 0 ? limit : heartbeat->forget_after_ms;
+    int64_t due_ms = sum_ms(sum_ms(entry->last_ms, wait_ms), 1);
+    if (due_ms == INT64_MIN)
+        due_ms++;
+    if (due_ms == entry->due_ms) {
+        mr_table_dirty(heartbeat->table, entry);
+        return;
+    }
+    entry->due_ms = due_ms;
+    mr_table_schedule(heartbeat->table, entry, due_ms);
+}
+
+/* ---- Alerts ---- */
+
+/* Begin the key's silence since its last record. */
+static struct mr_alert_notice fall_silent(const struct heartbeat *heartbeat, struct mr_arena *arena,
+                                          struct heartbeat_object *entry, struct mr_slice key)
+{
+    int64_t limit = limit_ms(heartbeat, entry);
+    double seconds = (double)limit / 1000;
+    entry->alert_id = mr_alert_teller_id(&heartbeat->teller, key, entry->last_ms);
+    entry->alert_limit_ms = limit;
+    entry->silent = true;
+    return (struct mr_alert_notice){
+        .id = entry->alert_id,
+        .state = "open",
+        .severity = heartbeat->severity,
+        .message = mr_arena_format(arena, "no record of the key for more than %.10g s", seconds),
+        .metric_value = seconds,
+        .threshold = seconds,
+        .event_time_ms = sum_ms(sum_ms(entry->last_ms, limit), 1),
+        .key = key,
+    };
+}
+
+/* The end of the key's silence, which has lasted for silence_ms. */
+static struct mr_alert_notice end_silence(struct mr_arena *arena, struct heartbeat_object *entry,
+                                          struct mr_slice key, int64_t silence_ms, bool is_back)
+{
+    double seconds = (double)silence_ms / 1000;
+    double limit = (double)entry->alert_limit_ms / 1000;
+    entry->silent = false;
+    return (struct mr_alert_notice){
+        .id = entry->alert_id,
+        .state = "resolved",
+        .severity = "info",
+        .message =
+            is_back ? mr_arena_format(arena,
+                                      "the key is back after %.10g s without a record; the "
+                                      "limit was %.10g s",
+                                      seconds, limit)
+                    : mr_arena_format(arena, "the key had no record for %.10g s and is forgotten",
+                                      seconds),
+        .metric_value = seconds,
+        .threshold = limit,
+        .about_row = is_back,
+        .key = key,
+    };
+}
+
+/* ---- Rows ---- */
+
+struct judging {
+    struct heartbeat *heartbeat;
+    struct mr_operator_context *context;
+    struct mr_batch *batch;
+    struct mr_alert_batch alerts;
+    struct mr_value *columns[MR_DETECTOR_MEMBERS_COUNT];
+    struct mr_value *own[OWN_MEMBERS];
+    uint32_t judged_counts[MR_DETECTOR_STATES_COUNT];
+};
+
+static struct mr_value static_text(const char *text)
+{
+    return mr_value_string(mr_slice_text(text));
+}
+
+static void open_columns(struct judging *judging)
+{
+    const struct mr_plan_node *node = judging->heartbeat->node;
+    for (uint32_t member = 0; member < MR_DETECTOR_MEMBERS_COUNT; member++)
+        if (member != MR_DETECTOR_P_VALUE)
+            judging->columns[member] = mr_batch_column(judging->batch, node->added_slots[member]);
+    for (uint32_t own = 0; own < OWN_MEMBERS; own++)
+        judging->own[own] =
+            mr_batch_column(judging->batch, node->added_slots[MR_DETECTOR_MEMBERS_COUNT + own]);
+}
+
+/* gap_ms -1: the key's first record. limit_ms 0: not known. */
+static void write_row(struct judging *judging, uint32_t row, int64_t gap_ms, int64_t limit,
+                      uint64_t count)
+{
+    struct mr_value **columns = judging->columns;
+    bool is_armed = gap_ms >= 0 && limit > 0;
+    bool is_anomaly = is_armed && gap_ms > limit;
+    enum mr_detector_state state = is_armed ? MR_DETECTOR_ARMED : MR_DETECTOR_LEARNING;
+    const char *reason = "";
+    if (is_anomaly)
+        reason = mr_arena_format(judging->batch->arena,
+                                 "the key had no record for %.10g s before this one; the limit is "
+                                 "%.10g s",
+                                 (double)gap_ms / 1000, (double)limit / 1000);
+    columns[MR_DETECTOR_SCORE][row] =
+        mr_value_double(is_armed ? (double)gap_ms / (double)limit : 0);
+    columns[MR_DETECTOR_THRESHOLD][row] = mr_value_double(1);
+    columns[MR_DETECTOR_IS_ANOMALY][row] = mr_value_bool(is_anomaly);
+    columns[MR_DETECTOR_SEVERITY][row] =
+        static_text(is_anomaly ? judging->heartbeat->severity : "info");
+    columns[MR_DETECTOR_REASON][row] = static_text(reason);
+    columns[MR_DETECTOR_NAME][row] = static_text(judging->heartbeat->node->type->name);
+    columns[MR_DETECTOR_STATE][row] = static_text(mr_detector_states[state]);
+    judging->own[OWN_GAP][row] = gap_ms < 0 ? mr_value_null() : mr_value_int(gap_ms);
+    judging->own[OWN_LIMIT][row] = limit == 0 ? mr_value_null() : mr_value_int(limit);
+    judging->own[OWN_COUNT][row] = mr_value_int((int64_t)count);
+    judging->judged_counts[state]++;
+}
+
+/* What a record of the key means. now_ms: its watermark, or the clock. */
+static enum mr_status take_record(struct judging *judging, struct heartbeat_object *entry,
+                                  struct mr_slice key, uint32_t row, int64_t time_ms,
+                                  int64_t now_ms, struct mr_error *error)
+{
+    const struct heartbeat *heartbeat = judging->heartbeat;
+    struct mr_arena *arena = judging->context->arena;
+    struct mr_alert_notice notices[2];
+    uint32_t notices_count = 0;
+    enum mr_status status = refresh(heartbeat, entry, error);
+    if (status != MR_OK)
+        return status;
+    int64_t limit = limit_ms(heartbeat, entry);
+    int64_t gap_ms = span_ms(entry->last_ms, time_ms);
+    int64_t due_ms = sum_ms(sum_ms(entry->last_ms, limit), 1);
+    write_row(judging, row, gap_ms, limit, entry->count);
+    if (!entry->silent && limit > 0 && (gap_ms > limit || due_ms <= now_ms))
+        notices[notices_count++] = fall_silent(heartbeat, arena, entry, key);
+    if (time_ms >= entry->last_ms)
+        status = learn_gap(heartbeat, entry, limit > 0 && gap_ms > limit ? limit : gap_ms, error);
+    if (status != MR_OK)
+        return status;
+    if (time_ms > entry->last_ms)
+        entry->last_ms = time_ms;
+    entry->count++;
+    if (entry->silent && sum_ms(sum_ms(entry->last_ms, entry->alert_limit_ms), 1) > now_ms) {
+        notices[notices_count] = end_silence(arena, entry, key, gap_ms, true);
+        notices[notices_count++].row = row;
+    }
+    settle(heartbeat, entry);
+    if (heartbeat->wall)
+        mr_operator_wake(judging->context, entry->due_ms);
+    for (uint32_t index = 0; index < notices_count; index++)
+        mr_alert_batch_add(&judging->alerts, &notices[index]);
+    return MR_OK;
+}
+
+static enum mr_status take_row(struct judging *judging, struct mr_slice key, uint64_t hash,
+                               uint32_t row, struct mr_error *error)
+{
+    struct heartbeat *heartbeat = judging->heartbeat;
+    const struct mr_batch *batch = judging->batch;
+    int64_t clock_ms = judging->context->now_ms;
+    int64_t time_ms = heartbeat->wall ? clock_ms : batch->event_times_ms[row];
+    int64_t now_ms = heartbeat->wall ? clock_ms : mr_operator_row_watermark(batch, row);
+    void *object;
+    bool created;
+    enum mr_status status =
+        mr_table_get(heartbeat->table, key, hash, time_ms, &object, &created, error);
+    if (status != MR_OK)
+        return status;
+    struct heartbeat_object *entry = object;
+    if (!created)
+        return take_record(judging, entry, key, row, time_ms, now_ms, error);
+    entry->capacity = heartbeat->capacity;
+    entry->last_ms = time_ms;
+    entry->count = 1;
+    entry->due_ms = INT64_MIN;
+    settle(heartbeat, entry);
+    write_row(judging, row, -1, limit_ms(heartbeat, entry), 0);
+    if (heartbeat->wall)
+        mr_operator_wake(judging->context, entry->due_ms);
+    return MR_OK;
+}
+
+static void note_start(struct heartbeat *heartbeat, const struct mr_operator_context *context)
+{
+    if (heartbeat->started_ms == INT64_MIN)
+        heartbeat->started_ms = context->now_ms;
+}
+
+static enum mr_status heartbeat_process(void *self, struct mr_operator_context *context,
+                                        uint32_t port, struct mr_view view, struct mr_error *error)
+{
+    struct heartbeat *heartbeat = self;
+    MR_UNUSED(port);
+    struct mr_view keyed;
+    const struct mr_slice *keys = mr_operator_keys(context, heartbeat->node, view, &keyed);
+    uint64_t *hashes = mr_arena_take(context->arena, (keyed.rows_count + 1u) * sizeof(*hashes));
+    for (uint32_t index = 0; index < keyed.rows_count; index++)
+        hashes[index] = mr_hash64(keys[keyed.rows[index]]);
+    struct judging judging = {
+        .heartbeat = heartbeat,
+        .context = context,
+        .batch = view.batch,
+        .alerts = {.teller = &heartbeat->teller, .context = context, .cause = view.batch}};
+    open_columns(&judging);
+    note_start(heartbeat, context);
+    enum mr_status status = MR_OK;
+    for (uint32_t index = 0; index < keyed.rows_count && status == MR_OK; index++) {
+        mr_table_prefetch(heartbeat->table, hashes, keyed.rows_count, index);
+        uint32_t row = keyed.rows[index];
+        status = take_row(&judging, keys[row], hashes[index], row, error);
+    }
+    if (status != MR_OK)
+        return status;
+    mr_alert_batch_end(&judging.alerts);
+    mr_operator_judged(context, judging.judged_counts);
+    mr_operator_emit(context, 0, keyed);
+    return MR_OK;
+}
+
+/* ---- Time ---- */
+
+/* The key has been silent for too long, or is given up. */
+static enum mr_status take_due(struct heartbeat *heartbeat, struct mr_alert_batch *alerts,
+                               struct heartbeat_object *entry, struct mr_slice borrowed,
+                               uint64_t hash, int64_t now_ms, struct mr_error *error)
+{
+    struct mr_arena *arena = alerts->context->arena;
+    /* The key's bytes are the object's: they go with it. */
+    struct mr_slice key = mr_arena_copy(arena, borrowed);
+    enum mr_status status = refresh(heartbeat, entry, error);
+    if (status != MR_OK)
+        return status;
+    int64_t limit = limit_ms(heartbeat, entry);
+    int64_t since_ms = entry->last_ms;
+    if (heartbeat->wall && since_ms < heartbeat->started_ms)
+        since_ms = heartbeat->started_ms; /* before that nobody looked */
+    if (!entry->silent && limit > 0) {
+        int64_t due_ms = sum_ms(sum_ms(since_ms, limit), 1);
+        if (due_ms > now_ms) { /* the options say otherwise now, or nobody looked */
+            entry->due_ms = due_ms;
+            mr_table_schedule(heartbeat->table, entry, due_ms);
+            return MR_OK;
+        }
+        const struct mr_alert_notice open = fall_silent(heartbeat, arena, entry, key);
+        settle(heartbeat, entry);
+        mr_alert_batch_add(alerts, &open);
+        return MR_OK;
+    }
+    int64_t end_ms = sum_ms(sum_ms(entry->last_ms, heartbeat->forget_after_ms), 1);
+    if (end_ms > now_ms) {
+        settle(heartbeat, entry);
+        return MR_OK;
+    }
+    bool silent = entry->silent;
+    struct mr_alert_notice end = end_silence(arena, entry, key, heartbeat->forget_after_ms, false);
+    end.event_time_ms = end_ms;
+    status = mr_table_remove(heartbeat->table, key, hash, error);
+    if (status == MR_OK && silent)
+        mr_alert_batch_add(alerts, &end);
+    return status;
+}
+
+/* Take what is due at now_ms, in the order of (due time, key). MR_AGAIN: there is more. */
+static enum mr_status advance(struct heartbeat *heartbeat, struct mr_operator_context *context,
+                              int64_t now_ms, struct mr_error *error)
+{
+    struct mr_alert_batch alerts = {.teller = &heartbeat->teller, .context = context};
+    enum mr_status status = MR_OK;
+    bool found = now_ms > INT64_MIN;
+    /* What is due at the last instant never is. */
+    now_ms = now_ms == INT64_MAX ? INT64_MAX - 1 : now_ms;
+    while (found && status == MR_OK) {
+        struct mr_slice key;
+        uint64_t hash;
+        void *object;
+        status = mr_table_next_due(heartbeat->table, now_ms, &key, &hash, &object, &found, error);
+        if (status != MR_OK || !found)
+            break;
+        status = take_due(heartbeat, &alerts, object, key, hash, now_ms, error);
+        if (status == MR_OK && mr_operator_is_enough(context))
+            status = MR_AGAIN;
+    }
+    if (status == MR_OK || status == MR_AGAIN)
+        mr_alert_batch_end(&alerts);
+    return status;
+}
+
+static enum mr_status heartbeat_watermark(void *self, struct mr_operator_context *context,
+                                          struct mr_error *error)
+{
+    struct heartbeat *heartbeat = self;
+    return heartbeat->wall ? MR_OK : advance(heartbeat, context, context->watermark_ms, error);
+}
+
+static enum mr_status heartbeat_wall(void *self, struct mr_operator_context *context,
+                                     int64_t *due_ms, struct mr_error *error)
+{
+    struct heartbeat *heartbeat = self;
+    struct mr_slice key;
+    uint64_t hash;
+    void *object;
+    bool found;
+    note_start(heartbeat, context);
+    enum mr_status status = advance(heartbeat, context, context->now_ms, error);
+    *due_ms = INT64_MAX;
+    if (status != MR_OK)
+        return status;
+    status =
+        mr_table_next_due(heartbeat->table, INT64_MAX - 1, &key, &hash, &object, &found, error);
+    if (status != MR_OK || !found)
+        return status;
+    struct heartbeat_object *entry = object;
+    if (entry->due_ms == INT64_MIN) { /* loaded: its due time is what its state says */
+        status = refresh(heartbeat, entry, error);
+        if (status == MR_OK)
+            settle(heartbeat, entry);
+    }
+    *due_ms = entry->due_ms;
+    return status;
+}
+
+static bool reads_wall_clock(const struct mr_options *options)
+{
+    return mr_options_integer(options, "time") == 1;
+}
+
+/* ---- The type ---- */
+
+static enum mr_status heartbeat_check(const struct mr_options *options, const char **option,
+                                      struct mr_error *error)
+{
+    const struct mr_options *learned = learned_options(options);
+    bool has_timeout = mr_options_present(options, "timeout");
+    int64_t forget_after_ms = mr_options_integer(options, "forget_after");
+    *option = "timeout";
+    if (!has_timeout && learned == NULL)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "say how long a key may be silent: `timeout`, or `learned: {}` for what its "
+                       "own gaps say, or both");
+    *option = "forget_after";
+    if (has_timeout && mr_options_integer(options, "timeout") >= forget_after_ms)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "a key is forgotten after `forget_after`, before its silence has lasted for "
+                       "`timeout`: make it longer");
+    if (learned == NULL)
+        return MR_OK;
+    if (mr_options_integer(learned, "minimum") >= forget_after_ms)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "a key is forgotten after `forget_after`, before its silence has lasted for "
+                       "the `minimum` of `learned`: make it longer");
+    *option = "learned";
+    if (mr_options_integer(learned, "warmup") > mr_options_integer(learned, "gaps"))
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "a warm-up of %lld gaps never ends where %lld are kept",
+                       (long long)mr_options_integer(learned, "warmup"),
+                       (long long)mr_options_integer(learned, "gaps"));
+    return MR_OK;
+}
+
+static void heartbeat_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
+{
+    uint32_t capacity = options_capacity(options);
+    mr_estimate_slots(sizeof(struct heartbeat_object) + capacity * sizeof(double), HEARTBEAT_BYTES,
+                      capacity == 0 ? 0 : MR_VALUE_RING_SLOT_BYTES, mr_value_ring_slots(capacity),
+                      estimate);
+}
+
+static enum mr_status heartbeat_describe(const struct mr_state_object *object,
+                                         struct mr_arena *arena,
+                                         struct mr_state_description *description,
+                                         struct mr_error *error)
+{
+    MR_UNUSED(arena);
+    struct heartbeat_object entry = {0};
+    if (!object_decode(&entry, object->version, object->encoded))
+        return mr_operator_not_described(error);
+    mr_describe_time(description, "last", entry.last_ms);
+    mr_describe_time(description, "due", object->due_ms);
+    mr_describe_member(description, "silent", mr_value_bool(entry.silent));
+    mr_describe_member(description, "count", mr_value_uint(entry.count));
+    mr_describe_member(description, "gaps", mr_value_uint(entry.gaps_count));
+    return MR_OK;
+}
+
+static const struct mr_option_spec learned_fields[] = {
+    {.name = "quantile",
+     .type = MR_OPTION_NUMBER,
+     .default_text = "0.99",
+     .minimum = 0.5,
+     .maximum = 1,
+     .help = "Which of the key's gaps counts: the smallest that so large a share of them does not "
+             "exceed."},
+    {.name = "factor",
+     .type = MR_OPTION_NUMBER,
+     .default_text = "3.0",
+     .minimum = 1,
+     .maximum = 1e6,
+     .help = "The limit is so many times that gap."},
+    {.name = "gaps",
+     .type = MR_OPTION_INTEGER,
+     .flags = MR_OPTION_STATE_BOUND,
+     .default_text = "100",
+     .minimum = 2,
+     .maximum = GAPS_MAX,
+     .help = "How many of the key's last gaps are kept, 2 to 1,000."},
+    {.name = "warmup",
+     .type = MR_OPTION_INTEGER,
+     .default_text = "20",
+     .minimum = 1,
+     .maximum = GAPS_MAX,
+     .help = "Gaps of a key from which on they say the limit; until then `timeout` does, and "
+             "without it the key is only learned."},
+    {.name = "minimum",
+     .type = MR_OPTION_DURATION,
+     .default_text = "1s",
+     .minimum = 1,
+     .maximum = 366.0 * 86400e3,
+     .help = "A limit below this counts as this."},
+    {.name = NULL},
+};
+
+static const struct mr_option_spec heartbeat_options[] = {
+    {.name = "timeout",
+     .type = MR_OPTION_DURATION,
+     .minimum = 1,
+     .maximum = 366.0 * 86400e3,
+     .help = "A key without a record for longer than this is silent."},
+    {.name = "learned",
+     .type = MR_OPTION_OBJECT,
+     .flags = MR_OPTION_STATE_BOUND,
+     .fields = learned_fields,
+     .help = "Learn the limit of each key from its own gaps between records."},
+    {.name = "time",
+     .type = MR_OPTION_CHOICE,
+     .flags = MR_OPTION_STATE_BOUND,
+     .default_text = "event",
+     .choices = times,
+     .help = "Event time, in which the watermark says what is silent; or the clock of the task "
+             "(processing), which goes on when nothing comes at all: then alerts depend on when "
+             "records are read."},
+    {.name = "forget_after",
+     .type = MR_OPTION_DURATION,
+     .default_text = "7d",
+     .minimum = 2,
+     .maximum = 3660.0 * 86400e3,
+     .help = "A key silent for so long is forgotten, and its alert resolved."},
+    {.name = "severity",
+     .type = MR_OPTION_CHOICE,
+     .default_text = "warning",
+     .choices = severities,
+     .help = "Of a silence: warning or critical."},
+    {.name = NULL},
+};
+
+static const struct mr_input_spec heartbeat_inputs[] = {
+    {.option = "from", .required = true, .help = "The input: NAME or NAME.OUTPUT."},
+    {.option = NULL},
+};
+
+static const struct mr_output_spec heartbeat_outputs[] = {
+    {.name = "main", .help = "Every record, with the object `as` added, as it comes."},
+    {.name = "alerts",
+     .help = "Of each silence an alert `open` when it is too long, with the event time at which it "
+             "became so and without a record, and one `resolved` with the record that ends it, or "
+             "when the key is forgotten.",
+     .fields = mr_alert_fields,
+     .fields_count = MR_ALERT_FIELDS_COUNT},
+};
+
+static const struct mr_output_field heartbeat_fields[] = {
+    MR_DETECTOR_MEMBERS("The gap before the record divided by the limit."),
+    {"gap_ms", MR_TYPE_INT, "Time since the key's last record; 0 for one out of order."},
+    {"limit_ms", MR_TYPE_INT, "How long the key may be silent; null while that is not known."},
+    {"count", MR_TYPE_INT, "How many earlier records the key had."},
+};
+
+const struct mr_operator_type mr_operator_detect_heartbeat = {
+    .spec =
+        {
+            .name = "detect.heartbeat",
+            .role = MR_ROLE_OPERATOR,
+            .flags = MR_TYPE_KEYED | MR_TYPE_ADDS_FIELD | MR_TYPE_ROW_WATERMARKS,
+            .summary = "Tells when a key falls silent, and when it is back.",
+            .description =
+                "A key that was seen and has no record for longer than its limit raises an alert "
+                "`open` on the output `alerts`, once; with its next record, an alert `resolved` "
+                "with the same id. The limit is `timeout`, or `factor` times a quantile of the "
+                "key's own last gaps (`learned`). A gap above the limit is learned as the limit: "
+                "one outage does not hide the next, and a slower rhythm becomes normal by and "
+                "by. The main output has every record at once; its score is the gap before it "
+                "divided by the limit, so that a record that ends a silence is an anomaly. "
+                "`suppress`, `calibrate` and control records mean nothing here.\n\n"
+                "In event time a key is silent when the watermark has passed its last record by "
+                "the limit: no record could come any more that makes the gap smaller. Or when its "
+                "next record comes behind a longer gap: then both alerts leave with it, with the "
+                "same ids. A record that is late, but not late enough to have ended the silence, "
+                "leaves it open. The watermark needs records of others: with `idle_timeout` an "
+                "idle partition holds nobody up, but when all are idle it stands still, and no "
+                "key is called silent because a file ended or all stopped. Where that must be "
+                "told, say `time: processing`: the clock goes on. Then what is silent depends on "
+                "when records are read, and of keys from before a restart the time counts from "
+                "the start of the task on. Records more out of order than the limit: put a `sort` "
+                "in front.\n\n"
+                "Not for keys that never came: nothing is known of them. A key silent for "
+                "`forget_after` is forgotten; `state: {max_keys}` forgets first the keys that "
+                "would be due first, without an alert. State: 45 bytes a key, 8 more for each gap "
+                "kept, in slots, and 8 in the cache.",
+            .options = heartbeat_options,
+            .inputs = heartbeat_inputs,
+            .outputs = heartbeat_outputs,
+            .outputs_count = MR_ARRAY_COUNT(heartbeat_outputs),
+            .as_default = "anomaly",
+            .added_fields = heartbeat_fields,
+            .added_fields_count = MR_ARRAY_COUNT(heartbeat_fields),
+            .state_version = HEARTBEAT_VERSION,
+            .estimate = heartbeat_estimate,
+            .check = heartbeat_check,
+            .reads_wall_clock = reads_wall_clock,
+        },
+    .instance_size = sizeof(struct heartbeat),
+    .open = heartbeat_open,
+    .process = heartbeat_process,
+    .on_watermark = heartbeat_watermark,
+    .on_wall = heartbeat_wall,
+    .close = heartbeat_close,
+    .state_table = heartbeat_table,
+    .describe_state = heartbeat_describe,
+};
