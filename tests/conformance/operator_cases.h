@@ -115,6 +115,8 @@ static const struct operator_case cases[] = {
      "from: in, key: [k], field: value, tails: lower, init: 60, level: 0.8, excesses: 20, "
      "rate: 0.01, learn: always",
      "", false, true},
+    {"detect.spectral_residual",
+     "from: in, key: [k], field: value, window_size: 32, score_window: 9", "alerts", false, true},
     {"detect.threshold", "from: in, field: value, above: 25.5, below: -3", "alerts", false, true},
     {"detect.zscore", "from: in, key: [k], field: value", "alerts", false, true},
     {"detect.zscore",

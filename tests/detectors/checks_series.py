@@ -139,3 +139,34 @@ def profile_check(length, window, size, egress, title):
 profile_check(20, 2000, 900, False, "all of the past")
 profile_check(64, 512, 1500, True, "a window")
 profile_check(64, 4096, 6000, True, "default sizes")
+
+
+def defined_saliency(window, smooth, local):
+    """Score of the newest number of a window, by numpy's transform."""
+    slopes = [(window[-2] - window[-2 - back]) / back for back in range(1, 6)]
+    ahead = window[-6] + 5 * numpy.mean(slopes)
+    spectrum = numpy.fft.fft(numpy.append(window, [ahead] * 5))
+    logs = numpy.log(numpy.abs(spectrum))
+    sums = numpy.cumsum(logs)
+    means = numpy.append(sums[:smooth] / numpy.arange(1, smooth + 1),
+                         (sums[smooth:] - sums[:-smooth]) / smooth)
+    residual = numpy.exp(logs - means + 1j * numpy.angle(spectrum))
+    saliency = numpy.abs(numpy.fft.ifft(residual))[:len(window)]
+    mean = saliency[-1 - local:-1].mean()
+    return max(0.0, (saliency[-1] - mean) / mean)
+
+
+@check("spectral_residual: score, relative difference", "numpy", at_most(1e-9), quick=True)
+def spectral_residual():
+    worst = 0.0
+    for size, smooth, local in ((512, 3, 21), (64, 5, 30)):
+        values = shapes(size, 1200)
+        found = column(through("detect.spectral_residual", values,
+                               f"window_size: {size}, amplitude_window: {smooth}, "
+                               f"score_window: {local}"), "score")
+        for place in range(size - 6, len(values)):
+            window = values[place - size + 6:place + 1]
+            if window.max() > window.min():
+                asked = defined_saliency(window, smooth, local)
+                worst = max(worst, abs(found[place] - asked) / (1 + asked))
+    return worst
