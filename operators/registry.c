@@ -29,6 +29,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_detect_rare_value,
     &mr_operator_detect_relative_entropy,
     &mr_operator_detect_robust_z,
+    &mr_operator_detect_seasonal_esd,
     &mr_operator_detect_spectral_residual,
     &mr_operator_detect_spot,
     &mr_operator_detect_threshold,

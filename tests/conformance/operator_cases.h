@@ -115,6 +115,12 @@ static const struct operator_case cases[] = {
      "from: in, key: [k], field: value, tails: lower, init: 60, level: 0.8, excesses: 20, "
      "rate: 0.01, learn: always",
      "", false, true},
+    {"detect.seasonal_esd", "from: in, key: [k], field: value, period: 4, periods: 3, step: 5",
+     "alerts", false, true},
+    {"detect.seasonal_esd",
+     "from: in, key: [k], field: value, period: 1, periods: 15, step: 1, hybrid: false, learn: "
+     "normal_only, max_anomalies: 0.3",
+     "", false, true},
     {"detect.spectral_residual",
      "from: in, key: [k], field: value, window_size: 32, score_window: 9", "alerts", false, true},
     {"detect.threshold", "from: in, field: value, above: 25.5, below: -3", "alerts", false, true},

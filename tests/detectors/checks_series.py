@@ -3,7 +3,8 @@
 import math
 
 import numpy
-from check import at_most, check
+import scipy.stats
+from check import at_most, check, equals
 from engine import judged
 
 
@@ -170,3 +171,76 @@ def spectral_residual():
                 asked = defined_saliency(window, smooth, local)
                 worst = max(worst, abs(found[place] - asked) / (1 + asked))
     return worst
+
+
+def critical_values(size, most, alpha):
+    left = size - numpy.arange(most)
+    t = scipy.stats.t.isf(alpha / (2 * left), left - 2)
+    return (left - 1) * t / numpy.sqrt((left - 2 + t ** 2) * left)
+
+
+def defined_esd(sample, most, alpha, hybrid):
+    """Score of the sample's last number: the greatest R / lambda from its step on."""
+    critical = critical_values(len(sample), most, alpha)
+    left = list(enumerate(sample))
+    score, is_out = 0.0, False
+    for step in range(most):
+        numbers = numpy.array([number for _, number in left])
+        if hybrid:
+            centre = numpy.median(numbers)
+            scale = 1.4826 * numpy.median(numpy.abs(numbers - centre))
+        else:
+            centre, scale = numbers.mean(), numbers.std(ddof=1)
+        away = numpy.abs(numbers - centre) / max(scale, 1e-9)
+        farthest = int(away.argmax())
+        is_out = is_out or left[farthest][0] == len(sample) - 1
+        if is_out:
+            score = max(score, away[farthest] / critical[step])
+        elif step == most - 1:
+            score = min(1.0, away[-1] / critical[step])
+        del left[farthest]
+    return score
+
+
+def defined_seasonal_esd(values, period, periods, step, hybrid):
+    window = period * periods
+    found = numpy.zeros(len(values))
+    for place in range(window, len(values)):
+        if (place - window) % step == 0:
+            blocks = values[place - window:place].reshape(periods, period)
+            season = numpy.median(blocks - numpy.median(blocks, axis=1, keepdims=True), axis=0)
+            middle = numpy.median(blocks)
+            rest = (blocks - season - middle).ravel()
+            anchor = place
+        newest = values[place] - season[(place - anchor) % period] - middle
+        found[place] = defined_esd(numpy.append(rest, newest), int(0.1 * (window + 1)), 0.05,
+                                   hybrid)
+    return found
+
+
+@check("seasonal_esd: score, relative difference", "numpy, scipy", at_most(1e-9), quick=True)
+def seasonal_esd():
+    worst = 0.0
+    for hybrid, step in ((True, 10), (False, 1)):
+        values = seasonal(step, size=420)
+        values[[200, 203, 300, 301]] += [12, -9, 20, 21]
+        found = through("detect.seasonal_esd", values, f"period: 24, step: {step}, "
+                        f"hybrid: {str(hybrid).lower()}")
+        asked = defined_seasonal_esd(values, 24, 5, step, hybrid)
+        assert (asked > 1).sum() >= 4
+        worst = max(worst, float(numpy.max(numpy.abs(column(found, "score") - asked)
+                                           / (1 + asked))))
+    return worst
+
+
+@check("seasonal_esd: outliers in Rosner's 54 numbers", "NIST 1.3.5.17.3", equals(3), quick=True)
+def rosner():
+    """53 numbers are the window, the last is tested among them."""
+    numbers = numpy.array([
+        -0.25, 0.68, 0.94, 1.15, 1.20, 1.26, 1.26, 1.34, 1.38, 1.43, 1.49, 1.49, 1.55, 1.56,
+        1.58, 1.65, 1.69, 1.70, 1.76, 1.77, 1.81, 1.91, 1.94, 1.96, 1.99, 2.06, 2.09, 2.10,
+        2.14, 2.15, 2.23, 2.24, 2.26, 2.35, 2.37, 2.40, 2.47, 2.54, 2.62, 2.64, 2.90, 2.92,
+        2.92, 2.93, 3.21, 3.26, 3.30, 3.59, 3.68, 4.30, 4.64, 5.34, 5.42, 6.01])
+    found = through("detect.seasonal_esd", numbers,
+                    "period: 1, periods: 53, hybrid: false, max_anomalies: 0.19")
+    return found[-1]["outliers"]

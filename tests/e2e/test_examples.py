@@ -138,6 +138,7 @@ EXPECTED = {
     "detect.forecast": lambda rows: [row["ts"] for row in rows] == [17000],
     "detect.matrix_profile": lambda rows: [row["seq"] for row in rows] == [700, 701, 702],
     "detect.spectral_residual": lambda rows: [row["seq"] for row in rows] == [500, 650],
+    "detect.seasonal_esd": lambda rows: [row["seq"] for row in rows] == [360],
     "detect_control": (
         lambda rows: [row["ts"] for row in rows if "ts" in row] == [21000]
         and [row["state"] for row in rows if "state" in row] == ["open"]
