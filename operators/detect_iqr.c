@@ -1,7 +1,7 @@
 /* operators/detect_iqr.c — detect.iqr: Tukey's fences over the key's last records. Window and
  * state: operators/order_detector.h.
  * Design: the score is the distance from the box in interquartile ranges, so that the threshold is
- * Tukey's factor: 1.5 for what is outside, and with the usual critical_ratio 3 for what is far out.
+ * Tukey's factor: 1.5 for what is outside, and critical from 3 on, for what is far out.
  * When half of the window is equal the range may be 0 and says nothing about the others; the mean
  * absolute deviation takes its place then. */
 #include <math.h>

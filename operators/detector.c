@@ -34,6 +34,20 @@ const struct mr_option_spec mr_detector_suppress_fields[] = {
     {.name = NULL},
 };
 
+const struct mr_option_spec mr_detector_bands_fields[] = {
+    {.name = "warning",
+     .type = MR_OPTION_NUMBER,
+     .minimum = 0,
+     .maximum = 1e300,
+     .help = "Anomalies that score lower are of severity info. Default: none are."},
+    {.name = "critical",
+     .type = MR_OPTION_NUMBER,
+     .minimum = 0,
+     .maximum = 1e300,
+     .help = "Anomalies that score as high are critical. Default: twice the threshold."},
+    {.name = NULL},
+};
+
 const struct mr_option_spec mr_detector_warm_fields[] = {
     {.name = "since",
      .type = MR_OPTION_DURATION,
@@ -89,14 +103,26 @@ static bool suppresses(const struct mr_options *options)
     return has_option(options, "suppress") && mr_options_present(options, "suppress");
 }
 
+static void bind_bands(struct mr_detector *detector, const struct mr_options *options)
+{
+    detector->warning_from = NAN;
+    detector->critical_from = NAN;
+    if (!has_option(options, "bands") || !mr_options_present(options, "bands"))
+        return;
+    const struct mr_options *bands = mr_options_get(options, "bands")->objects;
+    if (mr_options_present(bands, "warning"))
+        detector->warning_from = mr_options_number(bands, "warning");
+    if (mr_options_present(bands, "critical"))
+        detector->critical_from = mr_options_number(bands, "critical");
+}
+
 static void bind_options(struct mr_detector *detector, const struct mr_options *options)
 {
     if (has_option(options, "threshold"))
         detector->threshold = mr_options_number(options, "threshold");
     detector->seed =
         has_option(options, "seed") ? (uint64_t)mr_options_integer(options, "seed") : 1;
-    if (has_option(options, "critical_ratio"))
-        detector->critical_ratio = mr_options_number(options, "critical_ratio");
+    bind_bands(detector, options);
     if (has_option(options, "learn"))
         detector->learn = (enum mr_detector_learn)mr_options_integer(options, "learn");
     if (has_option(options, "on_missing"))
@@ -191,6 +217,19 @@ void mr_detector_estimate(const struct mr_model_type *model, const struct mr_opt
     mr_calibration_estimate(options, estimate);
 }
 
+static enum mr_status check_bands(const struct mr_options *options, const char **option,
+                                  struct mr_error *error)
+{
+    const struct mr_options *bands = mr_options_get(options, "bands")->objects;
+    if (!mr_options_present(bands, "warning") || !mr_options_present(bands, "critical") ||
+        mr_options_number(bands, "warning") <= mr_options_number(bands, "critical"))
+        return MR_OK;
+    *option = "bands";
+    return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                   "`bands` has warning from %g and critical from %g on: critical is the higher",
+                   mr_options_number(bands, "warning"), mr_options_number(bands, "critical"));
+}
+
 static enum mr_status check_fields(const struct mr_options *options, const char **option,
                                    struct mr_error *error)
 {
@@ -221,7 +260,9 @@ enum mr_status mr_detector_check(const struct mr_options *options, const char **
                            "long, without an anomaly end an episode");
     }
     enum mr_status status = MR_OK;
-    if (has_option(options, "calibrate"))
+    if (has_option(options, "bands") && mr_options_present(options, "bands"))
+        status = check_bands(options, option, error);
+    if (status == MR_OK && has_option(options, "calibrate"))
         status = mr_calibration_check(options, option, error);
     if (status == MR_OK && has_option(options, "fields"))
         status = check_fields(options, option, error);
@@ -309,6 +350,16 @@ static struct mr_value contributions_value(const struct judging *judging)
     return (struct mr_value){.kind = MR_KIND_MAP, .size = count, .entries = entries};
 }
 
+static const char *severity_of(const struct judging *judging)
+{
+    const struct mr_detector *detector = judging->detector;
+    double score = judging->row.score;
+    double critical = detector->critical_from;
+    if (score >= (isnan(critical) ? 2 * judging->threshold : critical))
+        return "critical";
+    return score < detector->warning_from ? "info" : "warning"; /* NAN: a warning */
+}
+
 static void describe_anomaly(struct judging *judging, struct mr_detector_finding *finding)
 {
     struct mr_detector *detector = judging->detector;
@@ -321,8 +372,7 @@ static void describe_anomaly(struct judging *judging, struct mr_detector_finding
         mr_detector_reason(finding, "the score of %s is %.4g; the threshold is %.6g",
                            detector->field_text, row->score, judging->threshold);
     if (finding->severity == NULL)
-        finding->severity =
-            row->score >= judging->threshold * detector->critical_ratio ? "critical" : "warning";
+        finding->severity = severity_of(judging);
 }
 
 static void report_end(const struct judging *judging, uint32_t index,

@@ -21,8 +21,8 @@
  * Invariants: no NaN or infinity is emitted; -0.0 reads as 0.0; a record is judged before it is
  * learned. is_anomaly is score > threshold, unless the key is muted or `suppress` holds the record
  * back; `reason` is a sentence with the numbers for anomalies and "" for all others, so that normal
- * records cost no text. Severity: info while there is no anomaly, warning above the threshold,
- * critical from `critical_ratio` times the threshold on. docs/DETECTORS.md says it to users. */
+ * records cost no text. Severity: info while there is no anomaly; of anomalies what `bands` says,
+ * else warning, and critical from twice the threshold on. docs/DETECTORS.md says it to users. */
 #ifndef MR_OPERATORS_DETECTOR_H
 #define MR_OPERATORS_DETECTOR_H
 
@@ -96,11 +96,11 @@ enum {
         .help = "Records of a key that are only learned: their score is 0."                        \
     }
 
-#define MR_DETECTOR_OPTION_CRITICAL_RATIO                                                          \
+#define MR_DETECTOR_OPTION_BANDS                                                                   \
     {                                                                                              \
-        .name = "critical_ratio", .type = MR_OPTION_NUMBER, .default_text = "2.0", .minimum = 1,   \
-        .maximum = 1e6,                                                                            \
-        .help = "An anomaly is critical, not warning, from this many times the threshold on."      \
+        .name = "bands", .type = MR_OPTION_OBJECT, .fields = mr_detector_bands_fields,             \
+        .help = "The severity of an anomaly by its score. Default: each is at least a warning, "   \
+                "and critical from twice the threshold on."                                        \
     }
 
 #define MR_DETECTOR_OPTION_LEARN                                                                   \
@@ -148,7 +148,7 @@ enum {
 /* What every detector with a model and state has. Change detectors, which always learn, take the
  * single ones that mean something to them. */
 #define MR_DETECTOR_OPTIONS                                                                        \
-    MR_DETECTOR_OPTION_CRITICAL_RATIO, MR_DETECTOR_OPTION_LEARN, MR_DETECTOR_OPTION_ON_MISSING,    \
+    MR_DETECTOR_OPTION_BANDS, MR_DETECTOR_OPTION_LEARN, MR_DETECTOR_OPTION_ON_MISSING,             \
         MR_DETECTOR_OPTION_SUPPRESS, MR_DETECTOR_OPTION_CALIBRATE, MR_DETECTOR_OPTION_WARM_FROM
 
 /* The shared members of the added object; score_help is a phrase of what the score is. */
@@ -202,6 +202,7 @@ extern const char *const mr_detector_learns[];
 extern const char *const mr_detector_on_missings[];
 extern const struct mr_option_spec mr_detector_suppress_fields[];
 extern const struct mr_option_spec mr_detector_warm_fields[];
+extern const struct mr_option_spec mr_detector_bands_fields[];
 extern const char *const mr_detector_states[MR_DETECTOR_STATES_COUNT];
 
 /* ---- A detector ---- */
@@ -257,7 +258,8 @@ struct mr_detector {
     bool alerts_are_read;
     uint64_t seed; /* option `seed`: the same scores in every run, and on every worker */
     double threshold;
-    double critical_ratio;
+    double warning_from;  /* score; NAN: the threshold */
+    double critical_from; /* score; NAN: twice the threshold */
     enum mr_detector_learn learn;
     enum mr_detector_on_missing on_missing;
     struct mr_stage_suppress suppress;

@@ -120,7 +120,7 @@ enum mr_status mr_spot_describe_state(const struct mr_state_object *object, stru
          .minimum = 10,                                                                            \
          .maximum = MR_SPOT_EXCESSES_MAX,                                                          \
          .help = "How many of the last numbers beyond the level each tail is fitted to."},         \
-        MR_DETECTOR_OPTION_CRITICAL_RATIO,                                                         \
+        MR_DETECTOR_OPTION_BANDS,                                                                  \
         {.name = "learn",                                                                          \
          .type = MR_OPTION_CHOICE,                                                                 \
          .default_text = "normal_only",                                                            \

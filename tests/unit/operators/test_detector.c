@@ -150,28 +150,35 @@ static void ids_differ_and_are_repeated_by_a_replay(void **state)
     assert_string_equal(ids[0], ids[1]);
 }
 
+/* A score of value / 100 against the threshold 2. */
+static void assert_severity(const char *bands, double value, const char *severity)
+{
+    struct harness harness;
+    char options[160];
+    snprintf(options, sizeof(options), ", threshold: 2, warmup: 2, sd_floor: 100%s", bands);
+    open(&harness, options);
+    feed(&harness, 0);
+    feed(&harness, 0);
+    feed(&harness, value);
+    assert_text(harness_member(&harness, "severity"), severity);
+    assert_int_equal(harness_member(&harness, "is_anomaly").boolean, value > 200);
+    harness_close(&harness);
+}
+
 static void bands_of_severity(void **state)
 {
     MR_UNUSED(state);
-    struct harness harness;
-    open(&harness, ", threshold: 2, critical_ratio: 1.5, warmup: 2, sd_floor: 100");
-    feed(&harness, 0);
-    feed(&harness, 0);
-    feed(&harness, 200);
-    assert_text(harness_member(&harness, "severity"), "info");
-    harness_close(&harness);
-    open(&harness, ", threshold: 2, critical_ratio: 1.5, warmup: 2, sd_floor: 100");
-    feed(&harness, 0);
-    feed(&harness, 0);
-    feed(&harness, 201);
-    assert_text(harness_member(&harness, "severity"), "warning");
-    harness_close(&harness);
-    open(&harness, ", threshold: 2, critical_ratio: 1.5, warmup: 2, sd_floor: 100");
-    feed(&harness, 0);
-    feed(&harness, 0);
-    feed(&harness, 300);
-    assert_text(harness_member(&harness, "severity"), "critical");
-    harness_close(&harness);
+    assert_severity("", 200, "info");
+    assert_severity("", 201, "warning");
+    assert_severity("", 399, "warning");
+    assert_severity("", 400, "critical");
+    assert_severity(", bands: {critical: 3}", 201, "warning");
+    assert_severity(", bands: {critical: 3}", 300, "critical");
+    assert_severity(", bands: {warning: 2.5, critical: 6}", 249, "info");
+    assert_severity(", bands: {warning: 2.5, critical: 6}", 250, "warning");
+    assert_severity(", bands: {warning: 2.5, critical: 6}", 599, "warning");
+    assert_severity(", bands: {warning: 2.5, critical: 6}", 600, "critical");
+    assert_severity(", bands: {warning: 2.5}", 400, "critical");
 }
 
 static void alerts_without_a_reader_are_counted(void **state)
@@ -399,6 +406,7 @@ static void shared_options_are_checked(void **state)
     assert_true(refused("suppress: {}", "takes one of `count` and `time`"));
     assert_true(refused("suppress: {count: 3, time: 1s}", "takes one of `count` and `time`"));
     assert_true(refused("learn: sometimes", "learn"));
+    assert_true(refused("bands: {warning: 4, critical: 3}", "critical is the higher"));
 }
 
 static void a_long_reason_is_cut_at_a_character(void **state)
