@@ -2,7 +2,8 @@
  * into one.
  * Design: members are numbers of the record, as a rule scores that detectors further up have added
  * under different names (`as`); nothing has to know that they are detectors. Each is calibrated by
- * its own last scores (operators/score_history.h): its surprise is -log10 p. Then
+ * its own last scores (operators/score_history.h): its surprise is -log10 p. Members that have one
+ * unit are taken as they are instead: then the score itself stands for the surprise. Then
  *   mean  the mean of the surprises: of the p the geometric mean
  *   max   the greatest of them: the least p
  *   rank  -log10 of the arithmetic mean of the p: as strange as nearly all members say
@@ -35,16 +36,20 @@ enum {
 enum ensemble_combine { ENSEMBLE_MEAN, ENSEMBLE_MAX, ENSEMBLE_RANK };
 enum ensemble_own { OWN_MEAN, OWN_MAX, OWN_RANK, OWN_COUNT };
 
+/* A member that is taken as it is counts as this at most: sums stay finite. */
+static const double score_max = 1e140;
 static const double ln10 = 2.30258509299404568402;
 
 static const char ensemble_table[] = "scores";
 static const char *const ensemble_combines[] = {"mean", "max", "rank", NULL};
-static const char *const ensemble_members[] = {"tail", "conformal", NULL};
+static const char *const ensemble_members[] = {"tail", "conformal", "as_is", NULL};
+enum { MEMBERS_AS_IS = 2 }; /* behind those of enum mr_score_calibration */
 
 struct ensemble {
     struct mr_detector detector;
     struct mr_score_shape shape;
     struct mr_score_rule rule;
+    bool takes_as_is;
     enum ensemble_combine combine;
     uint64_t warmup;
     struct mr_score_placed *scratch;
@@ -168,15 +173,28 @@ static void share_out(const struct ensemble *ensemble, struct mr_model_row *row)
         row->contributions[most] = row->score;
 }
 
+/* What the members say of the record. */
+static enum mr_status judge_members(struct ensemble *ensemble, const struct mr_model_row *row,
+                                    struct mr_error *error)
+{
+    const struct mr_score_access access = access_to(ensemble, row);
+    enum mr_status status = mr_score_history_refresh(&access, error);
+    for (uint32_t member = 0; member < row->fields_count && status == MR_OK; member++) {
+        double score = row->values[member];
+        if (ensemble->takes_as_is)
+            ensemble->surprises[member] = score < 0 ? 0 : score > score_max ? score_max : score;
+        else
+            status = mr_score_history_surprise(&access, &ensemble->rule, member, score,
+                                               &ensemble->surprises[member], error);
+    }
+    return status;
+}
+
 static enum mr_status ensemble_score(void *self, struct mr_model_row *row, struct mr_error *error)
 {
     struct ensemble *ensemble = self;
     const struct mr_score_history *history = row->object;
-    const struct mr_score_access access = access_to(ensemble, row);
-    enum mr_status status = mr_score_history_refresh(&access, error);
-    for (uint32_t member = 0; member < row->fields_count && status == MR_OK; member++)
-        status = mr_score_history_surprise(&access, &ensemble->rule, member, row->values[member],
-                                           &ensemble->surprises[member], error);
+    enum mr_status status = judge_members(ensemble, row, error);
     if (status != MR_OK)
         return status;
     const double factors[] = {[ENSEMBLE_MEAN] = 2.71828182845904523536,
@@ -188,6 +206,10 @@ static enum mr_status ensemble_score(void *self, struct mr_model_row *row, struc
     double p_value = (row->fields_count == 1 ? 1 : factors[ensemble->combine]) *
                      mr_tail_exponential(-ln10 * row->score);
     row->p_value = p_value < 1 ? p_value : 1;
+    if (ensemble->takes_as_is) {
+        row->p_value = NAN;
+        row->own[OWN_RANK] = NAN;
+    }
     share_out(ensemble, row);
     return MR_OK;
 }
@@ -224,6 +246,15 @@ static void ensemble_describe(const void *self, const struct mr_model_row *row,
     for (uint32_t member = 1; member < row->fields_count; member++)
         if (ensemble->surprises[member] > ensemble->surprises[most])
             most = member;
+    if (ensemble->takes_as_is) {
+        mr_detector_reason(finding,
+                           "the %s of %u scores is %.4g; the strangest is %s = %.6g; the "
+                           "threshold is %.6g",
+                           ensemble_combines[ensemble->combine], row->fields_count, row->score,
+                           ensemble->detector.field_texts[most], row->values[most],
+                           finding->threshold);
+        return;
+    }
     mr_detector_reason(finding,
                        "the %s of %u scores is %.4g (-log10 p beside the last %.0f records); the "
                        "strangest is %s = %.6g with %.4g; the threshold is %.6g",
@@ -249,8 +280,10 @@ static enum mr_status ensemble_open(void *self, const struct mr_operator_open *o
     ensemble->shape = options_shape(options);
     ensemble->warmup = (uint64_t)mr_options_integer(options, "warmup");
     ensemble->combine = (enum ensemble_combine)mr_options_integer(options, "combine");
+    int64_t members = mr_options_integer(options, "members");
+    ensemble->takes_as_is = members == MEMBERS_AS_IS;
     ensemble->rule = (struct mr_score_rule){
-        .calibration = (enum mr_score_calibration)mr_options_integer(options, "members"),
+        .calibration = members == MR_SCORE_CONFORMAL ? MR_SCORE_CONFORMAL : MR_SCORE_TAIL,
         .tail_share = mr_options_number(options, "tail_share"),
         .scale_floor = mr_options_number(options, "scale_floor"),
     };
@@ -304,6 +337,12 @@ static enum mr_status ensemble_check(const struct mr_options *options, const cha
                        "a warm-up of %lld records never ends in a window of %u records",
                        (long long)mr_options_integer(options, "warmup"), capacity);
     }
+    if (mr_options_integer(options, "members") == MEMBERS_AS_IS &&
+        mr_options_integer(options, "combine") == ENSEMBLE_RANK) {
+        *option = "combine";
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "members that are taken as they are have no rank: take their mean or max");
+    }
     return mr_detector_check(options, option, error);
 }
 
@@ -344,7 +383,8 @@ static const struct mr_option_spec ensemble_options[] = {
      .choices = ensemble_members,
      .help = "How a member's score becomes p: by its rank among the window's scores with a fitted "
              "tail (tail), or by the rank alone, and above all of them by the distance "
-             "(conformal)."},
+             "(conformal). as_is: the scores have one unit, for instance those of several "
+             "detect.nearest, and take the place of -log10 p; below 0 they count as 0."},
     {.name = "tail_share",
      .type = MR_OPTION_SHARE,
      .default_text = "0.1",
@@ -369,7 +409,7 @@ static const struct mr_output_field ensemble_fields[] = {
     MR_DETECTOR_MEMBERS("What `combine` makes of the members' -log10 p."),
     {"mean", MR_TYPE_DOUBLE, "Mean of the members' -log10 p."},
     {"max", MR_TYPE_DOUBLE, "The greatest of them."},
-    {"rank", MR_TYPE_DOUBLE, "-log10 of the mean of their p."},
+    {"rank", MR_TYPE_DOUBLE, "-log10 of the mean of their p; null of members as_is."},
     {"count", MR_TYPE_INT, "How many earlier records the members were compared with."},
     MR_DETECTOR_MEMBER_CONTRIBUTIONS,
 };
@@ -389,6 +429,9 @@ const struct mr_operator_type mr_operator_detect_ensemble = {
                 "than others. The score is the mean of the surprises, their max, or the mean rank; "
                 "all three are told. It is taken before the record is learned, and grows without "
                 "end: beyond the highest scores a tail without an end is assumed.\n\n"
+                "With `members: as_is` the scores themselves take the place of the surprises, for "
+                "detectors of one unit: how far apart the highest scores are then counts, which "
+                "ranks do not tell. Weigh them in a map before.\n\n"
                 "p_value holds for members that depend on each other in any way, and is too high "
                 "for most: e, the number of members, or 2 times the mean in question (Vovk and "
                 "Wang). Contributions are each member's part of the score.\n\n"

@@ -24,6 +24,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_detect_loda,
     &mr_operator_detect_mahalanobis,
     &mr_operator_detect_matrix_profile,
+    &mr_operator_detect_nearest,
     &mr_operator_detect_new_value,
     &mr_operator_detect_random_cut_forest,
     &mr_operator_detect_rare_value,

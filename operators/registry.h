@@ -20,6 +20,7 @@ extern const struct mr_operator_type mr_operator_detect_iqr;
 extern const struct mr_operator_type mr_operator_detect_loda;
 extern const struct mr_operator_type mr_operator_detect_mahalanobis;
 extern const struct mr_operator_type mr_operator_detect_matrix_profile;
+extern const struct mr_operator_type mr_operator_detect_nearest;
 extern const struct mr_operator_type mr_operator_detect_new_value;
 extern const struct mr_operator_type mr_operator_detect_random_cut_forest;
 extern const struct mr_operator_type mr_operator_detect_rare_value;

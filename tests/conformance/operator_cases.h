@@ -86,6 +86,10 @@ static const struct operator_case cases[] = {
      "from: in, key: [k], field: value, subsequence: 3, window_size: 12, warmup: 10, learn: "
      "normal_only, decay: 0",
      "", false, true},
+    {"detect.nearest",
+     "from: in, key: [k], field: value, warmup: 5, points: 20, shingle: 3, resolution: 0.1",
+     "alerts", false, true},
+    {"detect.nearest", "from: in, key: [k], field: value, decay: 0.01", "alerts", false, true},
     {"detect.random_cut_forest",
      "from: in, key: [k], fields: [value, second], trees: 1, sample: 16, shingle: 2, warmup: 2",
      "alerts", false, true},

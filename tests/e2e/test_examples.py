@@ -150,6 +150,7 @@ EXPECTED = {
     "detect.rare_value": lambda rows: [row["seq"] for row in rows] == [449, 899],
     "detect.spot": lambda rows: [row["ts"] for row in rows] == [61000],
     "detect.dspot": lambda rows: [row["ts"] for row in rows] == [81000],
+    "detect.nearest": lambda rows: [row["seq"] for row in rows] == [300],
     "detect.half_space_trees": lambda rows: [row["ts"] for row in rows] == [43000],
     "detect.hampel": (
         lambda rows: [(row["seq"], row["anomaly"]["filtered"]) for row in rows]

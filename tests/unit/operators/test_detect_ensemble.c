@@ -187,6 +187,7 @@ static void what_does_not_fit_is_refused(void **state)
         {"warmup: 200, window: {count: 100}", "never ends in a window of 100 records"},
         {"on_missing: impute", "for detectors of one `field`"},
         {"combine: median", "combine"},
+        {"members: as_is, combine: rank", "have no rank"},
     };
     struct mr_arena arena;
     mr_arena_init(&arena, 1 << 16);
@@ -224,6 +225,25 @@ static void stored_bytes_stay_readable(void **state)
     harness_close(&harness);
 }
 
+static void members_of_one_unit_are_taken_as_they_are(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open(&harness, ", members: as_is, threshold: 4");
+    for (int round = 0; round < 20; round++)
+        feed(&harness, 1, 2, 3);
+    feed(&harness, 3, 8, 4);
+    assert_true(member(&harness, "score") == 5);
+    assert_true(member(&harness, "max") == 8);
+    assert_int_equal(harness_member(&harness, "rank").kind, MR_KIND_NULL);
+    assert_int_equal(harness_member(&harness, "p_value").kind, MR_KIND_ABSENT);
+    feed(&harness, -3, 8, 1); /* below 0 is 0 */
+    assert_true(member(&harness, "score") == 3);
+    feed(&harness, 1e308, 1e308, 1e308);
+    assert_near(member(&harness, "score"), 1e140);
+    harness_close(&harness);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +251,7 @@ int main(void)
         cmocka_unit_test(units_do_not_matter),
         cmocka_unit_test(the_strangest_has_it_all),
         cmocka_unit_test(nothing_is_judged_before_the_warmup),
+        cmocka_unit_test(members_of_one_unit_are_taken_as_they_are),
         cmocka_unit_test(a_score_is_missing),
         cmocka_unit_test(a_restart_changes_nothing),
         cmocka_unit_test(what_does_not_fit_is_refused),
