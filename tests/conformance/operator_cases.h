@@ -66,6 +66,12 @@ static const struct operator_case cases[] = {
      "from: in, key: [k], timeout: 60ms, learned: {warmup: 10, gaps: 30, minimum: 1ms, factor: 1, "
      "quantile: 0.9}, forget_after: 2s",
      "alerts", false, true},
+    {"detect.knn_cad", "from: in, key: [k], field: value, warmup: 30, shingle: 5, neighbours: 4",
+     "alerts", false, true},
+    {"detect.knn_cad",
+     "from: in, key: [k], field: value, warmup: 21, shingle: 1, neighbours: 20, pause: 3, "
+     "learn: normal_only, suppress: {count: 2}",
+     "alerts", false, true},
     {"detect.loda", "from: in, key: [k], fields: [value, second, third], cuts: 20, window_size: 64",
      "alerts", false, true},
     {"detect.mahalanobis", "from: in, key: [k], fields: [value, second]", "alerts", false, true},
