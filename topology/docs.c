@@ -8,6 +8,7 @@
 
 #include "topology/common_options.h"
 #include "topology/option_text.h"
+#include "topology/parse_options.h"
 
 enum { TEXT_WIDTH = 80, HELP_INDENT = 6 };
 
@@ -185,6 +186,70 @@ static void put_outputs(struct page *page, const struct mr_type_spec *type)
     put_fields(page, type->added_fields, type->added_fields_count);
 }
 
+/* A list of so many paths, as YAML. */
+static const char *some_paths(struct mr_arena *arena, uint32_t count)
+{
+    const char *text = "[f1";
+    for (uint32_t path = 2; path <= count; path++)
+        text = mr_arena_format(arena, "%s, f%" PRIu32, text, path);
+    return mr_arena_format(arena, "%s]", text);
+}
+
+/* Options of a detector as a user writes who gives no more than must be given; *fields_count: paths
+ * in its list, 0: it takes one. False: more must be given than paths. */
+static bool least_options(struct page *page, const struct mr_type_spec *type,
+                          struct mr_options *options, uint32_t *fields_count)
+{
+    enum { LEAST_FIELDS = 2 };
+    const char *text = "";
+    *fields_count = 0;
+    for (const struct mr_option_spec *spec = type->options; spec->name != NULL; spec++) {
+        if ((spec->flags & MR_OPTION_REQUIRED) == 0)
+            continue;
+        if (spec->type != MR_OPTION_PATH && spec->type != MR_OPTION_PATHS)
+            return false;
+        const char *value = "f1";
+        if (spec->type == MR_OPTION_PATHS) {
+            *fields_count = spec->minimum > LEAST_FIELDS ? (uint32_t)spec->minimum : LEAST_FIELDS;
+            value = some_paths(&page->arena, *fields_count);
+        }
+        text = mr_arena_format(&page->arena, "%s%s: %s\n", text, spec->name, value);
+    }
+    struct mr_report report;
+    mr_report_init(&report, &page->arena, type->name);
+    struct mr_options_parser parser = {
+        .arena = &page->arena, .report = &report, .owner = type->name, .prefix = ""};
+    const struct mr_yaml_node *node = mr_yaml_parse(mr_slice_text(text), &page->arena, &report);
+    mr_options_parse(&parser, type->options, node, (struct mr_location){0}, options);
+    return report.errors_count == 0;
+}
+
+/* What a detector keeps and logs with its defaults. */
+static void put_estimate(struct page *page, const struct mr_type_spec *type)
+{
+    struct mr_options options;
+    uint32_t fields_count;
+    if (!mr_type_is_controlled(type) || type->estimate == NULL || type->options == NULL ||
+        !least_options(page, type, &options, &fields_count))
+        return;
+    struct mr_state_estimate estimate = {0};
+    type->estimate(&options, &estimate);
+    const char *fields =
+        fields_count == 0 ? ""
+                          : mr_arena_format(&page->arena, " and %" PRIu32 " fields", fields_count);
+    put_text(page, "\n");
+    put_folded(page,
+               mr_arena_format(&page->arena,
+                               "With the defaults%s at most, keys of 64 bytes: %" PRIu64
+                               " bytes per key in the cache, %" PRIu64 " on disk, %" PRIu64
+                               " changelog bytes per record. A transaction logs a key's object and "
+                               "each changed piece of it once, however many of its records it "
+                               "has.",
+                               fields, estimate.object_bytes, estimate.stored_bytes,
+                               estimate.changelog_bytes_per_record),
+               2);
+}
+
 /* Estimates depend on options; the page shows them for the defaults. */
 static void put_state(struct page *page, const struct mr_type_spec *type)
 {
@@ -198,6 +263,7 @@ static void put_state(struct page *page, const struct mr_type_spec *type)
                                "options.",
                                type->state_version),
                2);
+    put_estimate(page, type);
 }
 
 static void put_guarantee(struct page *page, const struct mr_type_spec *type)
