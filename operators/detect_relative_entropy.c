@@ -748,7 +748,9 @@ const struct mr_operator_type mr_operator_detect_relative_entropy = {
                 "Numbers beyond +-1e140 are scored but not learned. State per key: about 70 bytes, "
                 "8 per record of the window or of those that give the range, whichever is more, "
                 "and 2 per bin of each hypothesis; about 210 bytes of changelog per record beside "
-                "the keys, 340 with a new hypothesis. Paper: Wang, Viswanathan, Choudur, Talwar, "
+                "the keys, 340 with a new hypothesis. A record costs a look at each hypothesis; "
+                "the one that ends the learning of the range costs that for each record before. "
+                "Paper: Wang, Viswanathan, Choudur, Talwar, "
                 "Satterfield and Schwan, Statistical techniques for online anomaly detection in "
                 "data centers (2011).",
             .options = entropy_options,
