@@ -1,7 +1,7 @@
 """Detectors over the Numenta Anomaly Benchmark (nab.py) through the engine: script/nab.
 
-A topology of the benchmark reads `${NAB_ROWS}`, lines `series,row,ts,value`, and writes a record
-{series, row, score} for each of them to standard output: examples/nab/README.md.
+A topology of the benchmark reads `${NAB_ROWS}`, lines `series,row,ts,value,low,high`, and writes a
+record {series, row, score} for each of them to standard output: examples/nab/README.md.
 """
 
 import argparse
@@ -24,9 +24,10 @@ def write_rows(series, path):
     """All series, one behind the other."""
     with open(path, "w", encoding="utf-8") as file:
         for one in series:
+            bounds = f"{min(one.values)!r},{max(one.values)!r}"
             for row, (time, value) in enumerate(zip(one.times, one.values)):
                 time_ms = int(time.replace(tzinfo=timezone.utc).timestamp() * 1000)
-                file.write(f"{one.name},{row},{time_ms},{value!r}\n")
+                file.write(f"{one.name},{row},{time_ms},{value!r},{bounds}\n")
 
 
 def scores_of(lines, series):
