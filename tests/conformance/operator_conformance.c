@@ -26,12 +26,19 @@ enum {
     KEYS_COUNT = 40,
     WATERMARK_EVERY = 1000,
     KEY_TEXT_BYTES = 64,
-    LONG_KEY_BYTES = 12000
+    LONG_KEY_BYTES = 12000,
+    LONG_ROWS = 2500 /* with such keys */
 };
+
+/* The suite runs in parts, so that they may run side by side: this process has every
+ * parts_of_suite-th case, from part_first on. */
+static size_t part_first = 0;
+static size_t parts_of_suite = 1;
 
 /* ---- Rows ---- */
 
 static struct mr_arena arena;
+static struct mr_arena texts; /* of one case: what runs are compared by */
 
 /* A constant series, a step, and every odd value now and then. */
 static struct mr_value odd_value(uint32_t index, struct mr_random *random)
@@ -102,10 +109,14 @@ static struct mr_value tags_value(struct mr_random *random)
     return (struct mr_value){.kind = MR_KIND_LIST, .size = (uint32_t)size, .items = items};
 }
 
+/* Keys differ in their first bytes, so that comparing them costs little however long they are. */
 static struct mr_value key_value(uint64_t key, int width)
 {
-    return mr_value_string(
-        mr_slice_text(mr_arena_format(&arena, "%0*llu", width, (unsigned long long)key)));
+    char *text = mr_arena_take(&arena, (size_t)width + 1);
+    int size = snprintf(text, (size_t)width + 1, "%08llu", (unsigned long long)key);
+    memset(text + size, 'k', (size_t)(width - size));
+    text[width] = '\0';
+    return mr_value_string(mr_slice_text(text));
 }
 
 static struct harness_row *make_rows(int key_width)
@@ -226,6 +237,7 @@ static void check_emitted(void *argument, const struct harness *harness, uint32_
 /* ---- Running ---- */
 
 struct run {
+    uint32_t rows_count;      /* 0: all */
     uint64_t cut_seed;        /* 0: batches as large as possible */
     uint64_t commit_every;    /* rows; 0: only at the end */
     bool restores;            /* after every commit but the last */
@@ -248,13 +260,14 @@ static void run_rows(struct harness *harness, const struct operator_case *given,
     struct mr_random random;
     mr_random_init(&random, run->cut_seed, 1);
     uint32_t row = 0;
-    while (row < ROWS_COUNT) {
+    uint32_t rows_count = run->rows_count == 0 ? ROWS_COUNT : run->rows_count;
+    while (row < rows_count) {
         uint32_t stop = (row / WATERMARK_EVERY + 1) * WATERMARK_EVERY;
         if (run->commit_every > 0) {
             uint32_t commit = (uint32_t)((row / run->commit_every + 1) * run->commit_every);
             stop = commit < stop ? commit : stop;
         }
-        stop = stop < ROWS_COUNT ? stop : ROWS_COUNT;
+        stop = stop < rows_count ? stop : rows_count;
         uint32_t part = (row / WATERMARK_EVERY) % 2;
         while (row < stop) {
             uint32_t count = next_cut(&random, run, stop - row);
@@ -263,7 +276,7 @@ static void run_rows(struct harness *harness, const struct operator_case *given,
         }
         if (row % WATERMARK_EVERY == 0)
             harness_watermark(harness, rows[row - 1].event_time_ms - 50);
-        if (run->commit_every > 0 && row % run->commit_every == 0 && row < ROWS_COUNT) {
+        if (run->commit_every > 0 && row % run->commit_every == 0 && row < rows_count) {
             harness_commit(harness);
             if (run->restores)
                 harness_restore(harness);
@@ -282,14 +295,17 @@ static int compare_lines(const void *left, const void *right)
 /* Rows are checked a column at a time, so that the order of reported rows depends on the cuts. */
 static char *sorted_lines(const char *text)
 {
-    char *copy = mr_arena_copy_text(&arena, text);
-    char **lines = mr_arena_new(&arena, strlen(text) + 1, sizeof(*lines));
+    char *copy = mr_arena_copy_text(&texts, text);
+    size_t most = 1;
+    for (const char *byte = text; *byte != '\0'; byte++)
+        most += *byte == '\n';
+    char **lines = mr_arena_new(&texts, most, sizeof(*lines));
     size_t count = 0;
     char *rest = copy;
     for (char *line = strtok_r(copy, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
         lines[count++] = line;
     qsort(lines, count, sizeof(*lines), compare_lines);
-    char *sorted = mr_arena_take(&arena, strlen(text) + 2);
+    char *sorted = mr_arena_take(&texts, strlen(text) + 2);
     size_t size = 0;
     for (size_t index = 0; index < count; index++) {
         size_t line_size = strlen(lines[index]);
@@ -316,83 +332,87 @@ static void assert_same_text(const char *what, const char *expected, const char 
 
 static uint32_t parts_count; /* of the runs compared */
 
-/* Run a case in a second way and compare with the first. */
-static void compare_runs(const struct operator_case *given, const struct harness_row *rows,
-                         const struct run *first, const struct run *second)
+/* A case that has run in one way, which others are compared with. */
+struct expected {
+    const struct operator_case *given;
+    const struct harness_row *rows;
+    struct harness harness;
+    const char *errors; /* sorted */
+    const char *stored;
+};
+
+static void expect(struct expected *expected, const struct operator_case *given,
+                   const struct harness_row *rows, const struct run *run)
 {
-    struct harness expected;
-    struct harness found;
-    open_case(&expected, given, "");
-    expected.on_emit = check_emitted;
-    run_rows(&expected, given, rows, first);
-    open_case(&found, given, "");
-    if (second->cache_bytes_max > 0) {
-        found.cache_bytes_max = second->cache_bytes_max;
-        harness_restore(&found);
-    }
-    found.in_parts = second->in_parts;
-    found.crash_every = second->crash_every;
-    run_rows(&found, given, rows, second);
-    parts_count += found.parts_count;
-    if (second->cache_bytes_max > 0 && found.state != NULL) {
-        struct mr_state_statistics statistics;
-        mr_state_statistics(found.state, &statistics);
-        assert_true(statistics.cache_misses > ROWS_COUNT / 10);
-    }
-    for (uint32_t output = 0; output < expected.node->outputs_count; output++)
-        assert_same_text(expected.node->outputs[output].name, harness_output(&expected, output),
-                         harness_output(&found, output));
-    assert_same_text("the reported rows", sorted_lines(harness_errors(&expected)),
-                     sorted_lines(harness_errors(&found)));
-    assert_same_text("the state", harness_dump(&expected, &arena), harness_dump(&found, &arena));
+    struct harness *harness = &expected->harness;
+    mr_arena_reset(&texts);
+    expected->given = given;
+    expected->rows = rows;
+    open_case(harness, given, "");
+    harness->on_emit = check_emitted;
+    run_rows(harness, given, rows, run);
+    expected->errors = sorted_lines(harness_errors(harness));
+    expected->stored = harness_dump(harness, &texts);
     uint64_t emitted = 0;
-    for (uint32_t output = 0; output < expected.node->outputs_count; output++)
-        if (strcmp(expected.node->outputs[output].name, "alerts") != 0)
-            emitted += expected.emitted_count[output];
+    for (uint32_t output = 0; output < harness->node->outputs_count; output++)
+        if (strcmp(harness->node->outputs[output].name, "alerts") != 0)
+            emitted += harness->emitted_count[output];
     if (emitted == 0)
         fail_msg("%s emitted nothing", given->options);
     if (given->one_to_one)
-        assert_int_equal(emitted + expected.errors_count, ROWS_COUNT);
-    harness_close(&expected);
+        assert_int_equal(emitted + harness->errors_count,
+                         run->rows_count == 0 ? ROWS_COUNT : run->rows_count);
+}
+
+/* Run the case in a second way and compare with the first. */
+static void compare_with(struct expected *expected, const struct run *run)
+{
+    struct harness found;
+    open_case(&found, expected->given, "");
+    if (run->cache_bytes_max > 0) {
+        found.cache_bytes_max = run->cache_bytes_max;
+        harness_restore(&found);
+    }
+    found.in_parts = run->in_parts;
+    found.crash_every = run->crash_every;
+    run_rows(&found, expected->given, expected->rows, run);
+    parts_count += found.parts_count;
+    if (run->cache_bytes_max > 0 && found.state != NULL) {
+        struct mr_state_statistics statistics;
+        mr_state_statistics(found.state, &statistics);
+        assert_true(statistics.cache_misses > run->rows_count / 10);
+    }
+    const struct mr_plan_node *node = expected->harness.node;
+    for (uint32_t output = 0; output < node->outputs_count; output++)
+        assert_same_text(node->outputs[output].name, harness_output(&expected->harness, output),
+                         harness_output(&found, output));
+    assert_same_text("the reported rows", expected->errors, sorted_lines(harness_errors(&found)));
+    assert_same_text("the state", expected->stored, harness_dump(&found, &texts));
     harness_close(&found);
 }
 
-static void replay_in_other_cuts(void **state)
+/* In other cuts; with a restore after every commit; and what one watermark makes due in the
+ * smallest parts, also with a crash between two of them. */
+static void replay_gives_the_same(void **state)
 {
     MR_UNUSED(state);
     const struct harness_row *rows = make_rows(KEY_TEXT_BYTES);
     const struct run whole = {0};
     const struct run cut = {.cut_seed = 3};
-    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
-        print_message("  %s: %s\n", cases[index].type, cases[index].options);
-        compare_runs(&cases[index], rows, &whole, &cut);
-    }
-}
-
-static void snapshot_and_restore(void **state)
-{
-    MR_UNUSED(state);
-    const struct harness_row *rows = make_rows(KEY_TEXT_BYTES);
-    const struct run whole = {0};
     const struct run restored = {.cut_seed = 5, .commit_every = 777, .restores = true};
-    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++)
-        compare_runs(&cases[index], rows, &whole, &restored);
-}
-
-/* What one watermark makes due may leave in several calls, with a crash between two of them. */
-static void emission_in_parts(void **state)
-{
-    MR_UNUSED(state);
-    const struct harness_row *rows = make_rows(KEY_TEXT_BYTES);
-    const struct run whole = {0};
     const struct run parts = {.cut_seed = 7, .in_parts = true};
     const struct run crashing = {.commit_every = 1500, .in_parts = true, .crash_every = 3};
-    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
-        if (mr_operator_find(cases[index].type)->on_watermark == NULL)
-            continue;
+    for (size_t index = part_first; index < MR_ARRAY_COUNT(cases); index += parts_of_suite) {
+        struct expected expected;
+        expect(&expected, &cases[index], rows, &whole);
+        compare_with(&expected, &cut);
+        compare_with(&expected, &restored);
         parts_count = 0;
-        compare_runs(&cases[index], rows, &whole, &parts);
-        compare_runs(&cases[index], rows, &whole, &crashing);
+        if (expected.harness.type->on_watermark != NULL) {
+            compare_with(&expected, &parts);
+            compare_with(&expected, &crashing);
+        }
+        harness_close(&expected.harness);
         print_message("  %-16s %u parts: %s\n", cases[index].type, parts_count,
                       cases[index].options);
     }
@@ -403,10 +423,17 @@ static void a_small_cache(void **state)
     MR_UNUSED(state);
     /* The smallest cache holds fewer objects than there are keys when these are that long. */
     const struct harness_row *rows = make_rows(LONG_KEY_BYTES);
-    const struct run whole = {.commit_every = 900};
-    const struct run small = {.cut_seed = 9, .commit_every = 900, .cache_bytes_max = 1};
-    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++)
-        compare_runs(&cases[index], rows, &whole, &small);
+    const struct run whole = {.rows_count = LONG_ROWS, .commit_every = 450};
+    const struct run small = {
+        .rows_count = LONG_ROWS, .cut_seed = 9, .commit_every = 450, .cache_bytes_max = 1};
+    for (size_t index = part_first; index < MR_ARRAY_COUNT(cases); index += parts_of_suite) {
+        struct expected expected;
+        if (mr_operator_find(cases[index].type)->spec.state_version == 0)
+            continue;
+        expect(&expected, &cases[index], rows, &whole);
+        compare_with(&expected, &small);
+        harness_close(&expected.harness);
+    }
 }
 
 /* ---- State: bounds and changelog ---- */
@@ -437,7 +464,7 @@ static void key_churn_is_bounded(void **state)
     MR_UNUSED(state);
     enum { CHURN_ROWS = 20000, KEYS_MAX = 100, BATCH = 1000 };
     static struct harness_row rows[BATCH];
-    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
+    for (size_t index = part_first; index < MR_ARRAY_COUNT(cases); index += parts_of_suite) {
         const struct operator_case *given = &cases[index];
         const struct mr_type_spec *spec = &mr_operator_find(given->type)->spec;
         if (spec->state_version == 0 || (spec->flags & (MR_TYPE_PAIRS | MR_TYPE_TABLE_JOIN)) != 0)
@@ -482,7 +509,7 @@ static enum mr_status describe(void *argument, const struct mr_state_object *obj
 static void stored_state_is_described(void **state)
 {
     MR_UNUSED(state);
-    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
+    for (size_t index = part_first; index < MR_ARRAY_COUNT(cases); index += parts_of_suite) {
         const struct operator_case *given = &cases[index];
         if (mr_operator_find(given->type)->spec.state_version == 0)
             continue;
@@ -518,7 +545,7 @@ static void the_changelog_is_as_stated(void **state)
     MR_UNUSED(state);
     enum { LOGGED_ROWS = 2000 };
     static struct harness_row rows[LOGGED_ROWS];
-    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
+    for (size_t index = part_first; index < MR_ARRAY_COUNT(cases); index += parts_of_suite) {
         const struct operator_case *given = &cases[index];
         const struct mr_type_spec *spec = &mr_operator_find(given->type)->spec;
         if (spec->state_version == 0)
@@ -554,15 +581,15 @@ static void the_changelog_is_as_stated(void **state)
 static void no_heap_memory_per_record(void **state)
 {
     MR_UNUSED(state);
-    enum { BATCH = 500, ROUNDS = 12, ROUND_MS = 100000 };
+    enum { BATCH = 500, WARM_ROUNDS = 6, ROUNDS = 9, ROUND_MS = 100000 };
     struct harness_row *rows = make_rows(KEY_TEXT_BYTES);
-    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++) {
+    for (size_t index = part_first; index < MR_ARRAY_COUNT(cases); index += parts_of_suite) {
         struct harness harness;
         open_case(&harness, &cases[index], "");
         harness.quiet = true;
         /* The first rounds size arenas, overlays and the cache. */
         for (uint32_t round = 0; round < ROUNDS; round++) {
-            if (round == ROUNDS / 2)
+            if (round == WARM_ROUNDS)
                 harness.allocation_count = 0;
             for (uint32_t first = 0; first < ROWS_COUNT; first += BATCH)
                 harness_feed(&harness, 0, rows + first, BATCH);
@@ -575,7 +602,7 @@ static void no_heap_memory_per_record(void **state)
         if (harness.allocation_count != 0)
             fail_msg("%s: %s took heap memory %llu times in %u batches", cases[index].type,
                      cases[index].options, (unsigned long long)harness.allocation_count,
-                     (uint32_t)(ROUNDS / 2 * ROWS_COUNT / BATCH));
+                     (uint32_t)((ROUNDS - WARM_ROUNDS) * ROWS_COUNT / BATCH));
         harness_close(&harness);
     }
 }
@@ -660,6 +687,7 @@ static int setup(void **state)
 {
     MR_UNUSED(state);
     mr_arena_init(&arena, 1 << 20);
+    mr_arena_init(&texts, 1 << 20);
     return 0;
 }
 
@@ -667,17 +695,22 @@ static int teardown(void **state)
 {
     MR_UNUSED(state);
     mr_arena_deinit(&arena);
+    mr_arena_deinit(&texts);
     return 0;
 }
 
-int main(void)
+/* conformance_operators [PART PARTS]: part 0, 1, ... of so many. */
+int main(int count, char **arguments)
 {
+    if (count == 3) {
+        part_first = strtoul(arguments[1], NULL, 10);
+        parts_of_suite = strtoul(arguments[2], NULL, 10);
+    }
+    MR_ASSERT(part_first < parts_of_suite);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_operator_has_a_case_and_a_sound_table),
-        cmocka_unit_test_setup_teardown(replay_in_other_cuts, setup, teardown),
-        cmocka_unit_test_setup_teardown(snapshot_and_restore, setup, teardown),
+        cmocka_unit_test_setup_teardown(replay_gives_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(a_small_cache, setup, teardown),
-        cmocka_unit_test_setup_teardown(emission_in_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(key_churn_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(stored_state_is_described, setup, teardown),
         cmocka_unit_test_setup_teardown(the_changelog_is_as_stated, setup, teardown),

@@ -129,6 +129,37 @@ const char *harness_findings(struct mr_arena *arena, const char *sources, const 
 
 static void append(struct mr_buffer *output, const char *format, ...) MR_PRINTF(2, 3);
 
+static void append_text(struct mr_buffer *output, const char *text)
+{
+    assert_int_equal(mr_buffer_append(output, text, strlen(text)), MR_OK);
+}
+
+/* Printing takes most of the time of the suites that compare runs: no format for what is frequent.
+ */
+static void append_hex(struct mr_buffer *output, const uint8_t *bytes, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    assert_int_equal(mr_buffer_reserve(output, 2 * size), MR_OK);
+    for (size_t index = 0; index < size; index++) {
+        output->data[output->size++] = (uint8_t)digits[bytes[index] >> 4];
+        output->data[output->size++] = (uint8_t)digits[bytes[index] & 15];
+    }
+}
+
+static void append_integer(struct mr_buffer *output, int64_t number)
+{
+    char text[24];
+    size_t at = sizeof(text);
+    uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    do {
+        text[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (number < 0)
+        text[--at] = '-';
+    assert_int_equal(mr_buffer_append(output, text + at, sizeof(text) - at), MR_OK);
+}
+
 static void append(struct mr_buffer *output, const char *format, ...)
 {
     char text[4096];
@@ -154,7 +185,8 @@ static void append_bytes(struct mr_buffer *output, struct mr_slice bytes)
 
 void harness_print_value(struct mr_buffer *output, struct mr_value value)
 {
-    append(output, "%s:", mr_kind_name((enum mr_kind)value.kind));
+    append_text(output, mr_kind_name((enum mr_kind)value.kind));
+    append_text(output, ":");
     switch ((enum mr_kind)value.kind) {
     case MR_KIND_BOOL:
         append(output, "%d", value.boolean);
@@ -162,13 +194,13 @@ void harness_print_value(struct mr_buffer *output, struct mr_value value)
     case MR_KIND_INT:
     case MR_KIND_TIMESTAMP:
     case MR_KIND_DURATION:
-        append(output, "%" PRId64, value.integer);
+        append_integer(output, value.integer);
         break;
     case MR_KIND_UINT:
         append(output, "%" PRIu64, value.unsigned_integer);
         break;
     case MR_KIND_DOUBLE:
-        append(output, "%a", value.number);
+        append_hex(output, (const uint8_t *)&value.number, sizeof(value.number));
         break;
     case MR_KIND_STRING:
     case MR_KIND_BYTES:
@@ -193,17 +225,23 @@ void harness_print_value(struct mr_buffer *output, struct mr_value value)
     case MR_KIND_COUNT:
         break;
     }
-    append(output, ";");
+    append_text(output, ";");
 }
 
 static void print_row(struct mr_buffer *output, const struct mr_batch *batch, uint32_t row)
 {
-    append(output, "@%" PRId64 " t%" PRId64 " ", batch->offsets[row], batch->event_times_ms[row]);
+    append_text(output, "@");
+    append_integer(output, batch->offsets[row]);
+    append_text(output, " t");
+    append_integer(output, batch->event_times_ms[row]);
+    append_text(output, " ");
     append_bytes(output, batch->payloads[row]);
     for (uint32_t slot = 0; slot < batch->slots_count; slot++) {
         if (batch->columns[slot] == NULL || batch->columns[slot][row].kind == MR_KIND_ABSENT)
             continue;
-        append(output, " %u=", slot);
+        append_text(output, " ");
+        append_integer(output, slot);
+        append_text(output, "=");
         harness_print_value(output, batch->columns[slot][row]);
     }
     append(output, "\n");
@@ -618,12 +656,10 @@ int64_t harness_wall(struct harness *harness, int64_t now_ms)
 static bool dump_pair(void *argument, struct mr_slice key, struct mr_slice value)
 {
     struct mr_buffer *text = argument;
-    for (size_t index = 0; index < key.size; index++)
-        append(text, "%02x", key.data[index]);
-    append(text, " ");
-    for (size_t index = 0; index < value.size; index++)
-        append(text, "%02x", value.data[index]);
-    append(text, "\n");
+    append_hex(text, key.data, key.size);
+    append_text(text, " ");
+    append_hex(text, value.data, value.size);
+    append_text(text, "\n");
     return true;
 }
 
@@ -685,9 +721,12 @@ struct mr_value harness_field(const struct harness *harness, uint32_t output, co
     const struct mr_output_spec *spec = &harness->type->spec.outputs[output];
     const struct mr_plan_domain *domain =
         &harness->plan->domains[harness->node->outputs[output].domain];
+    /* Groups have the key's fields first. */
+    bool is_group = output == 0 && (harness->type->spec.flags & MR_TYPE_GROUPS) != 0;
+    uint32_t first = is_group ? harness->node->key.slots_count : 0;
     for (uint32_t index = 0; index < spec->fields_count; index++)
         if (strcmp(spec->fields[index].name, field) == 0)
-            return harness_last(harness, output, domain->field_slots[index]);
+            return harness_last(harness, output, domain->field_slots[first + index]);
     fail_msg("output %s has no field %s", spec->name, field);
     return mr_value_null();
 }
