@@ -382,9 +382,10 @@ const struct mr_operator_type mr_operator_detect_matrix_profile = {
                 "some million times as large as the others distances are inexact for two "
                 "subsequences. Numbers beyond +-1e140 are judged as that and not learned. State: "
                 "49 bytes and 8 (window + subsequence) a key, 33 kB by default. Changelog: 49 and "
-                "128 bytes per record beside the keys. Cost: O(window) per record; of the keys "
-                "seen last 230 kB each (by default) are kept computed, 16 MiB in all: another "
-                "key's is made from its state first, as costly as some hundred records. Papers: "
+                "128 bytes per record beside the keys. Cost: O(window) per record, some 10 "
+                "microseconds by default; of the keys seen last 230 kB each (by default) are kept "
+                "computed, 16 MiB in all: another key's is made from its state first, which costs "
+                "as much as some thirty records. Papers: "
                 "Yeh et al., Matrix Profile I (ICDM 2016); Zhu et al., Matrix Profile II (ICDM "
                 "2016).",
             .options = profile_options,

@@ -123,7 +123,7 @@ static void the_cache_changes_nothing(void **state)
     open(&one, small);
     for (int place = 0; place < 150; place++) {
         for (int key = 0; key < KEYS; key++) {
-            char name[8];
+            char name[16];
             snprintf(name, sizeof(name), "k%d", key);
             feed(&many, name, pattern(place) * (key == KEYS - 1 ? 1 : key));
         }

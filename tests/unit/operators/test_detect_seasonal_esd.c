@@ -169,7 +169,7 @@ static void the_cache_changes_nothing(void **state)
     open(&one, options);
     for (int place = 0; place < 100; place++) {
         for (int key = 0; key < KEYS; key++) {
-            char name[8];
+            char name[16];
             snprintf(name, sizeof(name), "k%d", key);
             feed_key(&many, name, season(place) * (key == KEYS - 1 ? 1 : key));
         }
