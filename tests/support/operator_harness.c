@@ -127,126 +127,6 @@ const char *harness_findings(struct mr_arena *arena, const char *sources, const 
 
 /* ---- What comes out ---- */
 
-static void append(struct mr_buffer *output, const char *format, ...) MR_PRINTF(2, 3);
-
-static void append_text(struct mr_buffer *output, const char *text)
-{
-    assert_int_equal(mr_buffer_append(output, text, strlen(text)), MR_OK);
-}
-
-/* Printing takes most of the time of the suites that compare runs: no format for what is frequent.
- */
-static void append_hex(struct mr_buffer *output, const uint8_t *bytes, size_t size)
-{
-    static const char digits[] = "0123456789abcdef";
-    assert_int_equal(mr_buffer_reserve(output, 2 * size), MR_OK);
-    for (size_t index = 0; index < size; index++) {
-        output->data[output->size++] = (uint8_t)digits[bytes[index] >> 4];
-        output->data[output->size++] = (uint8_t)digits[bytes[index] & 15];
-    }
-}
-
-static void append_integer(struct mr_buffer *output, int64_t number)
-{
-    char text[24];
-    size_t at = sizeof(text);
-    uint64_t rest = number < 0 ? -(uint64_t)number : (uint64_t)number;
-    do {
-        text[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    if (number < 0)
-        text[--at] = '-';
-    assert_int_equal(mr_buffer_append(output, text + at, sizeof(text) - at), MR_OK);
-}
-
-static void append(struct mr_buffer *output, const char *format, ...)
-{
-    char text[4096];
-    va_list arguments;
-    va_start(arguments, format);
-    int size = vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    assert_in_range(size, 0, sizeof(text) - 1);
-    assert_int_equal(mr_buffer_append(output, text, (size_t)size), MR_OK);
-}
-
-/* Long texts are written as a hash. */
-static void append_bytes(struct mr_buffer *output, struct mr_slice bytes)
-{
-    if (bytes.size > 1024) {
-        append(output, "%zu bytes %016" PRIx64, bytes.size, mr_hash64(bytes));
-        return;
-    }
-    assert_int_equal(mr_buffer_append(output, "'", 1), MR_OK);
-    assert_int_equal(mr_buffer_append(output, bytes.data, bytes.size), MR_OK);
-    assert_int_equal(mr_buffer_append(output, "'", 1), MR_OK);
-}
-
-void harness_print_value(struct mr_buffer *output, struct mr_value value)
-{
-    append_text(output, mr_kind_name((enum mr_kind)value.kind));
-    append_text(output, ":");
-    switch ((enum mr_kind)value.kind) {
-    case MR_KIND_BOOL:
-        append(output, "%d", value.boolean);
-        break;
-    case MR_KIND_INT:
-    case MR_KIND_TIMESTAMP:
-    case MR_KIND_DURATION:
-        append_integer(output, value.integer);
-        break;
-    case MR_KIND_UINT:
-        append(output, "%" PRIu64, value.unsigned_integer);
-        break;
-    case MR_KIND_DOUBLE:
-        append_hex(output, (const uint8_t *)&value.number, sizeof(value.number));
-        break;
-    case MR_KIND_STRING:
-    case MR_KIND_BYTES:
-    case MR_KIND_JSON:
-    case MR_KIND_TYPE:
-    case MR_KIND_ERROR:
-        append_bytes(output, mr_value_text(value));
-        break;
-    case MR_KIND_LIST:
-        for (uint32_t index = 0; index < value.size; index++)
-            harness_print_value(output, value.items[index]);
-        break;
-    case MR_KIND_MAP:
-        for (uint32_t index = 0; index < value.size; index++) {
-            harness_print_value(output, value.entries[index].key);
-            harness_print_value(output, value.entries[index].value);
-        }
-        break;
-    case MR_KIND_ABSENT:
-    case MR_KIND_REMOVED:
-    case MR_KIND_NULL:
-    case MR_KIND_COUNT:
-        break;
-    }
-    append_text(output, ";");
-}
-
-static void print_row(struct mr_buffer *output, const struct mr_batch *batch, uint32_t row)
-{
-    append_text(output, "@");
-    append_integer(output, batch->offsets[row]);
-    append_text(output, " t");
-    append_integer(output, batch->event_times_ms[row]);
-    append_text(output, " ");
-    append_bytes(output, batch->payloads[row]);
-    for (uint32_t slot = 0; slot < batch->slots_count; slot++) {
-        if (batch->columns[slot] == NULL || batch->columns[slot][row].kind == MR_KIND_ABSENT)
-            continue;
-        append_text(output, " ");
-        append_integer(output, slot);
-        append_text(output, "=");
-        harness_print_value(output, batch->columns[slot][row]);
-    }
-    append(output, "\n");
-}
-
 static void keep_last(struct harness *harness, uint32_t output, const struct mr_batch *batch,
                       uint32_t row)
 {
@@ -267,7 +147,7 @@ static void on_emit(void *argument, uint32_t node, uint32_t output, struct mr_vi
     if (!mr_operator_output_is_read(harness->plan, harness->node, output))
         return;
     for (uint32_t index = 0; index < view.rows_count && !harness->quiet; index++)
-        print_row(&harness->outputs[output], view.batch, view.rows[index]);
+        harness_print_row(&harness->outputs[output], view.batch, view.rows[index]);
     if (harness->keeps_last)
         keep_last(harness, output, view.batch, view.rows[view.rows_count - 1]);
     if (harness->on_emit != NULL)
@@ -283,9 +163,9 @@ static void on_row_error(void *argument, uint32_t node, const struct mr_batch *b
     harness->errors_count++;
     if (harness->quiet)
         return;
-    append(&harness->errors, "@%" PRId64 " ", batch->offsets[row]);
-    append_bytes(&harness->errors, message);
-    append(&harness->errors, "\n");
+    harness_append(&harness->errors, "@%" PRId64 " ", batch->offsets[row]);
+    harness_append_bytes(&harness->errors, message);
+    harness_append(&harness->errors, "\n");
 }
 
 static bool on_is_full(void *argument)
@@ -656,10 +536,10 @@ int64_t harness_wall(struct harness *harness, int64_t now_ms)
 static bool dump_pair(void *argument, struct mr_slice key, struct mr_slice value)
 {
     struct mr_buffer *text = argument;
-    append_hex(text, key.data, key.size);
-    append_text(text, " ");
-    append_hex(text, value.data, value.size);
-    append_text(text, "\n");
+    harness_append_hex(text, key.data, key.size);
+    harness_append_text(text, " ");
+    harness_append_hex(text, value.data, value.size);
+    harness_append_text(text, "\n");
     return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "operators/operator.h"
+#include "tests/support/harness_text.h"
 
 enum { HARNESS_CELLS_MAX = 36 };
 
@@ -136,7 +137,5 @@ void harness_load_golden(struct harness *harness, const char *name);
 
 /* The slot of a member of the object that the node adds. */
 uint32_t harness_added_slot(const struct harness *harness, const char *member);
-/* Exact text of a cell. */
-void harness_print_value(struct mr_buffer *output, struct mr_value value);
 
 #endif
