@@ -159,6 +159,50 @@ static void test_outputs_and_dead_letters(void **state)
 }
 
 /* What is open when the lane is told to stop is committed, and the claims are released. */
+/* ---- The end ---- */
+
+static const struct mr_lane *watched;
+static uint32_t turns_watched;
+static const struct mr_log_ops *real_ops;
+
+/* The log gets a fetch back at the end of the turn that has fed it. */
+static void release_in_the_turn(struct mr_log_consumer *consumer, struct mr_log_fetch *fetch)
+{
+    if (fetch->messages_count > 0 && watched != NULL) {
+        assert_false(atomic_load(&watched->at_end));
+        turns_watched++;
+    }
+    real_ops->fetch_release(consumer, fetch);
+}
+
+/* However long a turn takes, the lane does not say meanwhile that there is nothing to do: a bounded
+ * run that looks then would end with records unread. */
+static void test_a_lane_at_work_is_not_at_its_end(void **state)
+{
+    struct mr_lane_fixture fixture;
+    struct mr_log_ops ops;
+    (void)state;
+    open_fixture(&fixture);
+    mr_lane_fixture_start(&fixture);
+    mr_lane_fixture_settle(&fixture);
+    assert_true(atomic_load(&fixture.lane->at_end));
+    real_ops = fixture.log->ops;
+    ops = *real_ops;
+    ops.fetch_release = release_in_the_turn;
+    fixture.log->ops = &ops;
+    watched = fixture.lane;
+    turns_watched = 0;
+    write_readings(&fixture, 0, RECORDS);
+    mr_lane_fixture_settle(&fixture);
+    assert_true(turns_watched > 0);
+    assert_true(atomic_load(&fixture.lane->at_end));
+    watched = NULL;
+    fixture.log->ops = real_ops;
+    check_outputs(&fixture, RECORDS, NULL);
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
 static void test_drain_commits_and_releases(void **state)
 {
     struct mr_lane_fixture fixture;
@@ -318,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_markers_are_no_lag),
         cmocka_unit_test(test_outputs_and_dead_letters),
+        cmocka_unit_test(test_a_lane_at_work_is_not_at_its_end),
         cmocka_unit_test(test_drain_commits_and_releases),
         cmocka_unit_test(test_restart_goes_on_from_progress),
         cmocka_unit_test(test_a_commit_that_fails_once),
