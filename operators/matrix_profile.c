@@ -3,8 +3,10 @@
  *   q'[lag] = q[lag] - x[start - 1 - lag] x[start - 1] + x[newest - lag] x[newest]
  * and are stored from the largest lag to lag 0, so that places of products, of subsequences and of
  * numbers grow together and the loops become vector instructions (elementwise: no order of sums is
- * changed). The distance is sqrt(2 length (1 - correlation)); the nearest is the one with the
- * greatest correlation, of equal ones the oldest. */
+ * changed). When the product that leaves was far greater than what is left, its rounding errors are
+ * what is left: such a dot product is computed anew, so that a huge number leaves nothing behind.
+ * The distance is sqrt(2 length (1 - correlation)); the nearest is the one with the greatest
+ * correlation, of equal ones the oldest. */
 #include "operators/matrix_profile.h"
 
 #include <math.h>
@@ -16,6 +18,7 @@
 enum { LANES = 8, MIDDLE_SAMPLES = 64 };
 
 static const double number_max = 1e140;
+static const double lost_ratio = 1e6; /* of what left over what is left: ten digits are good */
 
 struct mr_matrix_profile_shape mr_matrix_profile_shape_of(uint32_t length, uint32_t window)
 {
@@ -193,6 +196,21 @@ static bool span_of(const struct mr_matrix_profile *profile, struct span *span)
     return true;
 }
 
+/* Compute anew the dot products from which much more went away than is left. */
+static void mend_products(struct mr_matrix_profile *profile, const struct span *span,
+                          const double *restrict leaves, double left, size_t known)
+{
+    double *restrict next = profile->next + span->product + known;
+    size_t count = span->count - known;
+    uint64_t lost = 0;
+    for (size_t place = 0; place < count; place++)
+        lost += fabs(leaves[place] * left) > lost_ratio * fabs(next[place]);
+    for (size_t place = 0; lost > 0 && place < count; place++)
+        if (fabs(leaves[place] * left) > lost_ratio * fabs(next[place]))
+            next[place] = product_of(profile->values + span->first + known + place,
+                                     profile->values + span->newest, profile->shape.length);
+}
+
 static void extend_products(struct mr_matrix_profile *profile, const struct span *span)
 {
     uint32_t length = profile->shape.length;
@@ -212,6 +230,7 @@ static void extend_products(struct mr_matrix_profile *profile, const struct span
     size_t count = span->count - known;
     for (size_t place = 0; place < count; place++)
         next[place] = products[place] - leaves[place] * left + comes[place] * right;
+    mend_products(profile, span, leaves, left, known);
 }
 
 /* Put the number behind the learned ones; false: no subsequence is complete. */

@@ -117,6 +117,29 @@ static void distances_are_those_of_the_definition(void **state)
     }
 }
 
+/* Numbers that dwarf all others, learned, and gone from the newest subsequence. */
+static void a_huge_number_leaves_nothing_behind(void **state)
+{
+    MR_UNUSED(state);
+    struct mr_matrix_profile_shape shape = mr_matrix_profile_shape_of(16, 400);
+    struct mr_matrix_profile profile;
+    void *memory = mr_memory_new(1, mr_matrix_profile_bytes(&shape));
+    make_numbers(wave);
+    for (uint32_t index = 0; index < NUMBERS; index++)
+        numbers[index] -= 1000;
+    numbers[250] = 1e38;
+    numbers[400] = -1e12;
+    numbers[402] = 1e12;
+    mr_matrix_profile_init(&profile, &shape, memory);
+    for (uint32_t last = 0; last < NUMBERS; last++) {
+        struct mr_matrix_profile_match match = mr_matrix_profile_judge(&profile, numbers[last]);
+        mr_matrix_profile_learn(&profile);
+        if (last > 100 && !(fabs(match.distance - nearest_of(&shape, last)) <= 1e-6))
+            fail_msg("number %u: %.17g, not %.17g", last, match.distance, nearest_of(&shape, last));
+    }
+    mr_memory_free(memory);
+}
+
 static void what_is_restored_goes_on_bit_for_bit(void **state)
 {
     MR_UNUSED(state);
@@ -175,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(distances_are_those_of_the_definition),
+        cmocka_unit_test(a_huge_number_leaves_nothing_behind),
         cmocka_unit_test(what_is_restored_goes_on_bit_for_bit),
         cmocka_unit_test(odd_numbers_stay_within_bounds),
     };
