@@ -98,6 +98,8 @@ static struct mr_value fields_value(struct mr_arena *arena, const struct mr_batc
 static struct mr_value record_value(struct mr_arena *arena, const struct mr_batch *cause,
                                     uint32_t row, const struct mr_layout *layout)
 {
+    if (layout == NULL)
+        return mr_value_null();
     if (!layout->from_payload)
         return fields_value(arena, cause, layout, row);
     if (cause->payload_nulls[row])

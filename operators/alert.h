@@ -26,7 +26,8 @@ struct mr_alert {
 
 /* Append alert to alerts, about the row of cause. The event time is that record's; `record` is the
  * record as its source delivered it, or, where it has no payload of its own, the object of its
- * fields at layout. Text is borrowed and must live as long as cause. Pre: alerts has room. */
+ * fields at layout; null without a layout (a record that the operator itself makes). Text is
+ * borrowed and must live as long as cause. Pre: alerts has room. */
 void mr_alert_write(struct mr_batch *alerts, const uint32_t *field_slots,
                     const struct mr_alert *alert, const struct mr_batch *cause, uint32_t row,
                     const struct mr_layout *layout);

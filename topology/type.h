@@ -49,7 +49,9 @@ enum mr_type_flags {
     MR_TYPE_ROW_WATERMARKS = 1u << 10, /* reads the watermark of single rows (record/batch.h) */
     /* Rows of the main output are groups of input rows: the key's fields, outputs[0].fields, and
      * one field per entry of the option `aggregates`. */
-    MR_TYPE_GROUPS = 1u << 11
+    MR_TYPE_GROUPS = 1u << 11,
+    /* Takes control records, though it adds no object (mr_type_is_controlled). */
+    MR_TYPE_CONTROLLED = 1u << 16
 };
 
 struct mr_input_spec {
@@ -114,7 +116,8 @@ struct mr_type_spec {
 static inline bool mr_type_is_controlled(const struct mr_type_spec *type)
 {
     const uint32_t both = MR_TYPE_KEYED | MR_TYPE_ADDS_FIELD;
-    return (type->flags & both) == both && type->inputs == NULL;
+    return type->inputs == NULL &&
+           ((type->flags & both) == both || (type->flags & MR_TYPE_CONTROLLED) != 0);
 }
 
 /* A format as the language sees it. */

@@ -197,6 +197,28 @@ static const struct operator_case cases[] = {
      "'1700000000000 + int(k.substring(0, 8)) * 200'",
      "late", false, false},
     {"sort", "from: in, key: [k], max_records: 90", "late", false, false},
+    {"spc.i_mr", "from: in, key: [k], field: value, rules: [western_electric, nelson]", "alerts",
+     false, true},
+    {"spc.i_mr",
+     "from: in, key: [k], field: value, phase1: {subgroups: 40, exclude: none}, baseline: "
+     "cumulative, learn: always",
+     "", false, true},
+    {"spc.i_mr",
+     "from: in, key: [k], field: value, limits: {cl: 20, ucl: 30, lcl: 5}, rules: [nelson]",
+     "alerts", false, true},
+    {"spc.xbar_r", "from: in, key: [k], field: value, subgroup: {count: 4}", "alerts", false,
+     false},
+    {"spc.xbar_r",
+     "from: in, key: [k], field: value, subgroup: {window: 200ms}, phase1: {subgroups: 5}",
+     "alerts late", false, false},
+    {"spc.xbar_s",
+     "from: in, key: [k], field: value, subgroup: {field: third}, phase1: {subgroups: 40}, "
+     "rules: [western_electric]",
+     "", false, false},
+    {"spc.xbar_s",
+     "from: in, key: [k], field: value, subgroup: {count: 12}, limits: {cl: 20, sigma: 5}, "
+     "baseline: exponential",
+     "alerts", false, false},
     {"window.aggregate",
      "from: in, key: [k], window: {session: 60ms}, aggregates: {size: count(), "
      "total: sum(value)}",

@@ -172,6 +172,11 @@ EXPECTED = {
     "drift.eddm": lambda rows: [row["seq"] for row in rows] == [444],
     "drift.hddm_a": lambda rows: [row["seq"] for row in rows] == [384],
     "drift.hddm_w": lambda rows: [row["seq"] for row in rows] == [328],
+    "spc.i_mr": lambda rows: [(row["ts"], row["spc"]["point"]) for row in rows] == [(3000, 3)],
+    "spc.xbar_r": lambda rows: [(row["subgroup"], row["size"], row["state"]) for row in rows]
+    == [(1, 2, "learning"), (2, 2, "learning")],
+    "spc.xbar_s": lambda rows: [(row["window_end"], row["size"], row["state"]) for row in rows]
+    == [(60000, 2, "armed"), (120000, 1, "starved"), (180000, 1, "starved")],
     "generate.sequence": lambda rows: [row["seq"] for row in rows] == [100, 101, 102, 103, 104],
     "generate.nexmark": (
         lambda rows: [row["event_type"] for row in rows] == [0, 1, 1, 1, 2, 2]

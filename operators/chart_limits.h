@@ -1,0 +1,124 @@
+/* operators/chart_limits.h — the mathematics of control charts: what a sample says of the process,
+ * estimating centre line and sigma from the points of phase 1, limits, and how a baseline follows.
+ * Model: a *kind* of chart measures each sample: its location (a mean, a share), the weight of that
+ * (how many values are behind it), and, where the chart has one, its spread (range, standard
+ * deviation, moving range) and the process sigma that the spread alone would tell. The baseline is
+ * the weighted mean of the locations and the mean of the sigmas; limits stand at `sigmas` standard
+ * errors of a location around it. Sources: Shewhart, Economic Control of Quality (1931);
+ * Montgomery, Introduction to Statistical Quality Control, chapters 6, 7 and 9. Exclusion: points
+ * of phase 1 beyond the limits (of location or spread) that all points give are left out and the
+ * rest is estimated from again, until no more are beyond; a step that would leave fewer than half
+ * of the points, or fewer than two, is not taken. Constant data: sigma is 0, and the first other
+ * value is beyond the limits. Contract: pure; only sqrt of libm. */
+#ifndef MR_OPERATORS_CHART_LIMITS_H
+#define MR_OPERATORS_CHART_LIMITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "operators/control_constants.h"
+
+enum mr_chart_update {
+    MR_CHART_UPDATE_NONE,
+    MR_CHART_UPDATE_CUMULATIVE,
+    MR_CHART_UPDATE_EXPONENTIAL
+};
+
+/* The records of a subgroup, or one. */
+struct mr_chart_sample {
+    uint64_t count;
+    double mean;
+    double squares; /* sum of squared deviations from the mean */
+    double minimum;
+    double maximum;
+    int64_t first_ms; /* event time */
+    int64_t last_ms;
+};
+void mr_chart_sample_add(struct mr_chart_sample *sample, double value, int64_t event_time_ms);
+
+/* What a sample says. */
+struct mr_chart_measure {
+    double location;
+    double weight;
+    double sigma;  /* of the process, by this sample's spread; NAN: it tells none */
+    double spread; /* NAN: none */
+};
+
+struct mr_chart_baseline {
+    double center;
+    double sigma;
+    double weight;       /* of the locations behind center */
+    double sigmas_count; /* samples behind sigma */
+};
+
+struct mr_chart_lines {
+    double center;
+    double lower;
+    double upper;
+};
+
+/* A point in phase 2. */
+struct mr_chart_point {
+    double value; /* what is plotted */
+    struct mr_chart_lines lines;
+    double distance; /* of the value from the centre line in standard errors, above it > 0 */
+    bool beyond;
+    double spread; /* NAN: none */
+    struct mr_chart_lines spread_lines;
+    bool spread_beyond;
+};
+
+struct mr_chart_rule_book;
+
+struct mr_chart_kind {
+    bool has_groups; /* charts subgroups: rows are new records */
+    bool has_spread;
+    bool needs_ranges;       /* book->ranges */
+    uint32_t least;          /* records that a point needs */
+    uint32_t most;           /* records that a subgroup may have */
+    const char *value_text;  /* "mean", for sentences */
+    const char *spread_text; /* "range"; NULL: none */
+    /* previous: the record's before, of the same key, NAN: there was none. */
+    void (*measure)(const struct mr_chart_rule_book *book, const struct mr_chart_sample *sample,
+                    double previous, struct mr_chart_measure *measure);
+    /* Standard error of a location of that weight. */
+    double (*error)(const struct mr_chart_rule_book *book, const struct mr_chart_baseline *baseline,
+                    double weight);
+    /* Mean and standard deviation of the spread where the process has sigma 1. NULL: none. */
+    struct mr_range_constants (*spread)(const struct mr_chart_rule_book *book, double weight);
+};
+
+/* What points of one operator are judged by. */
+struct mr_chart_rule_book {
+    const struct mr_chart_kind *kind;
+    double sigmas;
+    bool excludes; /* in phase 1 */
+    enum mr_chart_update update;
+    double update_weight;
+    bool is_given; /* given is the baseline; else it is estimated */
+    bool is_fixed; /* fixed are the limits of the value */
+    struct mr_chart_baseline given;
+    struct mr_chart_lines fixed;
+    /* By size of the subgroup, those that can come. */
+    struct mr_range_constants ranges[MR_CONTROL_SIZE_MAX + 1];
+};
+
+/* A point of phase 1. */
+struct mr_chart_kept {
+    struct mr_chart_measure measure;
+    bool is_excluded; /* set by mr_chart_estimate_baseline */
+};
+
+/* Baseline from count points; returns how many are excluded. Pre: count >= 1. */
+uint32_t mr_chart_estimate_baseline(const struct mr_chart_rule_book *book,
+                                    struct mr_chart_kept *kept, uint32_t count,
+                                    struct mr_chart_baseline *baseline);
+
+void mr_chart_judge(const struct mr_chart_rule_book *book, const struct mr_chart_baseline *baseline,
+                    const struct mr_chart_measure *measure, struct mr_chart_point *point);
+
+/* The baseline follows a point, as the book's update says. */
+void mr_chart_follow(const struct mr_chart_rule_book *book, const struct mr_chart_measure *measure,
+                     struct mr_chart_baseline *baseline);
+
+#endif

@@ -1,0 +1,70 @@
+/* operators/chart_object.h — what a control chart keeps of a key, and its stored bytes.
+ * Model: the table's object is the detectors' stage (operators/detector_stage.h: freeze, mute, and
+ * as `seen` the number of points) and behind it this struct; together they are one stored value.
+ * The points of phase 1 are in slots of MR_CHART_SLOT_POINTS, so that a record logs one slot.
+ *
+ * Stored chart, version 1 (little-endian), behind the stage:
+ *   0  uint8 flags: enum mr_chart_flags   1  uint32 kept   5  uint32 excluded
+ *   each if its flag is set, in this order:
+ *   baseline  double center, sigma, weight, sigmas_count
+ *   history   uint8 count, count marks, double last
+ *   previous  double
+ *   sample    uint64 count, double mean, squares, minimum, maximum, int64 first_ms, last_ms
+ *   group     uint8 size, bytes
+ * A slot: MR_CHART_SLOT_POINTS times double location, weight, sigma, spread; NAN: none. */
+#ifndef MR_OPERATORS_CHART_OBJECT_H
+#define MR_OPERATORS_CHART_OBJECT_H
+
+#include "operators/control_chart.h"
+
+enum {
+    MR_CHART_VERSION = 1,
+    MR_CHART_SLOT_POINTS = 32,
+    MR_CHART_SLOT_BYTES = MR_CHART_SLOT_POINTS * 4 * 8,
+    MR_CHART_SAMPLE_BYTES = 7 * 8,
+    MR_CHART_BYTES_MAX = 9 + 4 * 8 + (1 + MR_RULE_POINTS_MAX + 8) + 8 + MR_CHART_SAMPLE_BYTES +
+                         (1 + MR_CHART_GROUP_BYTES)
+};
+
+enum mr_chart_flags {
+    MR_CHART_HAS_BASELINE = 1u << 0, /* phase 2 */
+    MR_CHART_HAS_HISTORY = 1u << 1,
+    MR_CHART_HAS_PREVIOUS = 1u << 2,
+    MR_CHART_HAS_SAMPLE = 1u << 3, /* a subgroup is open */
+    MR_CHART_HAS_GROUP = 1u << 4,
+    MR_CHART_FLAGS_ALL = 31
+};
+
+struct mr_chart_object {
+    uint8_t flags; /* HAS_BASELINE and HAS_PREVIOUS; the others follow from the members */
+    uint8_t group_size;
+    uint32_t kept; /* points of phase 1 in the slots */
+    uint32_t excluded;
+    struct mr_chart_baseline baseline;
+    struct mr_run_history history;
+    double previous; /* the last record's value, of charts of single records */
+    struct mr_chart_sample sample;
+    uint8_t group[MR_CHART_GROUP_BYTES]; /* what the open subgroup has in subgroup.field */
+};
+
+extern const struct mr_model_type mr_chart_model; /* for mr_stage_describe */
+
+/* For the table. */
+size_t mr_chart_object_encode(const void *object, uint8_t *output);
+bool mr_chart_object_decode(void *object, uint32_t version, struct mr_slice stored);
+
+static inline struct mr_chart_object *mr_chart_object_of(void *stage)
+{
+    return mr_stage_model(stage, MR_STAGE_WHOLE);
+}
+
+/* A sample's stored bytes, also of windows. */
+void mr_chart_sample_put(uint8_t output[MR_CHART_SAMPLE_BYTES],
+                         const struct mr_chart_sample *sample);
+struct mr_chart_sample mr_chart_sample_get(const uint8_t stored[MR_CHART_SAMPLE_BYTES]);
+
+/* Point `index` of a slot. */
+void mr_chart_slot_put(uint8_t *slot, uint32_t index, const struct mr_chart_measure *measure);
+struct mr_chart_measure mr_chart_slot_get(const uint8_t *slot, uint32_t index);
+
+#endif
