@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "topology/meaning.h"
+#include "topology/option_text.h"
 #include "topology/type.h"
 
 #include <stdlib.h>
@@ -268,15 +269,21 @@ static void compare_states(const struct comparing *comparing)
 
 /* ---- Sources ---- */
 
+static const char *start_of(const struct mr_plan_node *node, struct mr_arena *arena)
+{
+    if ((node->type->flags & MR_TYPE_LOG) == 0)
+        return NULL;
+    if (node->history_ms > 0) /* for a detector with `warm_from` */
+        return mr_arena_format(arena, "%s back", mr_option_duration_text(arena, node->history_ms));
+    return mr_options_text(&node->options, "start");
+}
+
 static struct mr_difference_source compare_source(const struct comparing *comparing,
                                                   const struct mr_plan_node *node)
 {
     const struct mr_plan_node *old = find_node(comparing->before, node->name, MR_ROLE_SOURCE);
-    struct mr_difference_source source = {.name = node->name,
-                                          .change = MR_CHANGE_ADDED,
-                                          .start = (node->type->flags & MR_TYPE_LOG) != 0
-                                                       ? mr_options_text(&node->options, "start")
-                                                       : NULL};
+    struct mr_difference_source source = {
+        .name = node->name, .change = MR_CHANGE_ADDED, .start = start_of(node, comparing->arena)};
     if (old == NULL)
         return source;
     source.part_before = part_of(comparing->before, old);

@@ -22,6 +22,8 @@
 
 static const char first[] = HEAD SOURCES SCORE("score", "key: [k]") SINK("score");
 static const char tuned[] = HEAD SOURCES SCORE("score", "key: [k], threshold: 9.0") SINK("score");
+static const char warm[] =
+    HEAD SOURCES SCORE("score", "key: [k], warm_from: {since: 7d}") SINK("score");
 static const char renamed[] = HEAD SOURCES SCORE("other", "key: [k]") SINK("other");
 static const char unkeyed[] = HEAD
     "  sources:\n    - {name: a, type: kafka, format: json, topic: in}\n" SCORE("score", "key: [k]")
@@ -77,6 +79,9 @@ static void test_the_first_version_adds_everything(void **state)
     assert_string_equal(compared.difference.sources[0].start, "earliest");
     assert_string_equal(compared.difference.topics[0].suffix, "score.changelog");
     assert_int_equal(check(&compared, NULL, NULL), MR_OK);
+    mr_arena_deinit(&compared.arena);
+    compare(&compared, NULL, warm);
+    assert_string_equal(compared.difference.sources[0].start, "7d back");
     mr_arena_deinit(&compared.arena);
 }
 
