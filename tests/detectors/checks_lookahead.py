@@ -17,6 +17,9 @@ ROWS, COMMON = 900, 600  # a batch goes over the place where the futures part
 # `fields`.
 OPTIONS = {
     "detect.forecast": "field: value, period: 24",
+    "detect.matrix_profile": "field: value, subsequence: 24, window_size: 200, warmup: 100",
+    "detect.seasonal_esd": "field: value, period: 24",
+    "detect.spectral_residual": "field: value, window_size: 128",
     "detect.threshold": "field: value, above: 1.5",
     "drift.ddm": "field: failed",
     "drift.eddm": "field: failed",
