@@ -58,6 +58,7 @@ def through_the_engine(name):
 ASKED = {
     "windowed_gaussian": near(41.4, 0.1),
     "relative_entropy": near(53.4, 0.1),
+    "knn_cad": near(58.5, 0.5),
     "random_cut_forest": at_least(57),
     "nearest": at_least(63),
     "ensemble": at_least(70),
