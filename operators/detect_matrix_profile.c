@@ -307,7 +307,7 @@ static enum mr_status profile_check(const struct mr_options *options, const char
 static const struct mr_option_spec profile_options[] = {
     MR_DETECTOR_OPTION_FIELD,
     MR_DETECTOR_OPTION_THRESHOLD(
-        "5.0", "A record is an anomaly when the distance of the subsequence that it ends, beyond "
+        "3.0", "A record is an anomaly when the distance of the subsequence that it ends, beyond "
                "the usual one and in standard deviations, is above this."),
     {.name = "warmup",
      .type = MR_OPTION_INTEGER,
