@@ -151,6 +151,8 @@ static enum mr_status heartbeat_open(void *self, const struct mr_operator_open *
     heartbeat->wall = mr_options_integer(options, "time") == 1;
     heartbeat->severity = severities[mr_options_integer(options, "severity")];
     heartbeat->forget_after_ms = mr_options_integer(options, "forget_after");
+    if (open->node->state_ttl_ms > 0 && open->node->state_ttl_ms < heartbeat->forget_after_ms)
+        heartbeat->forget_after_ms = open->node->state_ttl_ms;
     heartbeat->started_ms = INT64_MIN;
     if (mr_options_present(options, "timeout"))
         heartbeat->timeout_ms = mr_options_integer(options, "timeout");
@@ -747,7 +749,8 @@ const struct mr_operator_type mr_operator_detect_heartbeat = {
                 "the start of the task on. Records more out of order than the limit: put a `sort` "
                 "in front.\n\n"
                 "Not for keys that never came: nothing is known of them. A key silent for "
-                "`forget_after` is forgotten; `state: {max_keys}` forgets first the keys that "
+                "`forget_after` (or `state.ttl`, if that is shorter) is forgotten; `state: "
+                "{max_keys}` forgets first the keys that "
                 "would be due first, without an alert. State: 45 bytes a key, 8 more for each gap "
                 "kept, in slots, and 8 in the cache.",
             .options = heartbeat_options,

@@ -29,6 +29,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_detect_new_value,
     &mr_operator_detect_random_cut_forest,
     &mr_operator_detect_rare_value,
+    &mr_operator_detect_rate,
     &mr_operator_detect_relative_entropy,
     &mr_operator_detect_robust_z,
     &mr_operator_detect_seasonal_esd,

@@ -25,6 +25,7 @@ extern const struct mr_operator_type mr_operator_detect_nearest;
 extern const struct mr_operator_type mr_operator_detect_new_value;
 extern const struct mr_operator_type mr_operator_detect_random_cut_forest;
 extern const struct mr_operator_type mr_operator_detect_rare_value;
+extern const struct mr_operator_type mr_operator_detect_rate;
 extern const struct mr_operator_type mr_operator_detect_relative_entropy;
 extern const struct mr_operator_type mr_operator_detect_robust_z;
 extern const struct mr_operator_type mr_operator_detect_seasonal_esd;

@@ -81,6 +81,12 @@ static const struct operator_case cases[] = {
     {"detect.new_value",
      "from: in, key: [k], field: value, max_values: 20, forget_after: 900ms, warmup: 5", "alerts",
      false, true},
+    {"detect.rate", "from: in, key: [k], window: {tumbling: 250ms}, warmup: 2", "alerts late",
+     false, false},
+    {"detect.rate",
+     "from: in, key: [k], window: {tumbling: 40ms, offset: 7ms}, lateness: 60ms, warmup: 5, decay: "
+     "0.1, learn: normal_only, max_empty: 3",
+     "alerts late", false, false},
     {"detect.rare_value", "from: in, key: [k], field: third, warmup: 30, decay: 0.5", "alerts",
      false, true},
     {"detect.rare_value", "from: in, key: [k], field: value, max_values: 50, forget_after: 2s",

@@ -1,4 +1,4 @@
-"""detect.ensemble, new_value, rare_value and heartbeat, against numpy and collections.Counter."""
+"""detect.ensemble, new_value, rare_value, heartbeat and rate, against numpy, scipy and Counter."""
 
 import json
 import math
@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy
+import scipy.stats
 from check import at_most, check, equals
 
 from engine import PROGRAM, judged
@@ -258,3 +259,73 @@ def silences():
     expected = expected_silences(events)
     assert len(expected) > 20 and len(listed) == len(set(listed))
     return len(set(listed) ^ expected)
+
+
+def rate_scores(counts, warmup, decay):
+    """Score, mean and sd of each window of a key, beginning with its second."""
+    scores = []
+    for place, count in enumerate(counts):
+        weights = (1 - decay) ** numpy.arange(place - 1, -1, -1.0)
+        if place < warmup:
+            scores.append((0.0, None))
+            continue
+        known = weights.sum() ** 2 / (weights ** 2).sum()
+        before = numpy.array(counts[:place], float)
+        average = numpy.average(before, weights=weights)
+        spread = ((weights * (before - average) ** 2).sum()
+                  / (weights.sum() - (weights ** 2).sum() / weights.sum()))
+        mean = average + 0.5 / known
+        variance = max(spread, mean) * (1 + 1 / known)
+        size, share = mean * mean / (variance - mean), mean / variance
+        tails = scipy.stats.nbinom.logsf(count - 1, size, share), \
+            scipy.stats.nbinom.logcdf(count, size, share)
+        scores.append((max(0.0, -(min(tails) + math.log(2)) / math.log(10)), average))
+    return scores
+
+
+def windows_of(events, key, size):
+    """The counts of a key's windows from its second one to its last, empty ones with them."""
+    counted = Counter(time // size for time, of in events if of == key)
+    return [(window, counted[window]) for window in range(min(counted) + 1, max(counted) + 1)]
+
+
+def worst_rate(events, decay):
+    option = f", decay: {decay}" if decay else ""
+    found = told(events, "type: detect.rate, window: {tumbling: 2s}, warmup: 8, max_empty: 100"
+                 + option, "judged")
+    rows = {(one["k"], one["window_start"] // 2000): one for one in found}
+    assert len(rows) == len(found), "a window left twice"
+    worst, scored = 0.0, 0
+    for key in {key for _, key in events}:
+        windows = windows_of(events, key, 2000)
+        expected = rate_scores([count for _, count in windows], 8, decay)
+        for (window, count), (score, average) in zip(windows, expected):
+            one = rows[key, window]
+            assert one["count"] == count, (key, window)
+            scored += average is not None
+            worst = max(worst, abs(one["anomaly"]["score"] - score) / (1 + score))
+            if average is not None:
+                worst = max(worst, abs(one["anomaly"]["expected"] - average) / (1 + average))
+    assert scored > 300
+    return worst
+
+
+@check("rate: counts, and scores of all windows", "scipy.stats.nbinom", at_most(1e-8), quick=True)
+def rates():
+    return worst_rate(poisson_events(12, 200000, 6), 0)
+
+
+@check("rate with decay: counts, and scores of all windows", "scipy.stats.nbinom", at_most(1e-8),
+       quick=True)
+def rates_with_decay():
+    return worst_rate(poisson_events(12, 200000, 7), 0.1)
+
+
+@check("rate: share of a Poisson process's windows with p_value <= 0.01", "Poisson", at_most(0.012))
+def rates_keep_their_promise():
+    source = numpy.random.default_rng(8)
+    times = numpy.sort(source.integers(0, 4000 * 1000, size=4000 * 7))
+    found = told([(int(time), "k") for time in times],
+                 "type: detect.rate, window: {tumbling: 1s}", "judged")
+    judged_windows = [one["anomaly"]["p_value"] for one in found[21:]]
+    return sum(p_value <= 0.01 for p_value in judged_windows) / len(judged_windows)

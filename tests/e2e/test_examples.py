@@ -146,6 +146,8 @@ EXPECTED = {
     "detect.ensemble": lambda rows: [row["seq"] for row in rows] == [300, 301, 355],
     "detect.heartbeat": lambda rows: [(row["key"], row["state"], row["event_time"]) for row in rows]
     == [("s2", "open", 32001), ("s2", "resolved", 47000)],
+    "detect.rate": lambda rows: [(row["count"], row["anomaly"]["is_anomaly"]) for row in rows]
+    == [(60, True), (0, True)],
     "detect.new_value": lambda rows: [row["seq"] for row in rows] == [400],
     "detect.rare_value": lambda rows: [row["seq"] for row in rows] == [449, 899],
     "detect.spot": lambda rows: [row["ts"] for row in rows] == [61000],
