@@ -21,6 +21,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_detect_hampel,
     &mr_operator_detect_heartbeat,
     &mr_operator_detect_iqr,
+    &mr_operator_detect_isolation_forest,
     &mr_operator_detect_knn_cad,
     &mr_operator_detect_loda,
     &mr_operator_detect_mahalanobis,

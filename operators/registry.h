@@ -17,6 +17,7 @@ extern const struct mr_operator_type mr_operator_detect_half_space_trees;
 extern const struct mr_operator_type mr_operator_detect_hampel;
 extern const struct mr_operator_type mr_operator_detect_heartbeat;
 extern const struct mr_operator_type mr_operator_detect_iqr;
+extern const struct mr_operator_type mr_operator_detect_isolation_forest;
 extern const struct mr_operator_type mr_operator_detect_knn_cad;
 extern const struct mr_operator_type mr_operator_detect_loda;
 extern const struct mr_operator_type mr_operator_detect_mahalanobis;

@@ -72,6 +72,14 @@ static const struct operator_case cases[] = {
      "from: in, key: [k], field: value, warmup: 21, shingle: 1, neighbours: 20, pause: 3, "
      "learn: normal_only, suppress: {count: 2}",
      "alerts", false, true},
+    {"detect.isolation_forest",
+     "from: in, key: [k], fields: [value, second], trees: 5, sample: 16, window: 40, step: 20, "
+     "warmup: 16",
+     "alerts", false, true},
+    {"detect.isolation_forest",
+     "from: in, key: [k], fields: [value], trees: 3, sample: 8, window: 16, step: 30, warmup: 8, "
+     "drift: 0.2, threshold: 0.5, learn: always",
+     "", false, true},
     {"detect.loda", "from: in, key: [k], fields: [value, second, third], cuts: 20, window_size: 64",
      "alerts", false, true},
     {"detect.mahalanobis", "from: in, key: [k], fields: [value, second]", "alerts", false, true},

@@ -1,7 +1,8 @@
-"""detect.knn_cad beside a plain computation with numpy."""
+"""detect.knn_cad beside a plain computation with numpy, and on the Numenta Anomaly Benchmark."""
 
+import nab
 import numpy
-from check import at_most, check
+from check import Missing, at_most, check, near
 
 from engine import judged
 
@@ -54,3 +55,17 @@ def nonconformities():
         worst = max(worst, abs(ours["nonconformity"] - strange) / strange)
         assert abs(ours["share"] - share) < 1.5 / 221, (ours["share"], share)
     return worst
+
+
+@check("knn_cad on NAB's open series: standard profile", "58.5 published", near(58.5, 0.5))
+def on_nab():
+    """Each series with its own warm-up and pause, and scores that end at 1, as published."""
+    if not (nab.default_folder() / "labels").is_dir():
+        raise Missing(f"{nab.default_folder()} is not here")
+    benchmark = nab.Benchmark(nab.default_folder())
+    scores = {}
+    for one in benchmark.series:
+        found = judged("detect.knn_cad", [[value] for value in one.values],
+                       f"warmup: {one.probation - 1}, pause: {one.probation // 5}")
+        scores[one.name] = [min(record["score"], 1.0) for record in found]
+    return benchmark.score(scores)["standard"]

@@ -166,6 +166,7 @@ EXPECTED = {
     "detect.random_cut_forest": lambda rows: [row["ts"] for row in rows] == [61000],
     "detect.relative_entropy": lambda rows: [row["seq"] for row in rows] == [148, 157],
     "detect.knn_cad": lambda rows: [row["ts"] for row in rows] == [91000],
+    "detect.isolation_forest": lambda rows: [row["ts"] for row in rows] == [81000],
     "detect.mahalanobis": lambda rows: [row["ts"] for row in rows] == [11000],
     "drift.adwin": lambda rows: [row["seq"] for row in rows] == [319],
     "drift.kswin": lambda rows: len(rows) == 1 and 300 < rows[0]["seq"] < 400,
