@@ -40,6 +40,10 @@ static const struct operator_case cases[] = {
      "from: in, key: [k], fields: [second, value, third], members: conformal, combine: rank, "
      "warmup: 20, window: {count: 50}",
      "alerts", false, true},
+    {"detect.ensemble",
+     "from: in, key: [k], fields: [second, value], members: as_is, combine: max, warmup: 5, "
+     "window: {count: 20}",
+     "alerts", false, true},
     {"detect.ewma", "from: in, key: [k], field: value", "alerts", false, true},
     {"detect.ewma", "from: in, key: [k], field: value, lambda: 1, baseline_decay: 0", "alerts",
      false, true},

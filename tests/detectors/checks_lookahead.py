@@ -55,13 +55,16 @@ def documented(*words):
 
 
 def detectors():
-    """Each registered type and the options that it gets."""
+    """Each registered type that judges records by their numbers, and the options that it gets."""
     types = [line.split()[0] for line in documented().splitlines() if line.startswith("  ")]
     found = {}
     for name in types:
         if not name.startswith(("detect.", "drift.")):
             continue
-        several = "\n  fields (paths" in documented(name)
+        text = documented(name)
+        several = "\n  fields (paths" in text
+        if not several and "\n  field (path" not in text:
+            continue  # detect.heartbeat judges silence
         options = OPTIONS.get(name, "fields: [value, second]" if several else "field: value")
         found[name] = options if name == "detect.threshold" else f"key: [], {options}"
     return found

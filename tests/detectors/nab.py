@@ -49,14 +49,16 @@ def read_series(path, name, limits):
 
 
 def read(folder):
-    """All series of a folder, by name."""
+    """All series of a folder, by name. Labels of series that are not there count for nothing."""
     folder = Path(folder)
     labels = json.loads((folder / "labels" / "combined_windows.json").read_text(encoding="utf-8"))
     paths = {path.relative_to(folder / "data").as_posix(): path
              for path in sorted((folder / "data").glob("*/*.csv"))}
-    missing = sorted(set(labels) - set(paths))
-    if missing or not paths:
-        raise FileNotFoundError(f"{folder}/data lacks {', '.join(missing) or 'series'}")
+    if not paths:
+        raise FileNotFoundError(f"{folder}/data has no series")
+    unlabelled = sorted(set(paths) - set(labels))
+    if unlabelled:
+        raise FileNotFoundError(f"there are no labels of {', '.join(unlabelled)}")
     return [read_series(path, name, labels[name]) for name, path in paths.items()]
 
 

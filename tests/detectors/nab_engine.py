@@ -79,6 +79,7 @@ def main():
         benchmark = nab.Benchmark(options.data)
     except OSError as error:
         parser.error(f"{options.data} is no folder in NAB's layout: {error}")
+    print(f"{len(benchmark.series)} series, {benchmark.windows} windows", file=sys.stderr)
     print(f"{'detector':28} {'standard':>9} {'low FP':>9} {'low FN':>9}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="millrace-nab-") as folder:
         for topology in options.topology:
