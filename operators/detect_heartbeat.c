@@ -746,7 +746,9 @@ const struct mr_operator_type mr_operator_detect_heartbeat = {
                 "key is called silent because a file ended or all stopped. Where that must be "
                 "told, say `time: processing`: the clock goes on. Then what is silent depends on "
                 "when records are read, and of keys from before a restart the time counts from "
-                "the start of the task on. Records more out of order than the limit: put a `sort` "
+                "the start of the task on; a run that ends (--until-end) does not wait for "
+                "silences. "
+                "Records more out of order than the limit: put a `sort` "
                 "in front.\n\n"
                 "Not for keys that never came: nothing is known of them. A key silent for "
                 "`forget_after` (or `state.ttl`, if that is shorter) is forgotten; `state: "
@@ -770,6 +772,7 @@ const struct mr_operator_type mr_operator_detect_heartbeat = {
     .process = heartbeat_process,
     .on_watermark = heartbeat_watermark,
     .on_wall = heartbeat_wall,
+    .watches_for_silence = true,
     .close = heartbeat_close,
     .state_table = heartbeat_table,
     .describe_state = heartbeat_describe,

@@ -150,7 +150,8 @@ enum mr_status mr_operator_wall(struct mr_operator *instance, struct mr_operator
 bool mr_operator_waits(const struct mr_operator *instance,
                        const struct mr_operator_context *context)
 {
-    return instance->reads_wall_clock && context->wall_due_ms != INT64_MAX;
+    return instance->reads_wall_clock && !instance->type->watches_for_silence &&
+           context->wall_due_ms != INT64_MAX;
 }
 
 enum mr_status mr_operator_generate(struct mr_operator *instance,

@@ -131,6 +131,9 @@ struct mr_operator_type {
      * NULL. */
     enum mr_status (*on_wall)(void *self, struct mr_operator_context *context, int64_t *due_ms,
                               struct mr_error *error);
+    /* What on_wall does later is about what does not come: when all input has been read nobody
+     * waits for it. */
+    bool watches_for_silence;
     /* NULL: nothing stays open and nothing leaves late. */
     struct mr_operator_reach (*reach)(const struct mr_plan_node *node);
     /* Generators (MR_TYPE_GENERATOR): write up to batch->rows_capacity rows from position on;

@@ -286,6 +286,7 @@ static void by_the_clock(void **state)
     assert_true(harness_wall(&harness, 50000) == INT64_MAX);
     feed(&harness, "a", 7);
     assert_true(harness.context.wall_due_ms == 51001);
+    assert_false(mr_operator_waits(harness.operator_instance, &harness.context));
     assert_true(harness_wall(&harness, 50900) == 51001);
     assert_int_equal(harness.emitted_count[1], 0);
     harness_watermark(&harness, 60000);
