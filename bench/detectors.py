@@ -85,6 +85,8 @@ CASES = [
         typed=20_000,
         peers=["AWS randomcutforest", "rrcf"],
     ),
+    Case("detect.spot", "", 500_000, peers=["libspot"]),
+    Case("detect.matrix_profile", "window_size: 2048", 40_000, peers=["stumpy stumpi"]),
     Case("drift.adwin", "", 1_000_000, peers=["river ADWIN"]),
     Case("drift.page_hinkley", "", 1_000_000, **CONSTANT, peers=["river PageHinkley"]),
 ]
@@ -268,6 +270,23 @@ def rrcf_forest(_case):
     return step
 
 
+def libspot_tail(case):
+    import libspot
+
+    model = libspot.Spot(1e-4, low=False)
+    model.fit(peer_rows(case, 1000)[:, 0])
+    return lambda row: model.step(row[0])
+
+
+def stumpy_profile(case):
+    """The newest distance of a series of 2,048 numbers of which the oldest leaves (egress)."""
+    import stumpy
+
+    series = stumpy.stumpi(peer_rows(case, 2048)[:, 0].copy(), m=64, egress=True)
+    series.update(0.5)  # compiles itself
+    return lambda row: series.update(row[0])
+
+
 PEERS = {
     "river GaussianScorer": (river_anomaly("GaussianScorer"), 100_000),
     "river EwaVar": (river_ewma, 100_000),
@@ -275,6 +294,8 @@ PEERS = {
     "river EmpiricalPrecision": (river_precision, 10_000),
     "river HalfSpaceTrees": (river_anomaly("HalfSpaceTrees", n_trees=25, height=10), 2_000),
     "river LODA": (river_anomaly("LODA"), 5_000),
+    "libspot": (libspot_tail, 200_000),
+    "stumpy stumpi": (stumpy_profile, 1000),
     "river ADWIN": (river_drift("ADWIN"), 100_000),
     "river PageHinkley": (river_drift("PageHinkley"), 200_000),
     "rrcf": (rrcf_forest, 600),
