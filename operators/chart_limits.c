@@ -28,7 +28,7 @@ void mr_chart_sample_add(struct mr_chart_sample *sample, double value, int64_t e
 /* ---- Limits ---- */
 
 /* In standard errors; a process without any variation is left by any other value. */
-static double distance_of(double value, double center, double error)
+double mr_chart_distance(double value, double center, double error)
 {
     if (value == center)
         return 0;
@@ -43,7 +43,8 @@ static bool is_outside(double value, const struct mr_chart_lines *lines)
 
 static void judge_spread(const struct mr_chart_rule_book *book,
                          const struct mr_chart_baseline *baseline,
-                         const struct mr_chart_measure *measure, struct mr_chart_point *point)
+                         const struct mr_chart_measure *measure, double sigmas,
+                         struct mr_chart_point *point)
 {
     const struct mr_chart_kind *kind = book->kind;
     point->spread = measure->spread;
@@ -52,28 +53,36 @@ static void judge_spread(const struct mr_chart_rule_book *book,
         return;
     struct mr_range_constants constants = kind->spread(book, measure->weight);
     double center = constants.d2 * baseline->sigma;
-    double reach = book->sigmas * constants.d3 * baseline->sigma;
+    double reach = sigmas * constants.d3 * baseline->sigma;
     point->spread_lines =
         (struct mr_chart_lines){center, center > reach ? center - reach : 0, center + reach};
     point->spread_beyond = is_outside(point->spread, &point->spread_lines);
 }
 
-void mr_chart_judge(const struct mr_chart_rule_book *book, const struct mr_chart_baseline *baseline,
-                    const struct mr_chart_measure *measure, struct mr_chart_point *point)
+static void judge_at(const struct mr_chart_rule_book *book,
+                     const struct mr_chart_baseline *baseline,
+                     const struct mr_chart_measure *measure, double sigmas,
+                     struct mr_chart_point *point)
 {
     double error = book->kind->error(book, baseline, measure->weight);
     double center = baseline->center;
     point->value = measure->location;
-    point->lines = (struct mr_chart_lines){center, center - book->sigmas * error,
-                                           center + book->sigmas * error};
+    point->lines =
+        (struct mr_chart_lines){center, center - sigmas * error, center + sigmas * error};
     if (book->is_fixed) {
         point->lines = book->fixed;
         error = point->value > center ? book->fixed.upper - center : center - book->fixed.lower;
-        error /= book->sigmas;
+        error /= sigmas;
     }
-    point->distance = distance_of(point->value, center, error);
+    point->distance = mr_chart_distance(point->value, center, error);
     point->beyond = is_outside(point->value, &point->lines);
-    judge_spread(book, baseline, measure, point);
+    judge_spread(book, baseline, measure, sigmas, point);
+}
+
+void mr_chart_judge(const struct mr_chart_rule_book *book, const struct mr_chart_baseline *baseline,
+                    const struct mr_chart_measure *measure, struct mr_chart_point *point)
+{
+    judge_at(book, baseline, measure, book->sigmas, point);
 }
 
 /* ---- The baseline ---- */
@@ -111,14 +120,14 @@ uint32_t mr_chart_estimate_baseline(const struct mr_chart_rule_book *book,
         uint32_t more = 0;
         struct mr_chart_point point;
         for (uint32_t index = 0; index < count; index++) {
-            mr_chart_judge(book, baseline, &kept[index].measure, &point);
+            judge_at(book, baseline, &kept[index].measure, book->phase1_sigmas, &point);
             more += !kept[index].is_excluded && (point.beyond || point.spread_beyond);
         }
         uint32_t left = count - excluded - more;
         if (more == 0 || left < 2 || 2 * left < count)
             break;
         for (uint32_t index = 0; index < count; index++) {
-            mr_chart_judge(book, baseline, &kept[index].measure, &point);
+            judge_at(book, baseline, &kept[index].measure, book->phase1_sigmas, &point);
             kept[index].is_excluded =
                 kept[index].is_excluded || point.beyond || point.spread_beyond;
         }

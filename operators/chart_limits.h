@@ -24,6 +24,12 @@ enum mr_chart_update {
     MR_CHART_UPDATE_EXPONENTIAL
 };
 
+enum {
+    MR_CHART_OWN_MAX = 2,       /* members that a kind adds */
+    MR_CHART_STATISTICS = 2,    /* numbers that a kind keeps from point to point */
+    MR_CHART_PARAMETERS_MAX = 4 /* of a kind */
+};
+
 /* The records of a subgroup, or one. */
 struct mr_chart_sample {
     uint64_t count;
@@ -66,6 +72,7 @@ struct mr_chart_point {
     double spread; /* NAN: none */
     struct mr_chart_lines spread_lines;
     bool spread_beyond;
+    double own[MR_CHART_OWN_MAX]; /* the kind's own members */
 };
 
 struct mr_chart_rule_book;
@@ -84,6 +91,13 @@ struct mr_chart_kind {
     /* Standard error of a location of that weight. */
     double (*error)(const struct mr_chart_rule_book *book, const struct mr_chart_baseline *baseline,
                     double weight);
+    /* Judge a point of phase 2 in place of mr_chart_judge, by numbers that go from point to point;
+     * begins: it is the first. NULL: mr_chart_judge. */
+    void (*judge)(const struct mr_chart_rule_book *book, const struct mr_chart_baseline *baseline,
+                  const struct mr_chart_measure *measure, bool begins,
+                  double statistics[MR_CHART_STATISTICS], struct mr_chart_point *point);
+    const char *limit_rule; /* the name of the rule of limits; NULL: those of run_rules.h */
+    uint32_t own_count;     /* members of its own */
     /* Mean and standard deviation of the spread where the process has sigma 1. NULL: none. */
     struct mr_range_constants (*spread)(const struct mr_chart_rule_book *book, double weight);
 };
@@ -91,8 +105,10 @@ struct mr_chart_kind {
 /* What points of one operator are judged by. */
 struct mr_chart_rule_book {
     const struct mr_chart_kind *kind;
-    double sigmas;
-    bool excludes; /* in phase 1 */
+    double sigmas;        /* where the limits are, in the score's unit */
+    double phase1_sigmas; /* points of phase 1 beyond so many standard errors are excluded */
+    double parameters[MR_CHART_PARAMETERS_MAX]; /* of the kind, by its own enum */
+    bool excludes;                              /* in phase 1 */
     enum mr_chart_update update;
     double update_weight;
     bool is_given; /* given is the baseline; else it is estimated */
@@ -116,6 +132,9 @@ uint32_t mr_chart_estimate_baseline(const struct mr_chart_rule_book *book,
 
 void mr_chart_judge(const struct mr_chart_rule_book *book, const struct mr_chart_baseline *baseline,
                     const struct mr_chart_measure *measure, struct mr_chart_point *point);
+
+/* (value - center) / error; the largest double where error is 0 and they differ. */
+double mr_chart_distance(double value, double center, double error);
 
 /* The baseline follows a point, as the book's update says. */
 void mr_chart_follow(const struct mr_chart_rule_book *book, const struct mr_chart_measure *measure,

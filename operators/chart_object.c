@@ -69,7 +69,7 @@ static size_t chart_encode(const void *object, uint8_t *output)
 {
     const struct mr_chart_object *chart = object;
     uint8_t *end = output + 9;
-    unsigned flags = chart->flags & (MR_CHART_HAS_BASELINE | MR_CHART_HAS_PREVIOUS);
+    unsigned flags = chart->flags & MR_CHART_FLAGS_KEPT;
     flags |= chart->history.count > 0 ? MR_CHART_HAS_HISTORY : 0;
     flags |= chart->sample.count > 0 ? MR_CHART_HAS_SAMPLE : 0;
     flags |= chart->group_size > 0 ? MR_CHART_HAS_GROUP : 0;
@@ -98,6 +98,9 @@ static size_t chart_encode(const void *object, uint8_t *output)
         memcpy(end, chart->group, chart->group_size);
         end += chart->group_size;
     }
+    for (int index = 0; (flags & MR_CHART_HAS_STATISTICS) != 0 && index < MR_CHART_STATISTICS;
+         index++)
+        end = put_double(end, chart->statistics[index]);
     return (size_t)(end - output);
 }
 
@@ -140,7 +143,7 @@ static bool chart_decode(void *object, uint32_t version, struct mr_slice stored)
     if (version != MR_CHART_VERSION)
         return false;
     uint8_t flags = mr_read_u8(&reader);
-    chart->flags = flags & (MR_CHART_HAS_BASELINE | MR_CHART_HAS_PREVIOUS);
+    chart->flags = flags & MR_CHART_FLAGS_KEPT;
     chart->kept = mr_read_u32(&reader);
     chart->excluded = mr_read_u32(&reader);
     if ((flags & ~MR_CHART_FLAGS_ALL) != 0)
@@ -159,6 +162,9 @@ static bool chart_decode(void *object, uint32_t version, struct mr_slice stored)
         return false;
     if ((flags & MR_CHART_HAS_GROUP) != 0 && !read_group(&reader, chart))
         return false;
+    for (int index = 0; (flags & MR_CHART_HAS_STATISTICS) != 0 && index < MR_CHART_STATISTICS;
+         index++)
+        chart->statistics[index] = read_double(&reader);
     return !reader.bad && reader.cursor == reader.end;
 }
 

@@ -11,6 +11,7 @@
  *   previous  double
  *   sample    uint64 count, double mean, squares, minimum, maximum, int64 first_ms, last_ms
  *   group     uint8 size, bytes
+ *   statistics  2 doubles
  * A slot: MR_CHART_SLOT_POINTS times double location, weight, sigma, spread; NAN: none. */
 #ifndef MR_OPERATORS_CHART_OBJECT_H
 #define MR_OPERATORS_CHART_OBJECT_H
@@ -23,7 +24,7 @@ enum {
     MR_CHART_SLOT_BYTES = MR_CHART_SLOT_POINTS * 4 * 8,
     MR_CHART_SAMPLE_BYTES = 7 * 8,
     MR_CHART_BYTES_MAX = 9 + 4 * 8 + (1 + MR_RULE_POINTS_MAX + 8) + 8 + MR_CHART_SAMPLE_BYTES +
-                         (1 + MR_CHART_GROUP_BYTES)
+                         (1 + MR_CHART_GROUP_BYTES) + 8 * MR_CHART_STATISTICS
 };
 
 enum mr_chart_flags {
@@ -32,17 +33,20 @@ enum mr_chart_flags {
     MR_CHART_HAS_PREVIOUS = 1u << 2,
     MR_CHART_HAS_SAMPLE = 1u << 3, /* a subgroup is open */
     MR_CHART_HAS_GROUP = 1u << 4,
-    MR_CHART_FLAGS_ALL = 31
+    MR_CHART_HAS_STATISTICS = 1u << 5, /* of kinds whose points depend on those before */
+    MR_CHART_FLAGS_ALL = 63,
+    MR_CHART_FLAGS_KEPT = MR_CHART_HAS_BASELINE | MR_CHART_HAS_PREVIOUS | MR_CHART_HAS_STATISTICS
 };
 
 struct mr_chart_object {
-    uint8_t flags; /* HAS_BASELINE and HAS_PREVIOUS; the others follow from the members */
+    uint8_t flags; /* of FLAGS_KEPT; the others follow from the members */
     uint8_t group_size;
     uint32_t kept; /* points of phase 1 in the slots */
     uint32_t excluded;
     struct mr_chart_baseline baseline;
     struct mr_run_history history;
     double previous; /* the last record's value, of charts of single records */
+    double statistics[MR_CHART_STATISTICS];
     struct mr_chart_sample sample;
     uint8_t group[MR_CHART_GROUP_BYTES]; /* what the open subgroup has in subgroup.field */
 };

@@ -54,6 +54,22 @@ const struct mr_option_spec mr_chart_limits_fields[] = {
     {.name = NULL},
 };
 
+const struct mr_option_spec mr_chart_target_fields[] = {
+    {.name = "cl",
+     .type = MR_OPTION_NUMBER,
+     .flags = MR_OPTION_REQUIRED,
+     .minimum = -MR_DETECTOR_LEARNED_MAX,
+     .maximum = MR_DETECTOR_LEARNED_MAX,
+     .help = "The target: the mean of the process in control, in the field's unit."},
+    {.name = "sigma",
+     .type = MR_OPTION_NUMBER,
+     .flags = MR_OPTION_REQUIRED,
+     .minimum = 0,
+     .maximum = MR_DETECTOR_LEARNED_MAX,
+     .help = "The standard deviation of single values of the process."},
+    {.name = NULL},
+};
+
 const struct mr_option_spec mr_chart_phase1_fields[] = {
     {.name = "subgroups",
      .type = MR_OPTION_INTEGER,
@@ -131,8 +147,9 @@ static enum mr_status check_limits(const struct mr_options *options, const char 
     if (!mr_options_present(options, "limits"))
         return MR_OK;
     const struct mr_options *limits = mr_options_get(options, "limits")->objects;
-    bool has_upper = mr_options_present(limits, "ucl");
-    bool has_lower = mr_options_present(limits, "lcl");
+    bool has_lines = mr_option_specs_find(limits->specs, "ucl") >= 0;
+    bool has_upper = has_lines && mr_options_present(limits, "ucl");
+    bool has_lower = has_lines && mr_options_present(limits, "lcl");
     *option = "limits";
     if (mr_options_present(options, "phase1"))
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
@@ -150,6 +167,8 @@ static enum mr_status check_limits(const struct mr_options *options, const char 
 static enum mr_status check_rules(const struct mr_options *options, const char **option,
                                   struct mr_error *error)
 {
+    if (mr_option_specs_find(options->specs, "rules") < 0)
+        return MR_OK;
     const struct mr_option_value *rules = mr_options_get(options, "rules");
     *option = "rules";
     for (uint32_t index = 0; index < rules->count; index++)

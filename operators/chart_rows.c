@@ -171,17 +171,18 @@ static struct mr_value rule_value(struct mr_arena *arena, const char *rule, cons
 
 /* The points of a rule by their numbers. */
 static struct mr_value value_rule(struct mr_arena *arena, const struct mr_chart_row *row,
-                                  enum mr_run_rule rule)
+                                  enum mr_run_rule rule, const char *name)
 {
     uint8_t back[MR_RULE_POINTS_MAX];
     uint32_t count = mr_run_rule_points(row->history, rule, back);
     struct mr_value *points = mr_arena_take(arena, count * sizeof(*points));
     for (uint32_t index = 0; index < count; index++)
         points[index] = mr_value_int((int64_t)(row->number - back[index]));
-    return rule_value(arena, mr_run_rule_names[rule], "value", points, count);
+    return rule_value(arena, name, "value", points, count);
 }
 
-static struct mr_value rules_value(struct mr_arena *arena, const struct mr_chart_row *row,
+static struct mr_value rules_value(struct mr_arena *arena, const struct mr_chart_kind *kind,
+                                   const struct mr_chart_row *row,
                                    const struct mr_chart_point *point)
 {
     struct mr_value *items = mr_arena_take(arena, 2 * MR_RULES_COUNT * sizeof(*items));
@@ -191,7 +192,9 @@ static struct mr_value rules_value(struct mr_arena *arena, const struct mr_chart
         if ((row->broken & 1u << rule) == 0)
             continue;
         if (!is_limit || point->beyond)
-            items[count++] = value_rule(arena, row, (enum mr_run_rule)rule);
+            items[count++] = value_rule(
+                arena, row, (enum mr_run_rule)rule,
+                kind->limit_rule != NULL && is_limit ? kind->limit_rule : mr_run_rule_names[rule]);
         if (!is_limit || !point->spread_beyond)
             continue;
         struct mr_value *number = mr_arena_take(arena, sizeof(*number));
@@ -258,11 +261,15 @@ static void put_lines(const struct target *target, uint32_t first,
 static void put_numbers(const struct mr_chart *chart, const struct target *target,
                         const struct mr_chart_measure *measure, const struct mr_chart_point *point)
 {
-    double value = point != NULL ? point->value : measure != NULL ? measure->location : (double)NAN;
+    bool is_plain = measure != NULL && chart->book.kind->judge == NULL;
+    double value = point != NULL ? point->value : is_plain ? measure->location : (double)NAN;
     put(target, MR_CHART_SCORE, mr_value_double(point == NULL ? 0 : fabs(point->distance)));
     put(target, MR_CHART_THRESHOLD, mr_value_double(chart->book.sigmas));
     put(target, MR_CHART_VALUE, number_value(value));
     put_lines(target, MR_CHART_CENTER, point == NULL ? NULL : &point->lines);
+    for (uint32_t own = 0; own < chart->book.kind->own_count; own++)
+        put(target, MR_CHART_MEMBERS_COUNT + own,
+            point == NULL ? mr_value_null() : number_value(point->own[own]));
     if (!chart->book.kind->has_spread)
         return;
     bool has_spread = measure != NULL && !isnan(measure->spread);
@@ -306,7 +313,7 @@ static void tell(struct mr_chart_rows *rows, const struct target *target,
     struct mr_value message = static_text(reason_of(rows, row, point));
     put(target, MR_CHART_SEVERITY, severity);
     put(target, MR_CHART_REASON, message);
-    put(target, MR_CHART_RULES, rules_value(arena, row, point));
+    put(target, MR_CHART_RULES, rules_value(arena, rows->chart->book.kind, row, point));
     bool by_spread = point->spread_beyond && !point->beyond && is_critical;
     const struct mr_chart_lines *lines = by_spread ? &point->spread_lines : &point->lines;
     double value = by_spread ? point->spread : point->value;

@@ -125,7 +125,8 @@ static void bind_limits(struct mr_chart *chart, const struct mr_options *options
     book->is_given = true;
     book->given.center = mr_options_number(limits, "cl");
     book->given.sigma = mr_options_number(limits, "sigma");
-    book->is_fixed = mr_options_present(limits, "ucl");
+    book->is_fixed =
+        mr_option_specs_find(limits->specs, "ucl") >= 0 && mr_options_present(limits, "ucl");
     if (!book->is_fixed)
         return;
     book->fixed = (struct mr_chart_lines){book->given.center, mr_options_number(limits, "lcl"),
@@ -138,15 +139,19 @@ static void bind_limits(struct mr_chart *chart, const struct mr_options *options
 static void bind_options(struct mr_chart *chart, const struct mr_options *options)
 {
     struct mr_chart_rule_book *book = &chart->book;
-    const struct mr_option_value *rules = mr_options_get(options, "rules");
+    bool has_rules = mr_option_specs_find(options->specs, "rules") >= 0;
+    const struct mr_option_value *rules = has_rules ? mr_options_get(options, "rules") : NULL;
     chart->field_text = mr_options_text(options, "field");
     chart->field_slot = mr_options_slot(options, "field");
-    book->sigmas = mr_options_number(options, "sigmas");
+    bool has_sigmas = mr_option_specs_find(options->specs, "sigmas") >= 0;
+    if (has_sigmas)
+        book->sigmas = mr_options_number(options, "sigmas");
+    book->phase1_sigmas = book->kind->judge == NULL ? book->sigmas : MR_CHART_PHASE1_SIGMAS;
     book->update = (enum mr_chart_update)mr_options_integer(options, "baseline");
     book->update_weight = mr_options_number(options, "baseline_weight");
     chart->learn = (enum mr_chart_learn)mr_options_integer(options, "learn");
-    chart->rules = rules->count == 0 ? 1u << MR_RULE_WE1 : 0;
-    for (uint32_t index = 0; index < rules->count; index++)
+    chart->rules = rules == NULL || rules->count == 0 ? 1u << MR_RULE_WE1 : 0;
+    for (uint32_t index = 0; rules != NULL && index < rules->count; index++)
         chart->rules |= mr_run_rules_named(mr_slice_text(rules->texts[index]));
     bind_subgroup(chart, options);
     bind_limits(chart, options);
@@ -287,7 +292,14 @@ static void judge(const struct mr_chart *chart, struct keyed *keyed,
                   struct mr_chart_row *row)
 {
     struct mr_chart_object *object = keyed->object;
-    mr_chart_judge(&chart->book, &object->baseline, measure, point);
+    if (chart->book.kind->judge == NULL) {
+        mr_chart_judge(&chart->book, &object->baseline, measure, point);
+    } else {
+        bool begins = (object->flags & MR_CHART_HAS_STATISTICS) == 0;
+        chart->book.kind->judge(&chart->book, &object->baseline, measure, begins,
+                                object->statistics, point);
+        object->flags |= MR_CHART_HAS_STATISTICS;
+    }
     mr_run_history_add(&object->history, point->value, point->distance, point->beyond);
     row->history = &object->history;
     row->broken = mr_run_rules_broken(&object->history, chart->rules);

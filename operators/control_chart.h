@@ -69,6 +69,7 @@ enum {
     MR_CHART_GROUP_BYTES = 64, /* of the text of a value of `subgroup.field` */
     MR_CHART_PHASE1_MAX = 1024,
     MR_CHART_PHASE1_DEFAULT = 25,
+    MR_CHART_PHASE1_SIGMAS = 3, /* of kinds whose limits are not those of single points */
     MR_CHART_KEY_FIELDS_MAX = 32
 };
 
@@ -90,11 +91,12 @@ enum {
     }
 
 /* What every chart has. */
-#define MR_CHART_OPTIONS                                                                           \
+#define MR_CHART_OPTIONS MR_CHART_OPTIONS_OF(mr_chart_limits_fields)
+#define MR_CHART_OPTIONS_OF(limits_fields)                                                         \
     {.name = "limits",                                                                             \
      .type = MR_OPTION_OBJECT,                                                                     \
      .flags = MR_OPTION_STATE_BOUND,                                                               \
-     .fields = mr_chart_limits_fields,                                                             \
+     .fields = (limits_fields),                                                                    \
      .help = "The known centre line and limits, or centre line and sigma: there is no phase 1 "    \
              "then. Default: they are estimated."},                                                \
         {.name = "phase1",                                                                         \
@@ -163,11 +165,17 @@ enum {
 
 extern const struct mr_option_spec mr_chart_subgroup_fields[];
 extern const struct mr_option_spec mr_chart_limits_fields[];
+extern const struct mr_option_spec mr_chart_target_fields[]; /* cl and sigma alone */
 extern const struct mr_option_spec mr_chart_phase1_fields[];
 extern const char *const mr_chart_updates[];
 extern const char *const mr_chart_learns[];
 extern const struct mr_output_spec mr_chart_record_outputs[2]; /* of charts of single records */
 extern const char mr_chart_table[];
+
+/* Kinds whose mathematics are simulated without an operator around them (run lengths), and their
+ * parameters in order. */
+extern const struct mr_chart_kind mr_chart_kind_cusum; /* k, h, head, restart */
+extern const struct mr_chart_kind mr_chart_kind_ewma;  /* lambda, steady */
 
 /* ---- An instance ---- */
 

@@ -58,6 +58,8 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_merge,
     &mr_operator_rank,
     &mr_operator_sort,
+    &mr_operator_spc_cusum,
+    &mr_operator_spc_ewma,
     &mr_operator_spc_i_mr,
     &mr_operator_spc_xbar_r,
     &mr_operator_spc_xbar_s,

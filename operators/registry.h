@@ -54,6 +54,8 @@ extern const struct mr_operator_type mr_operator_map;
 extern const struct mr_operator_type mr_operator_merge;
 extern const struct mr_operator_type mr_operator_rank;
 extern const struct mr_operator_type mr_operator_sort;
+extern const struct mr_operator_type mr_operator_spc_cusum;
+extern const struct mr_operator_type mr_operator_spc_ewma;
 extern const struct mr_operator_type mr_operator_spc_i_mr;
 extern const struct mr_operator_type mr_operator_spc_xbar_r;
 extern const struct mr_operator_type mr_operator_spc_xbar_s;

@@ -215,6 +215,16 @@ static const struct operator_case cases[] = {
      "'1700000000000 + int(k.substring(0, 8)) * 200'",
      "late", false, false},
     {"sort", "from: in, key: [k], max_records: 90", "late", false, false},
+    {"spc.cusum", "from: in, key: [k], field: value", "alerts", false, true},
+    {"spc.cusum",
+     "from: in, key: [k], field: value, limits: {cl: 20, sigma: 5}, head: 0.5, restart: true, "
+     "baseline: exponential, learn: always",
+     "", false, true},
+    {"spc.ewma", "from: in, key: [k], field: value", "alerts", false, true},
+    {"spc.ewma",
+     "from: in, key: [k], field: value, limits: {cl: 20, sigma: 5}, lambda: 0.05, steady: true, "
+     "baseline: exponential",
+     "", false, true},
     {"spc.i_mr", "from: in, key: [k], field: value, rules: [western_electric, nelson]", "alerts",
      false, true},
     {"spc.i_mr",

@@ -175,6 +175,8 @@ EXPECTED = {
     "drift.eddm": lambda rows: [row["seq"] for row in rows] == [444],
     "drift.hddm_a": lambda rows: [row["seq"] for row in rows] == [384],
     "drift.hddm_w": lambda rows: [row["seq"] for row in rows] == [328],
+    "spc.cusum": lambda rows: [row["ts"] for row in rows] == [7000, 8000],
+    "spc.ewma": lambda rows: [row["ts"] for row in rows] == [6000, 7000, 8000],
     "spc.i_mr": lambda rows: [(row["ts"], row["spc"]["point"]) for row in rows] == [(3000, 3)],
     "spc.xbar_r": lambda rows: [(row["subgroup"], row["size"], row["state"]) for row in rows]
     == [(1, 2, "learning"), (2, 2, "learning")],

@@ -2,6 +2,8 @@
 by Markov chains with numpy. An independent program: it shares nothing with operators/.
 
   control_reference.py constants   size, d2, d3 and c4, as test_control_constants.c has them
+  control_reference.py run-lengths shift, and mean run lengths of Shewhart limits, all Western
+                                   Electric rules, EWMA (0.2, 3), CUSUM (0.5, 5), with head 0.5
 """
 import sys
 
@@ -41,5 +43,88 @@ def print_constants():
         print(f"    {{{size}, {d2:.12f}, {d3:.12f}, {c4(size):.12f}}},")
 
 
+def shewhart_run_length(shift, sigmas):
+    """Points until one is beyond the limits."""
+    return 1 / (special.ndtr(-sigmas - shift) + special.ndtr(-sigmas + shift))
+
+
+def ewma_run_length(shift, weight, sigmas, cells=2001):
+    """EWMA between steady limits, begun at the centre (Brook and Evans; Lucas and Saccucci)."""
+    reach = sigmas * numpy.sqrt(weight / (2 - weight))
+    width = 2 * reach / cells
+    middle = -reach + width * (numpy.arange(cells) + 0.5)
+    lower = (middle[None, :] - width / 2 - (1 - weight) * middle[:, None]) / weight - shift
+    upper = (middle[None, :] + width / 2 - (1 - weight) * middle[:, None]) / weight - shift
+    stay = special.ndtr(upper) - special.ndtr(lower)
+    return numpy.linalg.solve(numpy.eye(cells) - stay, numpy.ones(cells))[cells // 2]
+
+
+def one_sided_cusum(shift, reference, limit, cells):
+    """Run lengths by the begin, on a grid of [0, limit]: the first state is the sum 0 itself."""
+    width = 2 * limit / (2 * cells - 1)
+    state = width * numpy.arange(cells)
+    low = state[None, :] - width / 2 - state[:, None] + reference - shift
+    stay = special.ndtr(low + width) - special.ndtr(low)
+    stay[:, 0] = special.ndtr(width / 2 - state + reference - shift)
+    return state, numpy.linalg.solve(numpy.eye(cells) - stay, numpy.ones(cells))
+
+
+def cusum_run_length(shift, reference, limit, head, cells=2000):
+    """Two-sided, each side begun at head * limit (Lucas and Crosier 1982)."""
+    state, up = one_sided_cusum(shift, reference, limit, cells)
+    _, down = one_sided_cusum(-shift, reference, limit, cells)
+    begin = head * limit
+    up_begin, down_begin = numpy.interp(begin, state, up), numpy.interp(begin, state, down)
+    # With heads up to about a half at most one side is away from 0 when the other signals.
+    return (up_begin * down[0] + up[0] * down_begin - up[0] * down[0]) / (up[0] + down[0])
+
+
+def western_electric_run_length(shift):
+    """All four rules; states are what they still see of the last points (Champ and Woodall)."""
+    edges = numpy.array([-numpy.inf, -3, -2, -1, 0, 1, 2, 3, numpy.inf])
+    chances = numpy.diff(special.ndtr(edges - shift))
+    zones = [-4, -3, -2, -1, 1, 2, 3, 4]
+
+    def step(state, zone):
+        """The state behind a point, None: a rule is broken."""
+        run, ones, twos = state
+        side = 1 if zone > 0 else -1
+        one, two = side * (abs(zone) > 1), side * (abs(zone) > 2)
+        run = run + side if run * side > 0 else side
+        if (abs(zone) == 4 or abs(run) == 8 or (two and (twos + (two,)).count(two) >= 2)
+                or (one and (ones + (one,)).count(one) >= 4)):
+            return None
+        return run, (ones + (one,))[-4:], (twos + (two,))[-2:]
+
+    begin = (0, (0,) * 4, (0,) * 2)
+    numbers, rows, waiting = {begin: 0}, [], [begin]
+    while waiting:
+        state = waiting.pop(0)
+        row = {}
+        for zone, chance in zip(zones, chances):
+            after = step(state, zone)
+            if after is None:
+                continue
+            if after not in numbers:
+                numbers[after] = len(numbers)
+                waiting.append(after)
+            row[numbers[after]] = row.get(numbers[after], 0) + chance
+        rows.append(row)
+    stay = numpy.zeros((len(rows), len(rows)))
+    for number, row in enumerate(rows):
+        for after, chance in row.items():
+            stay[number, after] = chance
+    return numpy.linalg.solve(numpy.eye(len(rows)) - stay, numpy.ones(len(rows)))[0]
+
+
+def print_run_lengths():
+    """Of charts in control (shift 0) and out of it."""
+    for shift in (0, 0.5, 1, 2, 3):
+        print(f"    {{{shift}, {shewhart_run_length(shift, 3):.3f}, "
+              f"{western_electric_run_length(shift):.3f}, {ewma_run_length(shift, 0.2, 3):.3f}, "
+              f"{cusum_run_length(shift, 0.5, 5, 0):.3f}, "
+              f"{cusum_run_length(shift, 0.5, 5, 0.5):.3f}}},")
+
+
 if __name__ == "__main__":
-    {"constants": print_constants}[sys.argv[1]]()
+    {"constants": print_constants, "run-lengths": print_run_lengths}[sys.argv[1]]()

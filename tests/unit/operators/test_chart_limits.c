@@ -51,7 +51,7 @@ static void a_sample_adds_up(void **state)
 static void limits_of_location_and_spread(void **state)
 {
     MR_UNUSED(state);
-    struct mr_chart_rule_book book = {.kind = &kind, .sigmas = 3};
+    struct mr_chart_rule_book book = {.kind = &kind, .sigmas = 3, .phase1_sigmas = 3};
     struct mr_chart_baseline baseline = {.center = 10, .sigma = 2};
     struct mr_chart_measure given = {.location = 14, .weight = 4, .sigma = 1, .spread = 7.5};
     struct mr_chart_point point;
@@ -78,7 +78,8 @@ static void limits_of_location_and_spread(void **state)
 static void points_beyond_are_left_out(void **state)
 {
     MR_UNUSED(state);
-    struct mr_chart_rule_book book = {.kind = &kind, .sigmas = 3, .excludes = true};
+    struct mr_chart_rule_book book = {
+        .kind = &kind, .sigmas = 3, .phase1_sigmas = 3, .excludes = true};
     struct mr_chart_kept kept[11];
     struct mr_chart_baseline baseline;
     for (int index = 0; index < 10; index++)
@@ -101,7 +102,8 @@ static void points_beyond_are_left_out(void **state)
 static void an_unusual_spread_is_left_out(void **state)
 {
     MR_UNUSED(state);
-    struct mr_chart_rule_book book = {.kind = &kind, .sigmas = 3, .excludes = true};
+    struct mr_chart_rule_book book = {
+        .kind = &kind, .sigmas = 3, .phase1_sigmas = 3, .excludes = true};
     struct mr_chart_kept kept[12];
     struct mr_chart_baseline baseline;
     for (int index = 0; index < 12; index++)
@@ -113,7 +115,7 @@ static void an_unusual_spread_is_left_out(void **state)
 static void weights_and_missing_spreads(void **state)
 {
     MR_UNUSED(state);
-    struct mr_chart_rule_book book = {.kind = &kind, .sigmas = 3};
+    struct mr_chart_rule_book book = {.kind = &kind, .sigmas = 3, .phase1_sigmas = 3};
     struct mr_chart_kept kept[2] = {{.measure = {1, 3, (double)NAN, (double)NAN}},
                                     {.measure = {5, 1, 2, 4}}};
     struct mr_chart_baseline baseline;
@@ -125,7 +127,7 @@ static void weights_and_missing_spreads(void **state)
 static void a_baseline_follows(void **state)
 {
     MR_UNUSED(state);
-    struct mr_chart_rule_book book = {.kind = &kind, .sigmas = 3};
+    struct mr_chart_rule_book book = {.kind = &kind, .sigmas = 3, .phase1_sigmas = 3};
     const struct mr_chart_baseline begin = {
         .center = 2, .sigma = 1, .weight = 4, .sigmas_count = 3};
     struct mr_chart_measure given = measure(7, 3);
@@ -146,7 +148,7 @@ static void a_baseline_follows(void **state)
 static void numbers_stay_finite(void **state)
 {
     MR_UNUSED(state);
-    struct mr_chart_rule_book book = {.kind = &kind, .sigmas = 3};
+    struct mr_chart_rule_book book = {.kind = &kind, .sigmas = 3, .phase1_sigmas = 3};
     struct mr_chart_baseline baseline = {.center = 1};
     struct mr_chart_measure given = {.location = 1, .weight = 1, .spread = (double)NAN};
     struct mr_chart_point point;

@@ -2,6 +2,7 @@
  * package qcc publishes for the Western Electric rules. */
 #include "operators/run_rules.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/assert.h"
+#include "base/random.h"
 
 /* The points (from 1) of a chart with centre 0, sigma 1 and limits +-3 at which a rule is broken,
  * as text. */
@@ -120,6 +122,39 @@ static void names(void **state)
     assert_int_equal(mr_run_rules_broken(&(struct mr_run_history){0}, 0xfff), 0);
 }
 
+/* Mean number of points until a rule is broken, beside a Markov chain
+ * (tests/support/control_reference.py run-lengths). */
+static bool runs_for(uint32_t rules, double shift, uint32_t runs, double expected)
+{
+    struct mr_random random;
+    uint64_t points = 0;
+    mr_random_init(&random, 5, 1);
+    for (uint32_t run = 0; run < runs; run++) {
+        struct mr_run_history history = {0};
+        do {
+            double value = shift + mr_random_normal(&random);
+            mr_run_history_add(&history, value, value, fabs(value) > 3);
+            points++;
+        } while (mr_run_rules_broken(&history, rules) == 0);
+    }
+    double found = (double)points / runs;
+    if (fabs(found / expected - 1) < 0.02)
+        return true;
+    print_error("the mean run length is %g, not %g\n", found, expected);
+    return false;
+}
+
+static void run_lengths(void **state)
+{
+    MR_UNUSED(state);
+    assert_true(runs_for(1u << MR_RULE_WE1, 0, 20000, 370.398));
+    assert_true(runs_for(1u << MR_RULE_WE1, 1, 50000, 43.895));
+    assert_true(runs_for(MR_RULES_WESTERN_ELECTRIC, 0, 50000, 91.751));
+    assert_true(runs_for(MR_RULES_WESTERN_ELECTRIC, 0.5, 50000, 27.325));
+    assert_true(runs_for(MR_RULES_WESTERN_ELECTRIC, 1, 200000, 9.222));
+    assert_true(runs_for(MR_RULES_WESTERN_ELECTRIC, 2, 200000, 3.128));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +165,7 @@ int main(void)
         cmocka_unit_test(either_side),
         cmocka_unit_test(the_points_are_told),
         cmocka_unit_test(names),
+        cmocka_unit_test(run_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
