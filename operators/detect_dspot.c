@@ -62,8 +62,7 @@ const struct mr_operator_type mr_operator_detect_dspot = {
                 "place for each excess; changelog per record 101 and 128 bytes beside the keys, "
                 "and 128 more while the first numbers come and with each excess. Cost: `depth` "
                 "additions a record; an excess (2 % of records) some 20 microseconds for the fit. "
-                "Thresholds equal those of libspot 3.1 on the differences to the accuracy of its "
-                "search. No libm: the same bits on every machine. Paper: Siffer, Fouque, Termier, "
+                "No libm: the same bits on every machine. Paper: Siffer, Fouque, Termier, "
                 "Largouet, Anomaly Detection in Streams with Extreme Value Theory (KDD 2017).",
             .options = dspot_options,
             .outputs = mr_detector_outputs,

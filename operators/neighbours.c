@@ -72,10 +72,11 @@ static void measure(const struct mr_neighbours_points *points, const double *whi
                     double *distances)
 {
     memset(distances, 0, points->count * sizeof(*distances));
+    uint32_t count = points->count;
     for (uint32_t dimension = 0; dimension < points->dimensions; dimension++) {
         const double *numbers = points->points + (size_t)dimension * points->capacity;
         double own = whitened[dimension];
-        for (uint32_t point = 0; point < points->count; point++) {
+        for (uint32_t point = 0; point < count; point++) {
             double apart = numbers[point] - own;
             distances[point] += apart * apart;
         }
