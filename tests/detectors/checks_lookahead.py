@@ -64,7 +64,7 @@ def detectors():
         text = documented(name)
         several = "\n  fields (paths" in text
         if not several and "\n  field (path" not in text:
-            continue  # detect.heartbeat judges silence
+            continue  # detect.heartbeat judges silence, detect.rate windows
         options = OPTIONS.get(name, "fields: [value, second]" if several else "field: value")
         found[name] = options if name == "detect.threshold" else f"key: [], {options}"
     return found
