@@ -5,12 +5,14 @@ by Markov chains with numpy. An independent program: it shares nothing with oper
   control_reference.py run-lengths shift, and mean run lengths of Shewhart limits, all Western
                                    Electric rules, EWMA (0.2, 3), CUSUM (0.5, 5), with head 0.5
 """
+import functools
 import sys
 
 import numpy
 from scipy import integrate, special
 
 
+@functools.cache
 def range_constants(size):
     """Mean and standard deviation of the range of `size` standard normal values: quadrature of its
     distribution P(R <= w) = n int f(x) (F(x + w) - F(x))^(n - 1) dx over x, then over w."""
