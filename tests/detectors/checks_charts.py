@@ -106,7 +106,7 @@ def chart_of_subgroups(chart, seed, exclude):
          "spread_upper": (expected[at] + 3 * deviation[at]) * sigma} for at in range(30, 80)])
 
 
-@check("charts: limits of xbar_r, samples of 2 to 9", "numpy and scipy", at_most(1e-9), quick=True)
+@check("charts: limits of xbar_r, samples of 2 to 9", "numpy and scipy", at_most(1e-9))
 def limits_by_ranges():
     return max(chart_of_subgroups("spc.xbar_r", seed, exclude)
                for seed in range(3) for exclude in ("none", "beyond_limits"))
