@@ -75,7 +75,9 @@ static void a_row_that_fails_changes_nothing(void **state)
     struct aggregate_fixture fixture;
     uint32_t count;
     const struct mr_aggregate_spec *const *specs = mr_aggregates(&count);
-    struct mr_value list = {.kind = MR_KIND_LIST};
+    struct mr_value number = mr_value_double((double)NAN);
+    /* Most take no list, and those that keep values none with such a number in it. */
+    struct mr_value list = {.kind = MR_KIND_LIST, .size = 1, .items = &number};
     for (uint32_t index = 0; index < count; index++) {
         const struct mr_aggregate_spec *spec = specs[index];
         if (strcmp(spec->name, "count") == 0)
@@ -86,9 +88,7 @@ static void a_row_that_fails_changes_nothing(void **state)
         assert_int_equal(aggregate_add(&fixture, 0, list, mr_value_int(3), 1), MR_INVALID);
         assert_int_equal(fixture.error.recovery, MR_RECOVERY_NONE);
         assert_non_null(strstr(fixture.error.message, spec->name));
-        assert_int_equal(
-            aggregate_add(&fixture, 0, mr_value_double((double)NAN), mr_value_int(3), 1),
-            MR_INVALID);
+        assert_int_equal(aggregate_add(&fixture, 0, number, mr_value_int(3), 1), MR_INVALID);
         assert_string_equal(before, aggregate_dump(&fixture, 0));
         aggregate_close(&fixture);
     }
