@@ -103,10 +103,10 @@ def check_partition(kafka, source, sink, partition):
 
 def read_progress(value):
     """epoch, incarnation, sequence, {(topic, partition): next offset} of worker/progress.h."""
-    version, epoch, incarnation, sequence, _, _ = struct.unpack("<BQQQqq", value[:41])
-    assert version == 3
-    count, = struct.unpack("<H", value[41:43])
-    at, offsets = 43, {}
+    version, epoch, incarnation, sequence, _, _, _ = struct.unpack("<BQQQqqq", value[:49])
+    assert version == 4
+    count, = struct.unpack("<H", value[49:51])
+    at, offsets = 51, {}
     for _ in range(count):
         size, = struct.unpack("<H", value[at:at + 2])
         topic = value[at + 2:at + 2 + size].decode()
