@@ -203,13 +203,21 @@ void sim_disk_bring_back(struct sim_process *process)
     }
 }
 
+/* Not strstr: .../chart/1 is no part of .../chart/10. */
+static bool ends_with(const char *name, const char *part)
+{
+    size_t size = strlen(name);
+    size_t part_size = strlen(part);
+    return size >= part_size && strcmp(name + size - part_size, part) == 0;
+}
+
 bool sim_disk_find(const struct sim_process *process, const char *part,
                    void (*visit)(void *argument, struct mr_slice key, struct mr_slice value),
                    void *argument)
 {
     for (uint32_t index = 0; index < folders_count; index++) {
         const struct folder *folder = folders[index];
-        if (folder->process != process || strstr(folder->name, part) == NULL || folder->tampered ||
+        if (folder->process != process || !ends_with(folder->name, part) || folder->tampered ||
             !folder->exists)
             continue;
         for (uint32_t pair = 0; pair < folder->live.count; pair++)

@@ -12,7 +12,7 @@ void sim_disk_process_ended(struct sim_process *process);
 void sim_disk_lose(struct sim_process *process);
 void sim_disk_copy(struct sim_process *process);
 void sim_disk_bring_back(struct sim_process *process);
-/* Visit the pairs of the process's folder whose name contains part. False: there is none, or it is
+/* Visit the pairs of the process's folder whose name ends with part. False: there is none, or it is
  * as a fault left it. */
 bool sim_disk_find(const struct sim_process *process, const char *part,
                    void (*visit)(void *argument, struct mr_slice key, struct mr_slice value),
