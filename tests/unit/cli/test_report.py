@@ -310,8 +310,8 @@ class ReportTest(unittest.TestCase):
         result = self.run_program("report", "spc", "--topology", "demo.yaml", "--from", str(path),
                                   "--key", "m1", "--last", "1000", "--out", "many.html")
         self.assertEqual((result.returncode, result.stdout),
-                         (0, "100000 points, 0 of them phase 1; 100000 out of control, 100000 broken "
-                             "rules\n"), result.stderr)
+                         (0, "100000 points, 0 of them phase 1; 100000 out of control, 100000 "
+                             "broken rules\n"), result.stderr)
         page = (self.folder / "many.html").read_text()
         self.assertLess(len(page), 2_000_000)
         self.assertLessEqual(page.count('class="column '), 480)
