@@ -251,7 +251,7 @@ static const char pairs[] = JOINED("after: 10s", "");
                  "}\n    - {name: shown, type: map, from: best, set: {x: " set                     \
                  "}}\n" SINK("shown")
 
-static const char best[] = BEST("k", "order: [{by: price}]", "price");
+static const char best[] = BEST("k", "sort_by: [{by: price}]", "price");
 
 #define SORTED(options, set)                                                                       \
     HEAD SOURCES "  operators:\n    - {name: order, type: sort, from: a, key: [k]" options         \
@@ -293,12 +293,13 @@ static void test_rows_that_would_mean_something_else_are_refused(void **state)
          "\"pairs\" keeps rows, of which the two versions store different fields (x of left)",
          "where, max_rows"},
         {pairs, JOINED("after: 10s", ", max_rows: 7"), "", "max_rows"},
-        {best, BEST("k", "order: [{by: price, descending: true}]", "price"),
-         "\"best\" keeps state that depends on 'order'", NULL},
-        {best, BEST("k", "order: [{by: cost}]", "price"), "depends on 'order'", NULL},
-        {best, BEST("k", "order: [{by: price}], until: due", "price"), "depends on 'until'", NULL},
-        {best, BEST("k", "order: [{by: price}], count: 2", "price"), "depends on 'count'", NULL},
-        {best, BEST("k", "order: [{by: price}]", "cost"), "store different fields (cost)", NULL},
+        {best, BEST("k", "sort_by: [{by: price, descending: true}]", "price"),
+         "\"best\" keeps state that depends on 'sort_by'", NULL},
+        {best, BEST("k", "sort_by: [{by: cost}]", "price"), "depends on 'sort_by'", NULL},
+        {best, BEST("k", "sort_by: [{by: price}], until: due", "price"), "depends on 'until'",
+         NULL},
+        {best, BEST("k", "sort_by: [{by: price}], count: 2", "price"), "depends on 'count'", NULL},
+        {best, BEST("k", "sort_by: [{by: price}]", "cost"), "store different fields (cost)", NULL},
         {sorted, SORTED(", max_records: 9", "x: price + 1"), "", "max_records"},
         {sorted, SORTED("", "x: price + cost"), "store different fields (cost)", NULL},
         {sorted, SORTED("", "w: price + 1"), "store different fields (w)", NULL},
