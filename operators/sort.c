@@ -314,12 +314,12 @@ const struct mr_operator_type mr_operator_sort = {
                 "records wait and how far out of order they may come. Records that come behind "
                 "the watermark go to the output `late`, are counted, and are dropped when nobody "
                 "reads it.\n\n"
-                "Use it before what depends on the order of records, as a detector with memory or "
-                "a `deduplicate`; windows and joins do not need it. The order is that of all "
-                "records of one task, not of the key alone: a fast key does not wait for a slow "
-                "one, since the watermark is the same for both. State: a record's bytes while it "
-                "waits, at most `max_records` of them; `state:` bounds only the entries per key "
-                "that queries see.",
+                "Use it before what depends on the order of records, as a `deduplicate`; windows "
+                "and joins do not need it, and detectors have `order: event_time` themselves. The "
+                "order is that of all records of one task, not of the key alone: a fast key does "
+                "not wait for a slow one, since the watermark is the same for both. State: a "
+                "record's bytes while it waits, at most `max_records` of them; `state:` bounds "
+                "only the entries per key that queries see.",
             .options = sort_options,
             .outputs = sort_outputs,
             .outputs_count = 2,

@@ -47,6 +47,8 @@ static const struct operator_case cases[] = {
     {"detect.ewma", "from: in, key: [k], field: value", "alerts", false, true},
     {"detect.ewma", "from: in, key: [k], field: value, lambda: 1, baseline_decay: 0", "alerts",
      false, true},
+    {"detect.ewma", "from: in, key: [k], field: value, order: event_time, max_waiting: 90",
+     "alerts", false, false},
     {"detect.forecast", "from: in, key: [k], field: value, period: 7", "alerts", false, true},
     {"detect.forecast",
      "from: in, key: [k], field: value, season: multiplicative, period: 5, warmup: 10, learn: "

@@ -272,6 +272,8 @@ static const char sorted[] = SORTED("", "x: price + 1");
 
 #define WINDOWED(window) HEAD SOURCES SCORE("score", "key: [k], window: {" window "}") SINK("score")
 
+#define WAITING(more) HEAD SOURCES SCORE("score", "key: [k], order: event_time" more) SINK("score")
+
 static const char known[] = KNOWN("", "key: [id]", "users.name");
 
 /* What is said of each change of joins, `rank`, `sort` and `buffer`; "" of a harmless one. */
@@ -312,6 +314,8 @@ static void test_rows_that_would_mean_something_else_are_refused(void **state)
         {first, WINDOWED("count: 200"), "\"score\" keeps state that depends on 'window'", NULL},
         {WINDOWED("count: 200"), WINDOWED("count: 300"), "depends on 'window'", NULL},
         {first, tuned, "", "threshold"},
+        {first, WAITING(""), "\"score\" keeps state that depends on 'order'", "order"},
+        {WAITING(""), WAITING(", max_waiting: 9"), "", "max_waiting"},
     };
     (void)state;
     for (size_t index = 0; index < sizeof(cases) / sizeof(cases[0]); index++) {
