@@ -200,6 +200,7 @@ static struct mr_batch *batch_new(void *argument, uint32_t node, uint32_t output
         for (uint32_t row = 0; row < rows_capacity; row++)
             watermarks_ms[row] = watermark_ms;
     }
+    batch->origin = (struct mr_origin){pipeline->plan->nodes[node].name, pipeline->open.partition};
     if (cause != NULL) {
         batch->source_index = cause->source_index;
         batch->sequence_first = cause->sequence_first;

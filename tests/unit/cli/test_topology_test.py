@@ -55,6 +55,9 @@ class TopologyTestTest(unittest.TestCase):
     def test_what_is_as_expected_passes(self):
         self.check_golden("passes", 0)
 
+    def test_records_are_judged_by_event_time(self):
+        self.check_golden("order", 0)
+
     def test_differences_are_told(self):
         self.check_golden("fails", 1)
 
