@@ -200,7 +200,7 @@ struct mr_plan_node {
     const struct mr_layout *waited_layout;
     /* Sources with `table: true`: null payloads delete, and tasks read it before their streams. */
     bool is_table;
-    bool is_broadcast;    /* every task of the subtopology reads it whole */
+    bool is_broadcast;    /* every task of the subtopology reads it whole, all its partitions */
     int64_t retention_ms; /* for which replaced records stay, as of the watermark */
     int64_t load_timeout_ms;
 };

@@ -60,6 +60,11 @@ static void report_fault(void *argument, uint32_t node_index, const struct mr_ba
     struct mr_series *series = &pipeline->open.series[node_index];
     mr_metric_add(series->errors, 1);
     mr_metric_set(series->last_error_time, (double)pipeline->open.writer->now_wall_ms);
+    if (node->on_error == MR_ON_ERROR_DEAD_LETTER && node->is_broadcast &&
+        pipeline->open.partition > 0) {
+        mr_metric_add(series->dropped, 1); /* task 0 writes it: all of them read the record */
+        return;
+    }
     if (node->on_error == MR_ON_ERROR_DEAD_LETTER) {
         struct mr_dead_letter letter = {.node = node->name, .cause = message};
         mr_writer_dead_letter(pipeline->open.writer, batch, row, &letter);

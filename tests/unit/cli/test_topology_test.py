@@ -82,6 +82,9 @@ class TopologyTestTest(unittest.TestCase):
     def test_a_lookup_is_given_a_file_or_records(self):
         self.check_golden("lookup", 1)
 
+    def test_a_lookup_in_a_topic_changes_as_it_goes(self):
+        self.check_golden("lookup_topic", 0)
+
     def test_runs_are_the_same(self):
         first = without_times(run("fails.yaml")[1])
         for _ in range(3):
