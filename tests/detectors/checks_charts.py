@@ -133,6 +133,66 @@ def limits_by_moving_ranges():
          "spread_upper": (expected + 3 * deviation) * sigma} for at in range(40, 300)])
 
 
+# ---- Counts ----
+
+def share_error(center):
+    return numpy.sqrt(center * (1 - center))
+
+
+COUNTS = {"spc.p": share_error, "spc.np": share_error, "spc.c": numpy.sqrt, "spc.u": numpy.sqrt}
+
+
+def counted(chart, source):
+    """Counts and sizes of 90 samples, of which some of the first are off."""
+    off = numpy.where(numpy.arange(90) % 13 == 5, 3, 1)
+    if chart == "spc.c":
+        return source.poisson(12 * off), numpy.ones(90)
+    if chart == "spc.u":
+        sizes = numpy.round(source.uniform(0.25, 12, 90), 2)
+        return source.poisson(1.7 * off * sizes), sizes
+    sizes = source.integers(1, 300, 90)
+    return source.binomial(sizes, 0.08 * off), sizes
+
+
+def estimate_counts(counts, sizes, error, exclude):
+    """The centre line of phase 1."""
+    kept = numpy.ones(len(counts), bool)
+    while True:
+        center = counts[kept].sum() / sizes[kept].sum()
+        beyond = numpy.abs(counts / sizes - center) > 3 * error(center) / numpy.sqrt(sizes)
+        left = kept & ~beyond
+        if not exclude or left.sum() == kept.sum() or 2 * left.sum() < len(counts):
+            return center
+        kept = left
+
+
+def chart_of_counts(chart, seed, exclude):
+    """Centre lines and limits, ours and numpy's, of each size."""
+    error = COUNTS[chart]
+    counts, sizes = counted(chart, numpy.random.default_rng(seed))
+    rows = [[one] if chart == "spc.c" else [one, size]
+            for one, size in zip(counts, sizes, strict=True)]
+    found = judged(chart, rows, f"as: anomaly, phase1: {{subgroups: 40, exclude: {exclude}}}" +
+                   ("" if chart == "spc.c" else ", size: f1"))
+    center = estimate_counts(counts[:40], sizes[:40], error, exclude != "none")
+    reach = 3 * error(center) / numpy.sqrt(sizes)
+    scale = sizes if chart == "spc.np" else numpy.ones(90)
+    ceiling = 1 if chart in ("spc.p", "spc.np") else numpy.inf
+    lower, upper = numpy.maximum(0, center - reach), numpy.minimum(ceiling, center + reach)
+    assert [point["state"] for point in found] == ["learning"] * 40 + ["armed"] * 50
+    assert [point["is_anomaly"] for point in found[40:]] == [
+        not lower[at] <= counts[at] / sizes[at] <= upper[at] for at in range(40, 90)]
+    return furthest(found[40:], [
+        {"value": scale[at] * counts[at] / sizes[at], "center": scale[at] * center,
+         "lower": scale[at] * lower[at], "upper": scale[at] * upper[at]} for at in range(40, 90)])
+
+
+@check("charts: limits of p, np, c and u by size", "numpy", at_most(1e-9), quick=True)
+def limits_of_counts():
+    return max(chart_of_counts(chart, seed, exclude)
+               for chart in COUNTS for seed in range(2) for exclude in ("none", "beyond_limits"))
+
+
 # ---- Rules ----
 
 def some(least, window, holds):
