@@ -59,6 +59,7 @@ extern const struct mr_operator_type mr_operator_spc_ewma;
 extern const struct mr_operator_type mr_operator_spc_i_mr;
 extern const struct mr_operator_type mr_operator_spc_xbar_r;
 extern const struct mr_operator_type mr_operator_spc_xbar_s;
+extern const struct mr_operator_type mr_operator_voxel_aggregate;
 extern const struct mr_operator_type mr_operator_window_aggregate;
 
 #endif
