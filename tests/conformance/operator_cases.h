@@ -267,6 +267,15 @@ static const struct operator_case cases[] = {
      "from: in, key: [k], field: value, subgroup: {count: 12}, limits: {cl: 20, sigma: 5}, "
      "baseline: exponential",
      "alerts", false, false},
+    {"voxel.aggregate",
+     "from: in, key: [k], position: [third, value, second], signals: [value, second], "
+     "origin: [0, 0, -2], bounds: [7, 40, 2], resolution: [1, 2.5, 0.5], every: 100ms, "
+     "layer_timeout: 300ms",
+     "changed layers outside", false, false},
+    {"voxel.aggregate",
+     "from: in, key: [k], position: [second, value, third], signals: [value], origin: [-2, 0, 0], "
+     "bounds: [2, 40, 6], resolution: [0.125, 10, 1], every: 1s, lateness: 20ms",
+     "changed layers", false, false},
     {"window.aggregate",
      "from: in, key: [k], window: {session: 60ms}, aggregates: {size: count(), "
      "total: sum(value)}",
