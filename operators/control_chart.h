@@ -180,6 +180,7 @@ extern const char mr_chart_table[];
  * parameters in order. */
 extern const struct mr_chart_kind mr_chart_kind_cusum; /* k, h, head, restart */
 extern const struct mr_chart_kind mr_chart_kind_ewma;  /* lambda, steady */
+extern const struct mr_chart_kind mr_chart_kind_i_mr;  /* none; book->ranges[2] */
 
 /* ---- An instance ---- */
 

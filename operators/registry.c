@@ -67,6 +67,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_spc_u,
     &mr_operator_spc_xbar_r,
     &mr_operator_spc_xbar_s,
+    &mr_operator_voxel_aggregate,
     &mr_operator_window_aggregate,
 };
 
@@ -163,6 +164,7 @@ static bool default_number(const struct mr_option_spec *spec, double *number)
     case MR_OPTION_STEP:
     case MR_OPTION_AGGREGATES:
     case MR_OPTION_ZONE:
+    case MR_OPTION_NUMBERS:
         return false;
     }
     return false;

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy
 from check import at_most, check
 
-from engine import PROGRAM, ROOT, judged
+from engine import BUILD, PROGRAM, ROOT, judged
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
-from control_reference import c4, range_constants  # noqa: E402
+from control_reference import (  # noqa: E402
+    c4, cusum_run_length, ewma_run_length, range_constants, shewhart_run_length,
+    western_electric_run_length)
 
 SUBGROUPS = """\
 apiVersion: millrace.io/v1alpha1
@@ -282,3 +284,47 @@ def sums():
     assert [point["is_anomaly"] for point in found] == [
         one["high"] > 4 or one["low"] < -4 for one in expected]
     return furthest(found, expected)
+
+
+# ---- Run lengths ----
+
+SHIFTS = (0, 0.5, 1, 2, 3)
+# What tools/run_lengths.c takes, and the mean run length by a Markov chain.
+RUN_LENGTHS = [
+    ("rules", (1,), lambda shift: shewhart_run_length(shift, 3)),
+    ("rules", (15,), western_electric_run_length),
+    ("ewma", (0.2, 3), lambda shift: ewma_run_length(shift, 0.2, 3)),
+    ("ewma", (0.1, 2.814), lambda shift: ewma_run_length(shift, 0.1, 2.814)),
+    ("cusum", (0.5, 5, 0), lambda shift: cusum_run_length(shift, 0.5, 5, 0)),
+    ("cusum", (0.5, 5, 0.5), lambda shift: cusum_run_length(shift, 0.5, 5, 0.5)),
+]
+
+
+def simulated(lines):
+    """Mean run lengths and their standard errors."""
+    text = "".join(" ".join(map(str, line)) + "\n" for line in lines)
+    result = subprocess.run([str(BUILD / "bin" / "run_lengths")], input=text, text=True,
+                            stdout=subprocess.PIPE, check=True, timeout=1800)
+    return [tuple(map(float, line.split())) for line in result.stdout.splitlines()]
+
+
+def run_lengths(runs, shifts, tell=False):
+    """How far the furthest mean run length is from its Markov chain, relative."""
+    cases = [(chart, shift, numbers, length(shift))
+             for chart, numbers, length in RUN_LENGTHS for shift in shifts]
+    found = simulated([(chart, shift, runs, *numbers) for chart, shift, numbers, _ in cases])
+    for (chart, shift, numbers, expected), (mean, error) in zip(cases, found, strict=True):
+        if tell:
+            print(f"    {chart} {numbers} shift {shift}: {mean:.4g} +- {error:.2g}, "
+                  f"Markov chain {expected:.4g}, {100 * (mean / expected - 1):+.2f} %")
+    return max(abs(mean / case[-1] - 1) for case, (mean, _) in zip(cases, found, strict=True))
+
+
+@check("charts: run lengths of 20,000 runs", "Markov chains in numpy", at_most(0.02), quick=True)
+def run_lengths_quickly():
+    return run_lengths(20000, (0, 1))
+
+
+@check("charts: run lengths of 200,000 runs", "Markov chains in numpy", at_most(0.02))
+def run_lengths_well():
+    return run_lengths(200000, SHIFTS, tell=True)
