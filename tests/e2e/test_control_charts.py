@@ -22,6 +22,7 @@ WINDOW_MS, START_MS = 2000, 1_700_000_000_000
 ODD = ["", '"value":null,', '"value":"NaN",', '"value":1e999,', '"value":-1e200,']
 SINKS = ["results", "counted", "lots", "windows", "late"]
 BRANCHES = 4  # charts that see each reading by itself
+KILLS = 5
 
 TOPOLOGY = """apiVersion: millrace.io/v1alpha1
 kind: Topology
@@ -154,8 +155,8 @@ def test_points_across_kills_and_restarts(kafka, unique, runs, calm, tmp_path, g
     path = write_topology(tmp_path / "t.yaml", unique, source, prefix)
     options = {"brokers": kafka.brokers, "cluster": unique, "state": tmp_path / "state"}
     chance = random.Random(3)
-    step = len(given) // 8
-    for index in range(8):
+    step = len(given) // KILLS
+    for index in range(KILLS):
         before = count(outputs(kafka, prefix)["results"])
         run = runs(path, **options, log=tmp_path / "log")
         kafka.produce(source, given[index * step:(index + 1) * step], PARTITIONS)
@@ -164,7 +165,7 @@ def test_points_across_kills_and_restarts(kafka, unique, runs, calm, tmp_path, g
         time.sleep(chance.uniform(0, 0.3))
         assert run.alive(), (tmp_path / "log").read_text()[-3000:]
         run.kill()
-    kafka.produce(source, given[8 * step:], PARTITIONS)
+    kafka.produce(source, given[KILLS * step:], PARTITIONS)
     code, _, err = runs(path, **options, until_end=True).wait(120)
     assert code == 0, err
     judge(prefix)
