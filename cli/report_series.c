@@ -141,7 +141,7 @@ static void join_columns(struct mr_series *series)
         joined.highest = fmax(joined.highest, next->highest);
         joined.anomalies += next->anomalies;
         joined.critical += next->critical;
-        if (!isnan(next->lines.center))
+        if (!isnan(next->lines.upper))
             joined.lines = next->lines;
         series->columns[index] = joined;
     }
@@ -169,7 +169,7 @@ static void add_to_columns(struct mr_series *series, const struct mr_series_poin
     column->highest = fmax(column->highest, point->value.value);
     column->anomalies += point->is_anomaly;
     column->critical += point->is_critical;
-    if (!isnan(point->value.center))
+    if (!isnan(point->value.upper))
         column->lines = point->value;
     series->column_filled++;
 }

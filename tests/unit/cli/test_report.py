@@ -242,6 +242,16 @@ class ReportTest(unittest.TestCase):
         self.has(page, "<dd>5</dd>")
         self.assertIsNone(re.search(r"[ \"HVML]-?(nan|inf)", page))
 
+    def test_a_chart_that_has_an_upper_limit_only(self):
+        """As charts of several fields do."""
+        self.topology()
+        one = {"center": None, "lower": None, "upper": 5.0, "spread": None}
+        page = self.page([point(number, **one) for number in range(1, 4)])
+        read(page)
+        self.has(page, ">UCL 5.00</text>", "<title>point 2: 20.00; limit 5.00</title>",
+                 "<dt>Upper limit</dt>")
+        self.assertFalse([text for text in ("LCL", "Centre line</dt>") if text in page])
+
     # ---- Which points ----
 
     def test_no_points(self):
