@@ -367,7 +367,8 @@ static void breach_row(const struct page *page, const struct mr_series_breach *b
     else
         mr_markup_add(markup, "%" PRId64, breach->number);
     place_cells(page, breach->label, breach->time_ms);
-    mr_markup_add(markup, "<td><span class=\"tag %s\">%s</span></td><td><b>", kind, kind);
+    mr_markup_add(markup, "<td><span class=\"tag %s\">%s</span></td><td class=\"what\"><b>", kind,
+                  kind);
     mr_markup_text(markup, breach->rule);
     mr_markup_add(markup, "</b>%s%s</td><td>%s</td><td>", meaning == NULL ? "" : ": ",
                   meaning == NULL ? "" : meaning, breach->by_spread ? "spread" : "value");

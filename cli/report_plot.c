@@ -112,20 +112,20 @@ static void phase1(struct mr_markup *markup, const struct mr_scale *scale,
     double left = mr_scale_x(scale, plot->points[0].number, -0.5);
     double right = mr_scale_x(scale, plot->points[count - 1].number, 0.5);
     mr_markup_add(markup,
-                  "<rect class=\"phase1\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n"
-                  "<text class=\"note\" x=\"%.1f\" y=\"%d\">phase 1%s</text>\n",
-                  left, MR_SCALE_TOP, right - left, MR_SCALE_HEIGHT, left + 6, MR_SCALE_TOP + 14,
-                  isnan(mr_scale_value(plot, &plot->points[count - 1])) ? ": not plotted" : "");
+                  "<rect class=\"phase1\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n",
+                  left, MR_SCALE_TOP, right - left, MR_SCALE_HEIGHT);
+    bool is_plotted = !isnan(mr_scale_value(plot, &plot->points[count - 1]));
     const struct mr_series_point *next =
         series->first_count > series->learning ? &series->first[series->first_count - 1] : NULL;
-    if (next == NULL || !plot->is_even || isnan(mr_scale_value(plot, &plot->points[count - 1])))
-        return;
     for (int step = -ZONES - 1; step <= ZONES + 1; step += ZONES + 1) {
-        double value = level_at(plot, next, step);
+        bool holds = next != NULL && plot->is_even && is_plotted;
+        double value = holds ? level_at(plot, next, step) : (double)NAN;
         if (!isnan(value))
             mr_markup_add(markup, "<path class=\"early %s\" d=\"M%.1f %.1fH%.1f\"/>\n",
                           step == 0 ? "center" : "limit", left, mr_scale_y(scale, value), right);
     }
+    mr_markup_add(markup, "<text class=\"note\" x=\"%.1f\" y=\"%d\">phase 1%s</text>\n", left + 6,
+                  MR_SCALE_TOP + 14, is_plotted ? "" : ": not plotted");
 }
 
 /* ---- Values ---- */
