@@ -237,9 +237,12 @@ class ReportTest(unittest.TestCase):
         huge = point(3, value=1e140, upper=1e139, lower=-1e139, center=-0.0)
         tiny = point(4, value=5e-324, upper=5e-324, lower=0, center=0)
         empty = point(5, value=None, center=None, lower=None, upper=None, spread=None)
-        page = self.page([*odd, point(1), *odd, point(2), huge, tiny, empty])
+        largest = point(6, value=1.7e308, center=0, lower=-1.7e308, upper=1.7e308)
+        far = broken(2 ** 53 - 1, points=[2 ** 53, 2 ** 63 - 1, -2 ** 63, 2 ** 52, 0])
+        later = [point(2 ** 53), point(2 ** 63 - 1), point(-2 ** 63), point(0)]
+        page = self.page([*odd, point(1), *odd, point(2), huge, tiny, empty, largest, far, *later])
         read(page)
-        self.has(page, "<dd>5</dd>")
+        self.has(page, "<dd>7</dd>")
         self.assertIsNone(re.search(r"[ \"HVML]-?(nan|inf)", page))
 
     def test_a_chart_that_has_an_upper_limit_only(self):
