@@ -207,6 +207,12 @@ static const struct operator_case cases[] = {
     {"map", "from: in, set: {twice: 'value * 2.0', name: 'k + \"!\"'}, remove: [tags]", "", false,
      true},
     {"merge", "inputs: [in, in2]", "", true, true},
+    {"quality.rules",
+     "from: in, checks: [{name: a, field: value, expect: between, min: -20, max: 45}, "
+     "{name: b, field: value, expect: not_null}, {name: c, field: k, expect: matches, pattern: "
+     "'^0'}, {name: d, field: value, expect: in_set, values: ['7.25', x]}, "
+     "{name: e, field: tags, expect: type, of: list}, {name: f, where: 'value < second'}]",
+     "alerts", false, true},
     {"rank", "from: in, key: [k], order: [{by: value}]", "late", false, false},
     {"rank", "from: in, key: [k], order: [{by: value, descending: true}], count: 5, into: place",
      "late", false, false},

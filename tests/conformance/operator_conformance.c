@@ -220,14 +220,29 @@ static void check_added(const struct harness *harness, const struct mr_batch *ba
     assert_int_equal(is_anomaly, severity.size != strlen("info"));
 }
 
+/* What quality.rules and quality.checkpoint add: a verdict, with its reason where one is asked. */
+static void check_quality(const struct harness *harness, const struct mr_batch *batch, uint32_t row)
+{
+    bool passed = batch->columns[harness_added_slot(harness, "passed")][row].boolean;
+    double score = batch->columns[harness_added_slot(harness, "score")][row].number;
+    struct mr_value failed = batch->columns[harness_added_slot(harness, "failed")][row];
+    struct mr_value reason = batch->columns[harness_added_slot(harness, "reason")][row];
+    assert_true(score >= 0 && score <= 1);
+    assert_int_equal(passed, failed.size == 0);
+    assert_int_equal(passed, reason.size == 0);
+}
+
 static void check_emitted(void *argument, const struct harness *harness, uint32_t output,
                           struct mr_view view)
 {
     MR_UNUSED(argument);
     bool detects = (harness->type->spec.flags & MR_TYPE_ADDS_FIELD) != 0;
+    bool checks = mr_option_specs_find(harness->node->options.specs, "checks") >= 0;
     for (uint32_t index = 0; index < view.rows_count; index++) {
         uint32_t row = view.rows[index];
-        if (detects && output == 0)
+        if (detects && checks && output == 0)
+            check_quality(harness, view.batch, row);
+        else if (detects && output == 0)
             check_added(harness, view.batch, row);
         if (detects && output == 1)
             for (uint32_t slot = 0; slot < view.batch->slots_count; slot++)
