@@ -362,6 +362,7 @@ void mr_quality_checks_open(struct mr_quality_checks *checks, const struct mr_op
     MR_ASSERT(given->count <= MR_QUALITY_CHECKS_MAX);
     mr_arena_init(&checks->arena, 4096);
     checks->count = given->count;
+    checks->fatal = UINT32_MAX;
     for (uint32_t index = 0; index < given->count; index++)
         open_check(checks, &given->objects[index], &checks->items[index]);
 }

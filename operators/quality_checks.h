@@ -69,6 +69,7 @@ struct mr_quality_check {
 struct mr_quality_checks {
     struct mr_quality_check items[MR_QUALITY_CHECKS_MAX];
     uint32_t count;
+    uint32_t fatal;        /* bits of the checks whose failing counts: at first all */
     struct mr_arena arena; /* of patterns and sets */
     struct mr_cel_regex_scratch *scratch;
 };

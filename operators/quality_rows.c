@@ -42,7 +42,7 @@ void mr_quality_rows_write(const struct mr_quality_checks *checks,
     for (uint32_t place = 0; place < view.rows_count; place++) {
         uint32_t row = view.rows[place];
         uint32_t bits = findings->violated[row];
-        columns[MR_QUALITY_PASSED][row] = mr_value_bool(bits == 0);
+        columns[MR_QUALITY_PASSED][row] = mr_value_bool((bits & checks->fatal) == 0);
         columns[MR_QUALITY_SCORE][row] = mr_value_double(mr_quality_rows_score(checks, bits));
         columns[MR_QUALITY_SEVERITY][row] =
             static_text(mr_quality_severities[mr_quality_worst(checks, bits)]);

@@ -151,6 +151,11 @@ EXPECTED = {
         and {name for row in rows for name in row["quality"]["failed"]}
         == {"id_shape", "amount_plausible", "unit_known", "customer_known", "in_order"}
     ),
+    "quality.checkpoint": (
+        lambda rows: len(rows) == 30
+        and {row["seq"] for row in rows if not row["quality"]["passed"]}
+        == {1, 3, 5, 7, 9, 10, 12, 14, 16, 18}
+    ),
     "detect.rate": lambda rows: [(row["count"], row["anomaly"]["is_anomaly"]) for row in rows]
     == [(60, True), (0, True)],
     "detect.new_value": lambda rows: [row["seq"] for row in rows] == [400],
