@@ -58,6 +58,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_merge,
     &mr_operator_quality_checkpoint,
     &mr_operator_quality_rules,
+    &mr_operator_quality_score,
     &mr_operator_rank,
     &mr_operator_sort,
     &mr_operator_spc_cusum,

@@ -227,6 +227,14 @@ static const struct operator_case cases[] = {
      "'^0'}, {name: d, field: value, expect: in_set, values: ['7.25', x]}, "
      "{name: e, field: tags, expect: type, of: list}, {name: f, where: 'value < second'}]",
      "alerts", false, true},
+    {"quality.score",
+     "from: in, key: [k], fields: [value, second], window: {count: 40}, warmup: 10, every: 50ms, "
+     "threshold: 0.9",
+     "alerts", false, true},
+    {"quality.score",
+     "from: in, key: [k], detectors: [duplicates], identity: [third, failed], window: {count: 20}, "
+     "warmup: 5, every: 0s",
+     "alerts", false, true},
     {"rank", "from: in, key: [k], order: [{by: value}]", "late", false, false},
     {"rank", "from: in, key: [k], order: [{by: value, descending: true}], count: 5, into: place",
      "late", false, false},

@@ -156,6 +156,10 @@ EXPECTED = {
         and {row["seq"] for row in rows if not row["quality"]["passed"]}
         == {1, 3, 5, 7, 9, 10, 12, 14, 16, 18}
     ),
+    "quality.score": (
+        lambda rows: [row["state"] for row in rows] == ["open"] + 4 * ["update"] + ["resolved"]
+        and len({row["id"] for row in rows}) == 1
+    ),
     "detect.rate": lambda rows: [(row["count"], row["anomaly"]["is_anomaly"]) for row in rows]
     == [(60, True), (0, True)],
     "detect.new_value": lambda rows: [row["seq"] for row in rows] == [400],
