@@ -4,6 +4,7 @@ that reads the source topic in one go."""
 
 import json
 import random
+import statistics
 import threading
 import time
 from collections import defaultdict
@@ -50,7 +51,16 @@ spec:
         - {{name: enough, expect: row_count_between, min: 3}}
         - {{name: present, field: value, expect: not_null, mostly: 0.75}}
         - {{name: low, where: '!has(record.value) || value < 40.0'}}
+    - name: score
+      type: quality.score
+      from: readings
+      key: [sensor]
+      fields: [value]
+      identity: [id]
+      window: {{count: 60}}
+      warmup: 20
   sinks:
+    - {{name: scored, type: kafka, topic: {name}-scored, from: score, key: [sensor]}}
     - {{name: b-pass, type: kafka, topic: {name}-b-pass, from: batches, key: [sensor]}}
     - {{name: b-fail, type: kafka, topic: {name}-b-fail, from: batches.fail, key: [sensor]}}
     - {{name: b-results, type: kafka, topic: {name}-b-results, from: batches.results, key: [key]}}
@@ -58,7 +68,7 @@ spec:
     - {{name: w-fail, type: kafka, topic: {name}-w-fail, from: windows.fail, key: [sensor]}}
     - {{name: w-results, type: kafka, topic: {name}-w-results, from: windows.results, key: [key]}}
 """
-TARGETS = ["b-pass", "b-fail", "b-results", "w-pass", "w-fail", "w-results"]
+TARGETS = ["b-pass", "b-fail", "b-results", "w-pass", "w-fail", "w-results", "scored"]
 
 
 def readings():
@@ -135,6 +145,28 @@ def model(kafka, topic):
     whole = [rows for (_, number), rows in windows.items() if number != last]
     return [(rows, *judge_batch(rows)) for rows in batches], [
         (rows, *judge_window(rows)) for rows in whole]
+
+
+def scores(kafka, topic):
+    """By the records' serial numbers: score, outlier, duplicate."""
+    found = {}
+    for messages in kafka.read(topic).values():
+        values, ids, marks = defaultdict(list), defaultdict(list), defaultdict(list)
+        for row in (json.loads(message.value()) for message in messages):
+            sensor, outlier = row["sensor"], False
+            before = values[sensor][-60:]
+            if "value" in row:
+                if len(before) >= 20:
+                    middle = statistics.median(before)
+                    scale = 1.4826 * statistics.median(abs(one - middle) for one in before)
+                    outlier = abs(row["value"] - middle) / max(scale, 1e-9) > 3.5
+                values[sensor].append(row["value"])
+            duplicate = row["id"] in ids[sensor][-60:]
+            ids[sensor].append(row["id"])
+            marks[sensor].append(outlier or duplicate)
+            last = marks[sensor][-60:]
+            found[row["serial"]] = ((len(last) - sum(last)) / len(last), outlier, duplicate)
+    return found
 
 
 def expected_of(units):
@@ -221,8 +253,10 @@ def test_verdicts_are_the_models_across_kills_and_a_rescale(kafka, unique, clust
     expected = {"b": expected_of(batches), "w": expected_of(windows)}
 
     def all_came():
-        return all(len(kafka.values(f"{unique}-{kind}-results")) >= len(expected[kind][2])
-                   for kind in expected)
+        wanted = {f"{kind}-results": len(expected[kind][2]) for kind in expected}
+        wanted["scored"] = len(given)
+        return all(len(kafka.values(f"{unique}-{topic}")) >= count
+                   for topic, count in wanted.items())
 
     wait_until(all_came, 90, 0.5, "all results")
     time.sleep(1)
@@ -233,3 +267,10 @@ def test_verdicts_are_the_models_across_kills_and_a_rescale(kafka, unique, clust
         for what, left, right in zip(("passed", "failed"), (passed, failed), found):
             assert left == right, (kind, what, sorted(set(left) ^ set(right))[:5])
         assert results == found[2], kind
+    scored = [json.loads(value) for value in kafka.values(f"{unique}-scored")]
+    assert len(scored) == len(given)
+    names = ("score", "outlier", "duplicate")
+    found = {row["serial"]: tuple(row["quality"][name] for name in names) for row in scored}
+    assert found == scores(kafka, source)
+    assert sum(outlier for _, outlier, _ in found.values()) > 50
+    assert sum(duplicate for _, _, duplicate in found.values()) > 20
