@@ -140,6 +140,8 @@ struct mr_lane {
     _Atomic uint32_t wishes; /* rises with each wish for one of its tasks */
     bool told_waiting;       /* that the end waits for windows by the clock */
     atomic_bool at_end;
+    _Atomic uint64_t looks; /* turns that found nothing to do */
+    uint64_t looks_before;  /* controlling thread: as of mr_worker_look_again */
     _Atomic uint64_t anomalies;
     _Atomic uint64_t commits_count;
     _Atomic uint64_t incarnations_count;
@@ -206,6 +208,9 @@ void mr_lane_drop_fetch(struct mr_lane *lane);
 /* worker/lane_commit.c */
 bool mr_lane_take_commit(struct mr_lane *lane, int64_t wait_ms);
 void mr_lane_seal(struct mr_lane *lane);
+/* Marks for readers of repartitions wait up to a second for others to leave with: tell them now.
+ * True when there are any: the next transaction holds them. */
+bool mr_lane_hurry_marks(struct mr_lane *lane);
 bool mr_lane_seal_is_due(const struct mr_lane *lane);
 bool mr_lane_is_full(const struct mr_lane *lane);
 

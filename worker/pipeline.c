@@ -603,6 +603,15 @@ bool mr_pipeline_marks_due(const struct mr_pipeline *pipeline, bool idle, uint64
     return false;
 }
 
+void mr_pipeline_hurry_marks(struct mr_pipeline *pipeline)
+{
+    for (uint32_t index = 0; index < pipeline->plan->repartitions_count; index++) {
+        uint32_t producer = pipeline->plan->repartitions[index].producer;
+        if (pipeline->exchanges[index] != NULL)
+            mr_exchange_hurry(pipeline->exchanges[index], output_watermark(pipeline, producer));
+    }
+}
+
 void mr_pipeline_mark(struct mr_pipeline *pipeline, bool idle, uint64_t now_ms)
 {
     for (uint32_t index = 0; index < pipeline->plan->repartitions_count; index++) {
