@@ -115,13 +115,14 @@ struct mr_lane {
     uint32_t poll_records_max; /* of the sources' `batch:` */
     uint32_t poll_pause_ms;    /* at most this long records gather before they are polled */
     uint64_t next_poll_ms;
-    bool poll_was_small; /* the last poll found less than a batch: load is low */
-    uint64_t record_ns;  /* of work, smoothed: bounds a step where lanes share the thread */
-    bool shares_thread;  /* with other lanes */
-    bool housekeeping;   /* a job is under way */
-    bool final;          /* after RETIRING comes STOPPED */
-    bool fenced;         /* after RETIRING comes ASKING */
-    uint64_t question;   /* ASKING: the number of its question */
+    bool poll_was_small;  /* the last poll found less than a batch: load is low */
+    uint64_t record_ns;   /* of work, smoothed: bounds a step where lanes share the thread */
+    uint64_t part_end_ns; /* monotonic: what is due goes on in the next step then */
+    bool shares_thread;   /* with other lanes */
+    bool housekeeping;    /* a job is under way */
+    bool final;           /* after RETIRING comes STOPPED */
+    bool fenced;          /* after RETIRING comes ASKING */
+    uint64_t question;    /* ASKING: the number of its question */
     uint32_t wishes_seen;
     uint32_t jobs_count; /* under way with the keepers */
 

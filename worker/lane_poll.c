@@ -319,6 +319,7 @@ static bool let_out(struct mr_lane *lane)
 bool mr_lane_poll(struct mr_lane *lane, uint32_t wait_ms)
 {
     bool worked = false;
+    lane->part_end_ns = mr_clock_monotonic_ns() + step_ns(lane);
     watch(lane);
     heed_pauses(lane);
     if (let_out(lane)) {

@@ -239,7 +239,8 @@ static void set_gauge(void *argument, uint32_t node, enum mr_operator_gauge gaug
                         pipeline->open.writer->now_wall_ms);
 }
 
-/* Output, changes of the state and rows on their way: what a transaction, and a call, may hold. */
+/* Output, changes of the state and rows on their way: what a transaction, and a call, may hold. And
+ * what the lane's step may take: others share its thread. */
 static bool is_full(void *argument)
 {
     const struct mr_pipeline *pipeline = argument;
@@ -248,7 +249,8 @@ static bool is_full(void *argument)
     if (pipeline->open.state != NULL)
         bytes += mr_state_dirty_bytes(pipeline->open.state);
     return bytes >= MR_LIMIT_TRANSACTION_BYTES || mr_transaction_full(transaction) ||
-           pipeline->arena->used_bytes >= MR_LIMIT_TRANSACTION_BYTES;
+           pipeline->arena->used_bytes >= MR_LIMIT_TRANSACTION_BYTES ||
+           mr_clock_monotonic_ns() >= *pipeline->open.part_end_ns;
 }
 
 /* ---- Life ---- */

@@ -36,6 +36,7 @@ struct mr_pipeline_open {
     struct mr_detector_series *detector_series; /* the same */
     const struct mr_progress *progress;         /* sink positions and watermarks, may be NULL */
     _Atomic uint64_t *output_records;           /* of the task: written by sinks */
+    const uint64_t *part_end_ns;                /* of the lane: its step should end then */
     _Atomic uint64_t *anomalies;                /* of the lane: rows that detectors flag */
     struct mr_tap *taps;                        /* by node; NULL: nobody can look */
     const struct mr_tap_outlet *outlet;         /* of the taps */
