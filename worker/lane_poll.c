@@ -86,6 +86,8 @@ static enum mr_status take_fetch(struct mr_lane *lane, struct mr_task **culprit,
             lane->fetch_next++;
             continue;
         }
+        if (task->due)
+            break; /* since its connectors were read */
         if (message->event != MR_LOG_RECORD) {
             status = take_event(lane, message, &lane->fetch, error);
             lane->fetch_next++;
