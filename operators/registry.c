@@ -62,11 +62,14 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_spc_cusum,
     &mr_operator_spc_ewma,
     &mr_operator_spc_i_mr,
+    &mr_operator_spc_mewma,
     &mr_operator_spc_np,
     &mr_operator_spc_p,
+    &mr_operator_spc_t2,
     &mr_operator_spc_u,
     &mr_operator_spc_xbar_r,
     &mr_operator_spc_xbar_s,
+    &mr_operator_spc_xbar_t2,
     &mr_operator_window_aggregate,
 };
 
