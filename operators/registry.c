@@ -70,6 +70,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_spc_xbar_r,
     &mr_operator_spc_xbar_s,
     &mr_operator_spc_xbar_t2,
+    &mr_operator_voxel_aggregate,
     &mr_operator_window_aggregate,
 };
 
@@ -166,6 +167,7 @@ static bool default_number(const struct mr_option_spec *spec, double *number)
     case MR_OPTION_STEP:
     case MR_OPTION_AGGREGATES:
     case MR_OPTION_ZONE:
+    case MR_OPTION_NUMBERS:
         return false;
     }
     return false;

@@ -66,6 +66,7 @@ extern const struct mr_operator_type mr_operator_spc_u;
 extern const struct mr_operator_type mr_operator_spc_xbar_r;
 extern const struct mr_operator_type mr_operator_spc_xbar_s;
 extern const struct mr_operator_type mr_operator_spc_xbar_t2;
+extern const struct mr_operator_type mr_operator_voxel_aggregate;
 extern const struct mr_operator_type mr_operator_window_aggregate;
 
 #endif

@@ -192,6 +192,10 @@ EXPECTED = {
     == [(1, 2, "learning"), (2, 2, "learning")],
     "spc.xbar_s": lambda rows: [(row["window_end"], row["size"], row["state"]) for row in rows]
     == [(60000, 2, "armed"), (120000, 1, "starved"), (180000, 1, "starved")],
+    "voxel.aggregate": lambda rows: [
+        (row["ix"], row["layer"], row["signals"]["temperature"]["n"]) for row in rows
+    ]
+    == [(0, 0, 2), (1, 0, 1), (1, 1, 1)],
     "generate.sequence": lambda rows: [row["seq"] for row in rows] == [100, 101, 102, 103, 104],
     "generate.nexmark": (
         lambda rows: [row["event_type"] for row in rows] == [0, 1, 1, 1, 2, 2]
