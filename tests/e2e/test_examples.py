@@ -175,6 +175,13 @@ EXPECTED = {
     "drift.eddm": lambda rows: [row["seq"] for row in rows] == [444],
     "drift.hddm_a": lambda rows: [row["seq"] for row in rows] == [384],
     "drift.hddm_w": lambda rows: [row["seq"] for row in rows] == [328],
+    "spc.c": lambda rows: [(row["ts"], row["spc"]["upper"]) for row in rows] == [(3000, 18)],
+    "spc.np": lambda rows: [(row["ts"], row["spc"]["value"]) for row in rows] == [(3000, 10)],
+    "spc.p": lambda rows: sorted((row["ts"], row["spc"]["value"]) for row in rows)
+    == [(3000, 0.12), (4000, None)],
+    "spc.p.items": lambda rows: [(row["checked"], row["spc"]["value"]) for row in rows]
+    == [(2, 0.5), (1, 0), (1, 0)],
+    "spc.u": lambda rows: [(row["ts"], row["spc"]["value"]) for row in rows] == [(3000, 2.75)],
     "spc.cusum": lambda rows: [row["ts"] for row in rows] == [7000, 8000],
     "spc.ewma": lambda rows: [row["ts"] for row in rows] == [6000, 7000, 8000],
     "spc.i_mr": lambda rows: [(row["ts"], row["spc"]["point"]) for row in rows] == [(3000, 3)],
