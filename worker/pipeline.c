@@ -254,7 +254,8 @@ static void set_gauge(void *argument, uint32_t node, enum mr_operator_gauge gaug
                         pipeline->open.writer->now_wall_ms);
 }
 
-/* Output, changes of the state and rows on their way: what a transaction, and a call, may hold. */
+/* Output, changes of the state and rows on their way: what a transaction, and a call, may hold. And
+ * what the lane's step may take: others share its thread. */
 static bool is_full(void *argument)
 {
     const struct mr_pipeline *pipeline = argument;
@@ -263,7 +264,8 @@ static bool is_full(void *argument)
     if (pipeline->open.state != NULL)
         bytes += mr_state_dirty_bytes(pipeline->open.state);
     return bytes >= MR_LIMIT_TRANSACTION_BYTES || mr_transaction_full(transaction) ||
-           pipeline->arena->used_bytes >= MR_LIMIT_TRANSACTION_BYTES;
+           pipeline->arena->used_bytes >= MR_LIMIT_TRANSACTION_BYTES ||
+           mr_clock_monotonic_ns() >= *pipeline->open.part_end_ns;
 }
 
 /* ---- Life ---- */
@@ -633,6 +635,15 @@ bool mr_pipeline_marks_due(const struct mr_pipeline *pipeline, bool idle, uint64
             return true;
     }
     return false;
+}
+
+void mr_pipeline_hurry_marks(struct mr_pipeline *pipeline)
+{
+    for (uint32_t index = 0; index < pipeline->plan->repartitions_count; index++) {
+        uint32_t producer = pipeline->plan->repartitions[index].producer;
+        if (pipeline->exchanges[index] != NULL)
+            mr_exchange_hurry(pipeline->exchanges[index], output_watermark(pipeline, producer));
+    }
 }
 
 void mr_pipeline_mark(struct mr_pipeline *pipeline, bool idle, uint64_t now_ms)
