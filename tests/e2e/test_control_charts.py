@@ -42,6 +42,8 @@ spec:
     - {name: share, type: spc.p, from: sums, key: [sensor], field: bad, size: made, as: share,
        rules: [western_electric], baseline: cumulative}
     - {name: defects, type: spc.u, from: share, key: [sensor], field: bad, size: made, as: defects}
+    - {name: pair, type: spc.t2, from: defects, key: [sensor], fields: [value, bad], as: pair}
+    - {name: drift, type: spc.mewma, from: pair, key: [sensor], fields: [value, bad], as: drift}
     - {name: by-count, type: spc.xbar_r, from: readings, key: [sensor], field: value,
        subgroup: {count: 5}, rules: [western_electric], phase1: {subgroups: 10},
        on_error: dead_letter}
@@ -51,7 +53,7 @@ spec:
     - {name: by-time, type: spc.xbar_r, from: readings, key: [sensor], field: value,
        subgroup: {window: 2s}, rules: [nelson], phase1: {subgroups: 10}, on_error: dead_letter}
   sinks:
-    - {name: results, type: kafka, from: defects, topic: PREFIX-results, key: [sensor]}
+    - {name: results, type: kafka, from: drift, topic: PREFIX-results, key: [sensor]}
     - {name: counted, type: kafka, from: by-count, topic: PREFIX-counted, key: [sensor]}
     - {name: lots, type: kafka, from: by-lot, topic: PREFIX-lots, key: [sensor]}
     - {name: windows, type: kafka, from: by-time, topic: PREFIX-windows, key: [sensor]}
@@ -251,7 +253,7 @@ def test_records_that_are_odd_late_or_sent_again(kafka, unique, runs, tmp_path, 
 def check_single(texts, valid):
     results = [json.loads(text) for text in texts]
     assert [one["id"] for one in results] == [one["id"] for one in valid]
-    for member in ("single", "level", "sums", "share", "defects"):
+    for member in ("single", "level", "sums", "share", "defects", "pair", "drift"):
         assert [one[member]["point"] for one in results] == list(range(1, len(valid) + 1))
     assert all(one["single"]["spread"] == pytest.approx(abs(one["value"] - before["value"]))
                for before, one in zip(results, results[1:]))
