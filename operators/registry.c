@@ -50,6 +50,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_generate_nexmark,
     &mr_operator_generate_random,
     &mr_operator_generate_sequence,
+    &mr_operator_generate_timeseries,
     &mr_operator_join_interval,
     &mr_operator_join_lookup,
     &mr_operator_join_table,

@@ -46,6 +46,7 @@ extern const struct mr_operator_type mr_operator_flat_map;
 extern const struct mr_operator_type mr_operator_generate_nexmark;
 extern const struct mr_operator_type mr_operator_generate_random;
 extern const struct mr_operator_type mr_operator_generate_sequence;
+extern const struct mr_operator_type mr_operator_generate_timeseries;
 extern const struct mr_operator_type mr_operator_join_interval;
 extern const struct mr_operator_type mr_operator_join_lookup;
 extern const struct mr_operator_type mr_operator_join_table;

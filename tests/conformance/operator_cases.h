@@ -354,6 +354,13 @@ static const struct generator_case generator_cases[] = {
     {"generate.nexmark", "partitions: 2, count: 5000"},
     {"generate.nexmark", "partitions: 2, count: 250000, kind: person, seed: 5"},
     {"generate.nexmark", "partitions: 2, count: 5436, kind: bid, shuffle: 100"},
+    {"generate.timeseries", "partitions: 2, keys: 6, count: 5000, fields: [{name: v}]"},
+    {"generate.timeseries",
+     "partitions: 2, keys: 6, count: 5000, arrival: poisson, fields: ["
+     "{name: v, ar: [0.5, 0.3], level_sd: 2, seasons: [{period: 1m}]}, {name: id, holds: "
+     "anomaly_id}], anomalies: [{kind: gap, share: 0.05}, {kind: duplicate, share: 0.02}, "
+     "{kind: reorder, share: 0.02, length: 9}, {kind: stuck, share: 0.1}, {kind: spike, share: "
+     "0.1}]"},
     {"generate.random",
      "keys: 10, seed: 7, partitions: 2, count: 5000, fields: ["
      "{name: sensor, distribution: key}, {name: ts, distribution: time}, "

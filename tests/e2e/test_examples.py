@@ -198,6 +198,10 @@ EXPECTED = {
         (row["ix"], row["layer"], row["signals"]["temperature"]["n"]) for row in rows
     ]
     == [(0, 0, 2), (1, 0, 1), (1, 1, 1)],
+    "voxel_reset": lambda rows: [row["ix"] for row in rows] == [0, 7],
+    "generate.timeseries": lambda rows: {row["kind"] for row in rows} == {
+        "spike", "level_shift", "gap", "duplicate", "reorder", "stuck",
+    } and len({row["episode"] for row in rows}) == 19,
     "generate.sequence": lambda rows: [row["seq"] for row in rows] == [100, 101, 102, 103, 104],
     "generate.nexmark": (
         lambda rows: [row["event_type"] for row in rows] == [0, 1, 1, 1, 2, 2]
