@@ -60,6 +60,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_rank,
     &mr_operator_sort,
     &mr_operator_spc_c,
+    &mr_operator_spc_capability,
     &mr_operator_spc_cusum,
     &mr_operator_spc_ewma,
     &mr_operator_spc_i_mr,

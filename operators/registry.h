@@ -56,6 +56,7 @@ extern const struct mr_operator_type mr_operator_merge;
 extern const struct mr_operator_type mr_operator_rank;
 extern const struct mr_operator_type mr_operator_sort;
 extern const struct mr_operator_type mr_operator_spc_c;
+extern const struct mr_operator_type mr_operator_spc_capability;
 extern const struct mr_operator_type mr_operator_spc_cusum;
 extern const struct mr_operator_type mr_operator_spc_ewma;
 extern const struct mr_operator_type mr_operator_spc_i_mr;

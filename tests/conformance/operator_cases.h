@@ -220,6 +220,16 @@ static const struct operator_case cases[] = {
     {"spc.c", "from: in, key: [k], field: defects", "alerts", false, true},
     {"spc.c", "from: in, key: [k], field: defects, limits: {cl: 1}, baseline: exponential",
      "alerts", false, true},
+    {"spc.capability", "from: in, key: [k], field: value, subgroup: {count: 25}, lsl: 0, usl: 40",
+     "alerts", false, false},
+    {"spc.capability",
+     "from: in, key: [k], field: value, subgroup: {window: 300ms}, usl: 30, within: range, "
+     "within_size: 3, index: ppk",
+     "alerts late", false, false},
+    {"spc.capability",
+     "from: in, key: [k], field: value, subgroup: {field: third}, lsl: -5, within: deviation, "
+     "running: true",
+     "", false, false},
     {"spc.cusum", "from: in, key: [k], field: value", "alerts", false, true},
     {"spc.cusum",
      "from: in, key: [k], field: value, limits: {cl: 20, sigma: 5}, head: 0.5, restart: true, "

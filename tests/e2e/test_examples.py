@@ -182,6 +182,8 @@ EXPECTED = {
     "spc.p.items": lambda rows: [(row["checked"], row["spc"]["value"]) for row in rows]
     == [(2, 0.5), (1, 0), (1, 0)],
     "spc.u": lambda rows: [(row["ts"], row["spc"]["value"]) for row in rows] == [(3000, 2.75)],
+    "spc.capability": lambda rows: [(row["size"], row["rating"]) for row in rows]
+    == [(6, "marginal")],
     "spc.mewma": lambda rows: [row["ts"] for row in rows] == [6000, 7000, 8000],
     "spc.t2": lambda rows: [(row["ts"], row["spc"]["point"]) for row in rows] == [(3000, 3)],
     "spc.xbar_t2": lambda rows: [row["is_anomaly"] for row in rows] == [False, True],
