@@ -522,7 +522,7 @@ static void key_churn_is_bounded(void **state)
                      strstr(given->options, "event_time") != NULL;
         uint32_t tables = waits ? 2 : 1;
         if (strcmp(given->type, "voxel.aggregate") == 0)
-            tables = 4; /* blocks, changes, layers, grids */
+            tables = 4; /* blocks, regions, layers, grids */
         assert_in_range(pairs, 1, tables * 3 * KEYS_MAX + 10);
         assert_int_equal(harness.errors_count, 0);
         harness_close(&harness);
