@@ -211,8 +211,8 @@ static void plan_outputs(struct mr_planner *planner, struct mr_node_draft *node)
             is_branch || i >= type->outputs_count ? NULL : &type->outputs[i];
         if (node->entry->role == MR_ROLE_SOURCE) {
             continue; /* planned before its options were bound */
-        } else if (i == 0 && (type->flags & MR_TYPE_GROUPS) != 0) {
-            mr_view_groups(planner, node, view);
+        } else if ((type->flags & MR_TYPE_GROUPS) != 0 && (i == 0 || spec->has_key)) {
+            mr_view_groups(planner, node, i, view);
         } else if (spec != NULL && spec->fields != NULL) {
             mr_view_fields(
                 planner,

@@ -367,8 +367,9 @@ struct mr_program *mr_planner_compile(struct mr_arena *arena, struct mr_report *
 
 /* ---- plan_group.c ---- */
 
-/* The view of rows that stand for groups of the input's rows (MR_TYPE_GROUPS). */
-void mr_view_groups(struct mr_planner *planner, struct mr_node_draft *node,
+/* The view of rows that stand for groups of the input's rows (MR_TYPE_GROUPS): of main, or of
+ * another output that has the key's fields. */
+void mr_view_groups(struct mr_planner *planner, struct mr_node_draft *node, uint32_t number,
                     struct mr_record_view *view);
 
 /* ---- plan_key.c ---- */
