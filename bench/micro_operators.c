@@ -126,8 +126,8 @@ static void measure(const struct measured *given)
     mr_random_init(&random, 1, 0);
     uint64_t measured_ns = 0;
     uint32_t rounds = 0;
-    for (int64_t round = 0;
-         rounds < ROUNDS && (rounds < ROUNDS_MIN || measured_ns < MEASURED_NS); round++) {
+    for (int64_t round = 0; rounds < ROUNDS && (rounds < ROUNDS_MIN || measured_ns < MEASURED_NS);
+         round++) {
         for (int64_t row = 0; row < BATCH; row++)
             rows[row] =
                 harness_row(round * BATCH + row, keys[mr_random_below(&random, given->keys_count)],
