@@ -56,6 +56,8 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_key_by,
     &mr_operator_map,
     &mr_operator_merge,
+    &mr_operator_quality_duplicates,
+    &mr_operator_quality_profile,
     &mr_operator_rank,
     &mr_operator_sort,
     &mr_operator_spc_cusum,

@@ -52,6 +52,8 @@ extern const struct mr_operator_type mr_operator_join_table;
 extern const struct mr_operator_type mr_operator_key_by;
 extern const struct mr_operator_type mr_operator_map;
 extern const struct mr_operator_type mr_operator_merge;
+extern const struct mr_operator_type mr_operator_quality_duplicates;
+extern const struct mr_operator_type mr_operator_quality_profile;
 extern const struct mr_operator_type mr_operator_rank;
 extern const struct mr_operator_type mr_operator_sort;
 extern const struct mr_operator_type mr_operator_spc_cusum;

@@ -73,6 +73,7 @@ struct mr_output_spec {
     const struct mr_output_field
         *fields; /* fields of new rows of this output; NULL: the input's rows */
     uint32_t fields_count;
+    bool is_like_main; /* rows of the main output's kind, with what the type adds to them */
 };
 
 /* Worst case per key and per record, from the options: what `plan` and `docs` print. */
