@@ -21,7 +21,7 @@
 #include "base/zone_file.h"
 #include "operators/aggregate.h"
 
-enum { OUTPUT_BYTES_MAX = 256 << 20, FORMATS_COUNT = 1, TYPES_MAX = 64 };
+enum { OUTPUT_BYTES_MAX = 256 << 20, FORMATS_COUNT = 1, TYPES_MAX = 128 };
 
 /* ---- The catalogue ---- */
 
@@ -83,6 +83,7 @@ static void parse(struct mr_arena *arena, const char *sources, const char *opera
     const struct mr_operator_type *const *registered = mr_operators(&operators_count);
     for (uint32_t index = 0; index < operators_count; index++)
         types[types_count++] = &registered[index]->spec;
+    MR_ASSERT(types_count + 3 <= TYPES_MAX);
     types[types_count++] = &source_type;
     types[types_count++] = &topic_type;
     types[types_count++] = &sink_type;
