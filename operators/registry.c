@@ -58,6 +58,8 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_map,
     &mr_operator_merge,
     &mr_operator_quality_checkpoint,
+    &mr_operator_quality_duplicates,
+    &mr_operator_quality_profile,
     &mr_operator_quality_rules,
     &mr_operator_quality_score,
     &mr_operator_rank,

@@ -56,6 +56,8 @@ extern const struct mr_operator_type mr_operator_merge;
 extern const struct mr_operator_type mr_operator_quality_checkpoint;
 extern const struct mr_operator_type mr_operator_quality_rules;
 extern const struct mr_operator_type mr_operator_quality_score;
+extern const struct mr_operator_type mr_operator_quality_duplicates;
+extern const struct mr_operator_type mr_operator_quality_profile;
 extern const struct mr_operator_type mr_operator_rank;
 extern const struct mr_operator_type mr_operator_sort;
 extern const struct mr_operator_type mr_operator_spc_c;

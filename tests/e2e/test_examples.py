@@ -126,6 +126,11 @@ EXPECTED = {
         == [(10001, 1, 20), (30001, 2, 25), (40001, 3, 325), (70001, 3, 306)]
         and len(rows) == 5
     ),
+    "quality.duplicates": lambda rows: [(row["id"], row["ts"]) for row in rows] == [("o1", 61000)],
+    "quality.profile": (
+        lambda rows: sorted((row["plant"], row["records"], row["passed"]) for row in rows)
+        == [("north", 4, False), ("south", 1, True), ("south", 1, True)]
+    ),
     "detect.threshold": (
         lambda rows: [(row["metric_value"], row["severity"]) for row in rows]
         == [(6.5, "critical"), (0.3, "critical")]
