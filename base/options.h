@@ -40,7 +40,8 @@ enum mr_option_type {
     MR_OPTION_STEP,
     /* Mapping of top-level field name to a call of an aggregate function, sorted by name. */
     MR_OPTION_AGGREGATES,
-    MR_OPTION_ZONE /* a time zone by its name in the tz database */
+    MR_OPTION_ZONE,   /* a time zone by its name in the tz database */
+    MR_OPTION_NUMBERS /* list of numbers; texts are exact forms of them */
 };
 
 enum mr_option_flags {
@@ -92,6 +93,7 @@ struct mr_option_value {
     const char *const *names; /* *_MAP, EXPRESSIONS: names */
     const char *const *texts; /* lists and maps: values as text */
     const struct mr_location *locations; /* one per element */
+    const double *numbers;               /* NUMBERS */
     const struct mr_path *paths;         /* PATH (one), PATHS, key lists: parsed */
     uint32_t *slots;              /* one per path: column slot in the input's domain (planner) */
     struct mr_program **programs; /* EXPRESSION (one), EXPRESSIONS: compiled (planner) */

@@ -22,6 +22,11 @@ struct measured {
 #define TEN_FIELDS "value, f1, f2, f3, f4, f5, f6, f7, f8, f9"
 #define AGGREGATES "aggregates: {rows: count(), total: sum(value), low: min(value)}"
 
+/* A track of points 0.4 apart in a grid of 10^9 voxels. */
+#define VOXELS                                                                                     \
+    "from: in, key: [k], position: [px, py, pz], signals: [value], bounds: [1000, 1000, 1000], "   \
+    "resolution: [1, 1, 1]"
+
 static const struct measured measured[] = {
     {"type: filter, from: in, where: 'value > 25.0'", 1, ROUNDS},
     {"type: map, from: in, set: {twice: 'value * 2.0'}", 1, ROUNDS},
@@ -62,6 +67,8 @@ static const struct measured measured[] = {
     {"type: window.aggregate, from: in, key: [k], window: {sliding: 1h}, " AGGREGATES, 1, 1200},
     {"type: window.aggregate, from: in, key: [k], window: {sliding: 1m}, " AGGREGATES, 1000,
      ROUNDS},
+    {"type: voxel.aggregate, " VOXELS, 1, ROUNDS},
+    {"type: voxel.aggregate, " VOXELS ", every: 1h", 1, ROUNDS},
 };
 
 static int compare(const void *left, const void *right)
@@ -79,6 +86,16 @@ static void add_fields(struct harness_row *row, struct mr_random *random)
     for (uint32_t field = 0; field < MORE_FIELDS; field++)
         row->cells[2 + field] =
             (struct harness_cell){names[field], mr_value_double(mr_random_normal(random))};
+}
+
+/* A laser's way: tracks along the first axis, half a unit apart on the second, in layers. */
+static void add_place(struct harness_row *row, int64_t number)
+{
+    enum { TRACK = 2500, TRACKS = 2000 };
+    int64_t track = number / TRACK;
+    row->cells[2] = (struct harness_cell){"px", mr_value_double((double)(number % TRACK) * 0.4)};
+    row->cells[3] = (struct harness_cell){"py", mr_value_double((double)(track % TRACKS) * 0.5)};
+    row->cells[4] = (struct harness_cell){"pz", mr_value_double((double)(track / TRACKS))};
 }
 
 static void measure(const struct measured *given)
@@ -107,6 +124,9 @@ static void measure(const struct measured *given)
         if (strstr(given->options, "f9") != NULL)
             for (int64_t row = 0; row < BATCH; row++)
                 add_fields(&rows[row], &random);
+        if (strstr(given->options, "px") != NULL)
+            for (int64_t row = 0; row < BATCH; row++)
+                add_place(&rows[row], round * BATCH + row);
         for (int64_t row = 0; row < BATCH; row++)
             rows[row].watermark_ms = rows[row].event_time_ms - 1;
         uint64_t before_ns = harness.process_cpu_ns;

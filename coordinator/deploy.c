@@ -212,6 +212,10 @@ static enum mr_status deploy_source(struct deploying *deploying, const struct mr
     }
     deployed->topics = topics;
     deployed->topics_count = names_count;
+    if (deployed->partitions_count > MR_LIMIT_PARTITIONS)
+        return MR_FAIL(error, MR_LIMIT, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "Source \"%s\" reads a topic of %d partitions; at most %d are supported.",
+                       node->name, deployed->partitions_count, MR_LIMIT_PARTITIONS);
     return MR_OK;
 }
 
@@ -266,9 +270,11 @@ static enum mr_status check_copartitioned(const struct deploying *deploying,
     if (!subtopology->stateful)
         return MR_OK;
     for (uint32_t source = 0; source < subtopology->sources_count; source++) {
-        const struct mr_deployed_node *deployed =
-            &deploying->deployment->nodes[subtopology->sources[source]];
-        for (uint32_t index = 0; index < deployed->topics_count; index++) {
+        uint32_t node = subtopology->sources[source];
+        const struct mr_deployed_node *deployed = &deploying->deployment->nodes[node];
+        for (uint32_t index = 0;
+             index < deployed->topics_count && !deploying->plan->nodes[node].is_broadcast;
+             index++) {
             const struct mr_deployed_topic *topic = &deployed->topics[index];
             if (first != NULL && first->partitions_count != topic->partitions_count)
                 return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
@@ -325,7 +331,7 @@ static void count_tasks(struct deploying *deploying)
         for (uint32_t source = 0; source < plan->subtopologies[index].sources_count; source++) {
             uint32_t node = plan->subtopologies[index].sources[source];
             int32_t wide = deploying->deployment->nodes[node].partitions_count;
-            if (wide > deployed[index].tasks_count)
+            if (!plan->nodes[node].is_broadcast && wide > deployed[index].tasks_count)
                 deployed[index].tasks_count = wide;
         }
     for (uint32_t step = 0; step < plan->subtopologies_count && spreads; step++) {
@@ -523,7 +529,7 @@ static enum mr_status watch_topic(struct mr_log *log, const struct mr_deployment
                        topic->name, status == MR_OK ? " and created anew" : "");
     if (status != MR_OK || found.partitions_count <= topic->partitions_count)
         return status;
-    if (deployment->plan->subtopologies[node->subtopology].stateful)
+    if (!node->is_broadcast && deployment->plan->subtopologies[node->subtopology].stateful)
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                        "blocked: repartition needed. Topic %s has grown from %d to "
                        "%d partitions "

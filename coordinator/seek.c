@@ -158,6 +158,11 @@ enum mr_status mr_seek_check(const struct mr_seek *seek, struct mr_error *error)
     if (node == NULL || node->type->role != MR_ROLE_SOURCE)
         return MR_FAIL(error, MR_NOT_FOUND, MR_RECOVERY_FAIL_TOPOLOGY,
                        "Topology \"%s\" has no source \"%s\".", seek->plan->name, seek->source);
+    if (node->is_broadcast)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "Source \"%s\" is a table that every task reads whole; it has no positions "
+                       "to seek to.",
+                       seek->source);
     const struct mr_bound_node *source = find_source(seek);
     if (source == NULL || source->topics_count == 0 || find_part(seek) == NULL)
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,

@@ -36,6 +36,21 @@ double mr_chart_distance(double value, double center, double error)
     return distance > DBL_MAX ? DBL_MAX : distance < -DBL_MAX ? -DBL_MAX : distance;
 }
 
+double mr_chart_plotted(const struct mr_chart_kind *kind, const struct mr_chart_measure *measure)
+{
+    return kind->is_total ? round(measure->location * measure->weight) : measure->location;
+}
+
+/* No count is below 0, and no number of items above all of them. */
+static void clip(const struct mr_chart_kind *kind, double all, struct mr_chart_lines *lines)
+{
+    if (kind->counts == MR_COUNTS_NONE)
+        return;
+    lines->lower = fmax(0, lines->lower);
+    if (kind->counts == MR_COUNTS_ITEMS)
+        lines->upper = fmin(all, lines->upper);
+}
+
 static bool is_outside(double value, const struct mr_chart_lines *lines)
 {
     return value > lines->upper || value < lines->lower;
@@ -64,13 +79,16 @@ static void judge_at(const struct mr_chart_rule_book *book,
                      const struct mr_chart_measure *measure, double sigmas,
                      struct mr_chart_point *point)
 {
-    double error = book->kind->error(book, baseline, measure->weight);
-    double center = baseline->center;
-    point->value = measure->location;
+    double scale = book->kind->is_total ? measure->weight : 1;
+    double error = scale * book->kind->error(book, baseline, measure->weight);
+    double center = scale * baseline->center;
+    point->value = mr_chart_plotted(book->kind, measure);
     point->lines =
         (struct mr_chart_lines){center, center - sigmas * error, center + sigmas * error};
+    clip(book->kind, scale, &point->lines);
     if (book->is_fixed) {
         point->lines = book->fixed;
+        center = book->fixed.center;
         error = point->value > center ? book->fixed.upper - center : center - book->fixed.lower;
         error /= sigmas;
     }

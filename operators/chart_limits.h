@@ -9,7 +9,8 @@
  * of phase 1 beyond the limits (of location or spread) that all points give are left out and the
  * rest is estimated from again, until no more are beyond; a step that would leave fewer than half
  * of the points, or fewer than two, is not taken. Constant data: sigma is 0, and the first other
- * value is beyond the limits. Contract: pure; only sqrt of libm. */
+ * value is beyond the limits. Counts have no sigma: their error follows from the centre line.
+ * Contract: pure; only what IEEE 754 makes exact of libm. */
 #ifndef MR_OPERATORS_CHART_LIMITS_H
 #define MR_OPERATORS_CHART_LIMITS_H
 
@@ -30,6 +31,13 @@ enum {
     MR_CHART_PARAMETERS_MAX = 4 /* of a kind */
 };
 
+/* What a chart of counts counts. */
+enum mr_chart_counts {
+    MR_COUNTS_NONE,   /* it is none: values are measured */
+    MR_COUNTS_ITEMS,  /* items of so many: a location is a share, from 0 to 1 */
+    MR_COUNTS_DEFECTS /* defects on so many units: a location is a rate, from 0 on */
+};
+
 /* The records of a subgroup, or one. */
 struct mr_chart_sample {
     uint64_t count;
@@ -39,6 +47,7 @@ struct mr_chart_sample {
     double maximum;
     int64_t first_ms; /* event time */
     int64_t last_ms;
+    double size; /* of charts of counts: of the sample that mean counts in; never stored */
 };
 void mr_chart_sample_add(struct mr_chart_sample *sample, double value, int64_t event_time_ms);
 
@@ -80,9 +89,11 @@ struct mr_chart_rule_book;
 struct mr_chart_kind {
     bool has_groups; /* charts subgroups: rows are new records */
     bool has_spread;
-    bool needs_ranges;       /* book->ranges */
-    uint32_t least;          /* records that a point needs */
-    uint32_t most;           /* records that a subgroup may have */
+    bool needs_ranges; /* book->ranges */
+    enum mr_chart_counts counts;
+    bool is_total;  /* plotted are location times weight: whole numbers, and lines of each size */
+    uint32_t least; /* records that a point needs */
+    uint32_t most;  /* records that a subgroup may have */
     const char *value_text;  /* "mean", for sentences */
     const char *spread_text; /* "range"; NULL: none */
     /* previous: the record's before, of the same key, NAN: there was none. */
@@ -114,7 +125,7 @@ struct mr_chart_rule_book {
     bool is_given; /* given is the baseline; else it is estimated */
     bool is_fixed; /* fixed are the limits of the value */
     struct mr_chart_baseline given;
-    struct mr_chart_lines fixed;
+    struct mr_chart_lines fixed; /* of what is plotted */
     /* By size of the subgroup, those that can come. */
     struct mr_range_constants ranges[MR_CONTROL_SIZE_MAX + 1];
 };
@@ -132,6 +143,9 @@ uint32_t mr_chart_estimate_baseline(const struct mr_chart_rule_book *book,
 
 void mr_chart_judge(const struct mr_chart_rule_book *book, const struct mr_chart_baseline *baseline,
                     const struct mr_chart_measure *measure, struct mr_chart_point *point);
+
+/* What is plotted of a sample by kinds without judge. */
+double mr_chart_plotted(const struct mr_chart_kind *kind, const struct mr_chart_measure *measure);
 
 /* (value - center) / error; the largest double where error is 0 and they differ. */
 double mr_chart_distance(double value, double center, double error);

@@ -136,8 +136,9 @@ static enum mr_status check_fixed(const struct mr_options *options, const struct
             "`subgroup: {count}`");
     if (mr_options_integer(options, "baseline") != MR_CHART_UPDATE_NONE)
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
-                       "`limits`: ucl and lcl cannot follow the process: say sigma instead, or "
-                       "`baseline: none`");
+                       "`limits`: ucl and lcl cannot follow the process: %s, or `baseline: none`",
+                       mr_option_specs_find(limits->specs, "sigma") >= 0 ? "say sigma instead"
+                                                                         : "leave them out");
     return MR_OK;
 }
 
@@ -150,11 +151,15 @@ static enum mr_status check_limits(const struct mr_options *options, const char 
     bool has_lines = mr_option_specs_find(limits->specs, "ucl") >= 0;
     bool has_upper = has_lines && mr_options_present(limits, "ucl");
     bool has_lower = has_lines && mr_options_present(limits, "lcl");
+    bool takes_sigma = mr_option_specs_find(limits->specs, "sigma") >= 0;
     *option = "limits";
     if (mr_options_present(options, "phase1"))
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                        "`limits` are given, so nothing is estimated: leave out `phase1`");
-    if (has_upper != has_lower || has_upper == mr_options_present(limits, "sigma"))
+    if (has_upper != has_lower && !takes_sigma)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "`limits` takes cl alone, or cl with both of ucl and lcl");
+    if (takes_sigma && (has_upper != has_lower || has_upper == mr_options_present(limits, "sigma")))
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                        "`limits` takes cl, and either sigma or both of ucl and lcl");
     if (mr_options_integer(options, "baseline") == MR_CHART_UPDATE_CUMULATIVE)
@@ -213,7 +218,8 @@ enum mr_status mr_chart_describe(const struct mr_state_object *object, struct mr
         return mr_operator_not_described(error);
     if ((chart.flags & MR_CHART_HAS_BASELINE) != 0) {
         mr_describe_member(description, "center", mr_value_double(chart.baseline.center));
-        mr_describe_member(description, "sigma", mr_value_double(chart.baseline.sigma));
+        if (chart.baseline.sigmas_count > 0 || chart.baseline.sigma > 0) /* counts have none */
+            mr_describe_member(description, "sigma", mr_value_double(chart.baseline.sigma));
     }
     mr_describe_member(description, "phase1_points", mr_value_uint(chart.kept));
     mr_describe_member(description, "phase1_excluded", mr_value_uint(chart.excluded));

@@ -262,7 +262,9 @@ static void put_numbers(const struct mr_chart *chart, const struct target *targe
                         const struct mr_chart_measure *measure, const struct mr_chart_point *point)
 {
     bool is_plain = measure != NULL && chart->book.kind->judge == NULL;
-    double value = point != NULL ? point->value : is_plain ? measure->location : (double)NAN;
+    double value = point != NULL ? point->value
+                   : is_plain    ? mr_chart_plotted(chart->book.kind, measure)
+                                 : (double)NAN;
     put(target, MR_CHART_SCORE, mr_value_double(point == NULL ? 0 : fabs(point->distance)));
     put(target, MR_CHART_THRESHOLD, mr_value_double(chart->book.sigmas));
     put(target, MR_CHART_VALUE, number_value(value));

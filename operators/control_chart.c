@@ -16,6 +16,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "operators/alert.h"
+#include "operators/chart_counts.h"
 #include "operators/chart_rows.h"
 #include "operators/control_record.h"
 #include "operators/estimate.h"
@@ -29,6 +30,12 @@ struct call {
     struct mr_chart *chart;
     struct mr_operator_context *context;
     struct mr_chart_rows rows;
+};
+
+/* What a row gives. */
+struct reading {
+    double value;
+    double size; /* of charts of counts: of the sample, 0: nothing was looked at; else 1 */
 };
 
 /* A key's object in hand. */
@@ -124,13 +131,16 @@ static void bind_limits(struct mr_chart *chart, const struct mr_options *options
     chart->phase1_count = 0;
     book->is_given = true;
     book->given.center = mr_options_number(limits, "cl");
-    book->given.sigma = mr_options_number(limits, "sigma");
+    if (book->kind->counts == MR_COUNTS_NONE)
+        book->given.sigma = mr_options_number(limits, "sigma");
     book->is_fixed =
         mr_option_specs_find(limits->specs, "ucl") >= 0 && mr_options_present(limits, "ucl");
     if (!book->is_fixed)
         return;
     book->fixed = (struct mr_chart_lines){book->given.center, mr_options_number(limits, "lcl"),
                                           mr_options_number(limits, "ucl")};
+    if (book->kind->counts != MR_COUNTS_NONE)
+        return;
     /* What the process must vary by for limits this far apart. */
     double weight = chart->subgroup == MR_SUBGROUP_COUNT ? chart->subgroup_count : 1;
     book->given.sigma = (book->fixed.upper - book->fixed.lower) / (2 * book->sigmas) * sqrt(weight);
@@ -388,6 +398,17 @@ static bool read_number(const struct call *call, struct mr_batch *batch, uint32_
     return false;
 }
 
+static bool read_row(const struct call *call, struct mr_batch *batch, uint32_t row,
+                     struct reading *reading)
+{
+    const struct mr_chart *chart = call->chart;
+    reading->size = 1;
+    if (!read_number(call, batch, row, &reading->value))
+        return false;
+    return chart->book.kind->counts == MR_COUNTS_NONE ||
+           mr_chart_count_read(chart, call->context, batch, row, reading->value, &reading->size);
+}
+
 /* The text of subgroup.field; false: reported. */
 static bool read_group(const struct call *call, struct mr_batch *batch, uint32_t row,
                        struct mr_slice *group)
@@ -436,8 +457,8 @@ static enum mr_status add_to_subgroup(struct call *call, struct keyed *keyed,
 }
 
 static enum mr_status add_record(struct call *call, const struct mr_slice *keys,
-                                 struct mr_batch *batch, uint32_t row, double value,
-                                 struct mr_error *error)
+                                 struct mr_batch *batch, uint32_t row,
+                                 const struct reading *reading, struct mr_error *error)
 {
     struct keyed keyed = {.key = keys[row],
                           .hash = mr_hash64(keys[row]),
@@ -446,10 +467,11 @@ static enum mr_status add_record(struct call *call, const struct mr_slice *keys,
     if (status != MR_OK)
         return status;
     if (call->chart->subgroup != MR_SUBGROUP_NONE)
-        return add_to_subgroup(call, &keyed, batch, row, value, error);
-    struct mr_chart_sample sample = {0};
+        return add_to_subgroup(call, &keyed, batch, row, reading->value, error);
+    struct mr_chart_sample sample = {.size = reading->size};
     struct mr_chart_row told = {0};
-    mr_chart_sample_add(&sample, value, keyed.event_time_ms);
+    if (reading->size > 0) /* else it is starved */
+        mr_chart_sample_add(&sample, reading->value, keyed.event_time_ms);
     call->rows.accepted[call->rows.accepted_count++] = (uint16_t)row;
     return take_sample(call, &keyed, &sample, row, &told, error);
 }
@@ -565,15 +587,15 @@ enum mr_status mr_chart_process(void *self, struct mr_operator_context *context,
     mr_chart_rows_begin(&call.rows, chart, context, view);
     for (uint32_t index = 0; index < view.rows_count; index++) {
         uint16_t row = view.rows[index];
-        double value;
+        struct reading reading;
         bool is_late = false;
-        if (!read_number(&call, view.batch, row, &value))
+        if (!read_row(&call, view.batch, row, &reading))
             continue;
         mr_chart_rows_room(&call.rows);
         enum mr_status status =
             chart->windows != NULL
-                ? add_to_window(&call, keys, view.batch, row, value, &is_late, error)
-                : add_record(&call, keys, view.batch, row, value, error);
+                ? add_to_window(&call, keys, view.batch, row, reading.value, &is_late, error)
+                : add_record(&call, keys, view.batch, row, &reading, error);
         if (status != MR_OK)
             return status;
         if (is_late)

@@ -5,6 +5,7 @@
  * estimated, without those beyond the limits (operators/chart_limits.h). In phase 2 each point is
  * compared with the limits and the run rules (operators/run_rules.h), and may move the baseline.
  * A chart of subgroups makes a new record per subgroup; a chart of single records adds an object.
+ * Charts of counts are of single records, which have a size (operators/chart_counts.h).
  * A new chart is a *kind* (below) and a table:
  *
  *   1. operators/spc_<name>.c: `struct mr_chart` is the instance, its open calls mr_chart_open.
@@ -93,12 +94,15 @@ enum {
 /* What every chart has. */
 #define MR_CHART_OPTIONS MR_CHART_OPTIONS_OF(mr_chart_limits_fields)
 #define MR_CHART_OPTIONS_OF(limits_fields)                                                         \
+    MR_CHART_OPTIONS_WITH(limits_fields,                                                           \
+                          "The known centre line and limits, or centre line and sigma: there is "  \
+                          "no phase 1 then. Default: they are estimated.")
+#define MR_CHART_OPTIONS_WITH(limits_fields, limits_help)                                          \
     {.name = "limits",                                                                             \
      .type = MR_OPTION_OBJECT,                                                                     \
      .flags = MR_OPTION_STATE_BOUND,                                                               \
      .fields = (limits_fields),                                                                    \
-     .help = "The known centre line and limits, or centre line and sigma: there is no phase 1 "    \
-             "then. Default: they are estimated."},                                                \
+     .help = (limits_help)},                                                                       \
         {.name = "phase1",                                                                         \
          .type = MR_OPTION_OBJECT,                                                                 \
          .flags = MR_OPTION_STATE_BOUND,                                                           \
@@ -176,6 +180,7 @@ extern const char mr_chart_table[];
  * parameters in order. */
 extern const struct mr_chart_kind mr_chart_kind_cusum; /* k, h, head, restart */
 extern const struct mr_chart_kind mr_chart_kind_ewma;  /* lambda, steady */
+extern const struct mr_chart_kind mr_chart_kind_i_mr;  /* none; book->ranges[2] */
 
 /* ---- An instance ---- */
 
@@ -192,6 +197,9 @@ struct mr_chart {
     uint32_t subgroup_count;
     uint32_t subgroup_slot;
     int64_t subgroup_ms;
+    double sample_size;    /* of charts of counts (operators/chart_counts.h): of each sample */
+    const char *size_text; /* or the field that has it, and its slot; NULL: none */
+    uint32_t size_slot;
     uint32_t rules;        /* bits by enum mr_run_rule */
     uint32_t phase1_count; /* 0: the limits are given */
     enum mr_chart_learn learn;

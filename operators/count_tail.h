@@ -2,12 +2,8 @@
  * negative binomial distribution in logarithms, so that they never become 0.
  * Model: counts with mean m and variance v > m are negative binomial with size r = m^2 / (v - m)
  * and q = (v - m) / v; a Poisson process whose rate is known from n windows only is one as well.
- * P(X >= c) is the regularised incomplete beta function I_q(c, r), P(X <= c) is I_(1-q)(r, c + 1).
- * Sources: the continued fraction of Didonato and Morris, Algorithm 708, ACM TOMS 18 (1992), by the
- * method of Lentz; the factor in front of it by Loader, Fast and accurate computation of binomial
- * probabilities (2000). Pure; + - * / and our own logarithm in a fixed order, so that the bits are
- * the same on every machine. Accuracy: about 1e-12 of the logarithm, and of a tail next to 1. Cost:
- * some ten steps, up to the square root of the counts. */
+ * P(X >= c) is the regularised incomplete beta function I_q(c, r), P(X <= c) is I_(1-q)(r, c + 1):
+ * operators/incomplete.h, which also says how accurate they are. Pure. */
 #ifndef MR_OPERATORS_COUNT_TAIL_H
 #define MR_OPERATORS_COUNT_TAIL_H
 
@@ -20,8 +16,5 @@ struct mr_count_tails {
 
 /* Pre: 0 < mean <= 1e15, mean < variance <= 1e30, count <= 1e15. */
 struct mr_count_tails mr_count_tails(double mean, double variance, double count);
-
-/* ln Gamma(x), x > 0. */
-double mr_log_gamma(double x);
 
 #endif

@@ -294,6 +294,7 @@ static enum mr_status ensemble_open(void *self, const struct mr_operator_open *o
 static void ensemble_close(void *self)
 {
     struct ensemble *ensemble = self;
+    mr_detector_close(self);
     mr_memory_free(ensemble->scratch);
     ensemble->scratch = NULL;
 }
@@ -458,6 +459,7 @@ const struct mr_operator_type mr_operator_detect_ensemble = {
     .open = ensemble_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = ensemble_close,
     .state_table = ensemble_table,
     .describe_state = ensemble_describe_state,

@@ -267,6 +267,7 @@ const struct mr_operator_type mr_operator_detect_ewma = {
     .open = ewma_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = mr_detector_close,
     .state_table = ewma_table,
     .describe_state = ewma_describe_state,

@@ -380,6 +380,7 @@ static enum mr_status forecast_open(void *self, const struct mr_operator_open *o
 static void forecast_close(void *self)
 {
     struct forecast *forecast = self;
+    mr_detector_close(self);
     mr_memory_free(forecast->scratch);
     forecast->scratch = NULL;
 }
@@ -552,6 +553,7 @@ const struct mr_operator_type mr_operator_detect_forecast = {
     .open = forecast_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = forecast_close,
     .state_table = forecast_table,
     .describe_state = forecast_describe_state,

@@ -438,6 +438,7 @@ static enum mr_status trees_open(void *self, const struct mr_operator_open *open
 static void trees_close(void *self)
 {
     struct trees *trees = self;
+    mr_detector_close(self);
     mr_memory_free(trees->trees.cuts);
     mr_memory_free(trees->trees.fields);
     mr_memory_free(trees->point);
@@ -562,6 +563,7 @@ const struct mr_operator_type mr_operator_detect_half_space_trees = {
     .open = trees_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = trees_close,
     .state_table = trees_table,
     .describe_state = trees_describe_state,

@@ -181,6 +181,7 @@ const struct mr_operator_type mr_operator_detect_hampel = {
     .open = hampel_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = mr_detector_close,
     .state_table = mr_order_table,
     .describe_state = hampel_describe_state,

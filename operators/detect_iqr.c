@@ -178,6 +178,7 @@ const struct mr_operator_type mr_operator_detect_iqr = {
     .open = iqr_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = mr_detector_close,
     .state_table = mr_order_table,
     .describe_state = iqr_describe_state,

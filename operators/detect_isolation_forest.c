@@ -413,6 +413,7 @@ static enum mr_status isolation_open(void *self, const struct mr_operator_open *
 static void isolation_close(void *self)
 {
     struct isolation *isolation = self;
+    mr_detector_close(self);
     mr_memory_free(isolation->averages);
     mr_memory_free(isolation->points);
     mr_memory_free(isolation->shares);
@@ -563,6 +564,7 @@ const struct mr_operator_type mr_operator_detect_isolation_forest = {
     .open = isolation_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = isolation_close,
     .state_table = isolation_table,
     .describe_state = isolation_describe_state,

@@ -497,6 +497,7 @@ static enum mr_status knn_open(void *self, const struct mr_operator_open *open,
 static void knn_close(void *self)
 {
     struct knn *knn = self;
+    mr_detector_close(self);
     mr_memory_free(knn->scratch);
     knn->scratch = NULL;
     mr_key_cache_deinit(&knn->cache);
@@ -643,6 +644,7 @@ const struct mr_operator_type mr_operator_detect_knn_cad = {
     .open = knn_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = knn_close,
     .state_table = knn_table,
     .describe_state = knn_describe_state,

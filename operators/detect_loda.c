@@ -428,6 +428,7 @@ static enum mr_status loda_open(void *self, const struct mr_operator_open *open,
 static void loda_close(void *self)
 {
     struct loda *loda = self;
+    mr_detector_close(self);
     mr_memory_free(loda->cuts.fields);
     mr_memory_free(loda->cuts.weights);
     mr_memory_free(loda->records);
@@ -549,6 +550,7 @@ const struct mr_operator_type mr_operator_detect_loda = {
     .open = loda_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = loda_close,
     .state_table = loda_table,
     .describe_state = loda_describe_state,

@@ -288,6 +288,7 @@ static enum mr_status mahalanobis_open(void *self, const struct mr_operator_open
 static void mahalanobis_close(void *self)
 {
     struct mahalanobis *mahalanobis = self;
+    mr_detector_close(self);
     mr_memory_free(mahalanobis->moments);
     mr_memory_free(mahalanobis->scratch);
     mahalanobis->moments = NULL;
@@ -391,6 +392,7 @@ const struct mr_operator_type mr_operator_detect_mahalanobis = {
     .open = mahalanobis_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = mahalanobis_close,
     .state_table = mahalanobis_table,
     .describe_state = mahalanobis_describe_state,

@@ -258,6 +258,7 @@ static enum mr_status profile_open(void *self, const struct mr_operator_open *op
 static void profile_close(void *self)
 {
     struct profile *profile = self;
+    mr_detector_close(self);
     mr_key_cache_deinit(&profile->cache);
     mr_memory_free(profile->ring);
     mr_memory_free(profile->numbers);
@@ -401,6 +402,7 @@ const struct mr_operator_type mr_operator_detect_matrix_profile = {
     .open = profile_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = profile_close,
     .state_table = profile_table,
     .describe_state = profile_describe_state,

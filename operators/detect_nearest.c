@@ -443,6 +443,7 @@ const struct mr_operator_type mr_operator_detect_nearest = {
     .open = nearest_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = mr_detector_close,
     .state_table = nearest_table,
     .describe_state = nearest_describe_state,

@@ -152,6 +152,7 @@ const struct mr_operator_type mr_operator_detect_new_value = {
     .open = new_value_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = mr_detector_close,
     .state_table = new_value_table,
     .describe_state = new_value_describe_state,

@@ -553,6 +553,7 @@ static enum mr_status forest_open(void *self, const struct mr_operator_open *ope
 static void forest_close(void *self)
 {
     struct forest *forest = self;
+    mr_detector_close(self);
     mr_memory_free(forest->expanded);
     mr_memory_free(forest->trees);
     mr_memory_free(forest->memory);
@@ -709,6 +710,7 @@ const struct mr_operator_type mr_operator_detect_random_cut_forest = {
     .open = forest_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = forest_close,
     .state_table = forest_table,
     .describe_state = forest_describe_state,

@@ -157,6 +157,7 @@ const struct mr_operator_type mr_operator_detect_rare_value = {
     .open = rare_value_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = mr_detector_close,
     .state_table = rare_value_table,
     .describe_state = rare_value_describe_state,

@@ -562,6 +562,7 @@ static enum mr_status entropy_open(void *self, const struct mr_operator_open *op
 static void entropy_close(void *self)
 {
     struct entropy *entropy = self;
+    mr_detector_close(self);
     mr_memory_free(entropy->logs);
     mr_memory_free(entropy->half_logs);
     mr_memory_free(entropy->scratch);
@@ -767,6 +768,7 @@ const struct mr_operator_type mr_operator_detect_relative_entropy = {
     .open = entropy_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = entropy_close,
     .state_table = entropy_table,
     .describe_state = entropy_describe_state,

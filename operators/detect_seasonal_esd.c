@@ -368,6 +368,7 @@ static enum mr_status esd_open(void *self, const struct mr_operator_open *open,
 static void esd_close(void *self)
 {
     struct esd *esd = self;
+    mr_detector_close(self);
     mr_key_cache_deinit(&esd->cache);
     mr_memory_free(esd->critical);
     mr_memory_free(esd->ring);
@@ -530,6 +531,7 @@ const struct mr_operator_type mr_operator_detect_seasonal_esd = {
     .open = esd_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = esd_close,
     .state_table = esd_table,
     .describe_state = esd_describe_state,

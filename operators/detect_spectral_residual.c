@@ -192,6 +192,7 @@ static enum mr_status spectral_open(void *self, const struct mr_operator_open *o
 static void spectral_close(void *self)
 {
     struct spectral *spectral = self;
+    mr_detector_close(self);
     mr_memory_free(spectral->memory);
     mr_memory_free(spectral->ring);
     mr_memory_free(spectral->numbers);
@@ -320,6 +321,7 @@ const struct mr_operator_type mr_operator_detect_spectral_residual = {
     .open = spectral_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = spectral_close,
     .state_table = spectral_table,
     .describe_state = spectral_describe_state,

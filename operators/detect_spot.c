@@ -78,6 +78,7 @@ const struct mr_operator_type mr_operator_detect_spot = {
     .open = spot_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = mr_spot_close,
     .state_table = "tails",
     .describe_state = mr_spot_describe_state,

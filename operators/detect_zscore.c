@@ -378,6 +378,7 @@ static enum mr_status zscore_describe_state(const struct mr_state_object *object
 static void zscore_close(void *self)
 {
     struct zscore *zscore = self;
+    mr_detector_close(self);
     mr_memory_free(zscore->scratch);
     zscore->scratch = NULL;
 }
@@ -511,6 +512,7 @@ const struct mr_operator_type mr_operator_detect_zscore = {
     .open = zscore_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = zscore_close,
     .state_table = zscore_table,
     .describe_state = zscore_describe_state,

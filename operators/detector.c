@@ -13,11 +13,13 @@
 #include "base/assert.h"
 #include "base/utf8.h"
 #include "operators/detector_control.h"
+#include "operators/detector_order.h"
 #include "operators/detector_rows.h"
 #include "operators/estimate.h"
 
 const char *const mr_detector_learns[] = {"always", "normal_only", "never", NULL};
 const char *const mr_detector_on_missings[] = {"skip", "impute", "flag", NULL};
+const char *const mr_detector_orders[] = {"arrival", "event_time", NULL};
 const char *const mr_detector_states[] = {"learning", "armed", "starved", "muted"};
 
 const struct mr_option_spec mr_detector_suppress_fields[] = {
@@ -183,7 +185,9 @@ enum mr_status mr_detector_open(struct mr_detector *detector, const struct mr_op
     detector->plan = open->plan;
     detector->node = node;
     detector->type = type;
-    detector->record_layout = node->inputs[0].layout;
+    detector->partition = open->partition;
+    detector->waits = mr_plan_orders(options);
+    detector->record_layout = detector->waits ? node->waited_layout : node->inputs[0].layout;
     detector->alerts_are_read =
         mr_operator_output_is_read(open->plan, node, MR_DETECTOR_OUTPUT_ALERTS);
     bind_fields(detector, options);
@@ -194,12 +198,21 @@ enum mr_status mr_detector_open(struct mr_detector *detector, const struct mr_op
         return MR_OK;
     detector->layout = layout_of(options, node->control != NULL);
     enum mr_status status = open_table(detector, open, error);
-    return status == MR_OK ? mr_calibration_open(&detector->calibration, open, error) : status;
+    if (status == MR_OK)
+        status = mr_calibration_open(&detector->calibration, open, error);
+    return status == MR_OK ? mr_detector_order_open(detector, open, error) : status;
 }
 
 void mr_detector_close(void *self)
 {
-    MR_UNUSED(self); /* the table belongs to the state */
+    struct mr_detector *detector = self;
+    mr_event_order_close(&detector->order);
+}
+
+struct mr_operator_reach mr_detector_reach(const struct mr_plan_node *node)
+{
+    /* A record waits for the watermark to pass its own time, and leaves with that time. */
+    return (struct mr_operator_reach){.open_ms = mr_plan_orders(&node->options) ? 1 : 0};
 }
 
 void mr_detector_estimate(const struct mr_model_type *model, const struct mr_options *options,
@@ -215,6 +228,8 @@ void mr_detector_estimate(const struct mr_model_type *model, const struct mr_opt
                       stage_bytes + size.encoded_bytes, size.slot_bytes,
                       size.slots_are_old ? 0 : size.slots_max, estimate);
     mr_calibration_estimate(options, estimate);
+    if (mr_plan_orders(options))
+        mr_detector_order_estimate(estimate);
 }
 
 static enum mr_status check_bands(const struct mr_options *options, const char **option,
@@ -228,6 +243,17 @@ static enum mr_status check_bands(const struct mr_options *options, const char *
     return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                    "`bands` has warning from %g and critical from %g on: critical is the higher",
                    mr_options_number(bands, "warning"), mr_options_number(bands, "critical"));
+}
+
+static enum mr_status check_order(const struct mr_options *options, const char **option,
+                                  struct mr_error *error)
+{
+    if (mr_plan_orders(options) || !mr_options_get(options, "max_waiting")->given)
+        return MR_OK;
+    *option = "max_waiting";
+    return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                   "`max_waiting` bounds what waits with `order: event_time`: say that too, or "
+                   "leave it out");
 }
 
 static enum mr_status check_fields(const struct mr_options *options, const char **option,
@@ -264,6 +290,8 @@ enum mr_status mr_detector_check(const struct mr_options *options, const char **
         status = check_bands(options, option, error);
     if (status == MR_OK && has_option(options, "calibrate"))
         status = mr_calibration_check(options, option, error);
+    if (status == MR_OK && has_option(options, "order"))
+        status = check_order(options, option, error);
     if (status == MR_OK && has_option(options, "fields"))
         status = check_fields(options, option, error);
     return status;
@@ -641,14 +669,12 @@ static struct mr_view present_rows(const struct mr_detector *detector,
     return (struct mr_view){view.batch, present, count};
 }
 
-enum mr_status mr_detector_process(void *self, struct mr_operator_context *context, uint32_t port,
-                                   struct mr_view view, struct mr_error *error)
+enum mr_status mr_detector_judge(struct mr_detector *detector, struct mr_operator_context *context,
+                                 struct mr_view view, const struct mr_slice *keys,
+                                 struct mr_error *error)
 {
-    struct mr_detector *detector = self;
     struct mr_detector_rows rows;
-    if (port != 0)
-        return mr_detector_control(detector, context, view, error);
-    mr_detector_rows_begin(detector, context, view, &rows);
+    mr_detector_rows_begin(detector, context, view, keys, &rows);
     struct judging judging = {.detector = detector, .model = detector->type->model, .rows = &rows};
     judging.row.table = detector->table;
     judging.row.fields_count = detector->fields_count;
@@ -664,12 +690,28 @@ enum mr_status mr_detector_process(void *self, struct mr_operator_context *conte
     return MR_OK;
 }
 
+enum mr_status mr_detector_process(void *self, struct mr_operator_context *context, uint32_t port,
+                                   struct mr_view view, struct mr_error *error)
+{
+    struct mr_detector *detector = self;
+    if (detector->waits)
+        return mr_detector_order_take(detector, context, port, view, error);
+    if (port != 0)
+        return mr_detector_control(detector, context, view, error);
+    return mr_detector_judge(detector, context, view, NULL, error);
+}
+
 enum mr_status mr_detector_watermark(void *self, struct mr_operator_context *context,
                                      struct mr_error *error)
 {
-    const struct mr_detector *detector = self;
+    struct mr_detector *detector = self;
     if (detector->table == NULL)
         return MR_OK;
+    if (detector->waits) {
+        enum mr_status status = mr_detector_order_watermark(detector, context, error);
+        if (status != MR_OK)
+            return status;
+    }
     return mr_table_expire(detector->table, context->watermark_ms, error);
 }
 

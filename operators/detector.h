@@ -11,9 +11,10 @@
  *      and its own. Members: MR_DETECTOR_MEMBERS, its own, and last, of detectors of several fields
  *      that tell shares, MR_DETECTOR_MEMBER_CONTRIBUTIONS.
  *   4. `struct mr_operator_type`: .process = mr_detector_process, .on_watermark =
- *      mr_detector_watermark, .spec.outputs = mr_detector_outputs, .spec.check = mr_detector_check
- *      (or its own, which calls that), .spec.state_version = MR_DETECTOR_STATE_VERSION(the
- *      model's), .spec.estimate calls mr_detector_estimate, .describe_state mr_stage_describe.
+ *      mr_detector_watermark, .reach = mr_detector_reach, .spec.outputs = mr_detector_outputs,
+ *      .spec.check = mr_detector_check (or its own, which calls that), .spec.state_version =
+ *      MR_DETECTOR_STATE_VERSION(the model's), .spec.estimate calls mr_detector_estimate,
+ *      .describe_state mr_stage_describe, .close = mr_detector_close or calls it.
  *   5. The registry, a line in the conformance suite, docs/ADDING_AN_OPERATOR.md.
  * operators/detect_ewma.c is the shortest example, detect_zscore.c one with slots,
  * detect_threshold.c one without state.
@@ -28,6 +29,7 @@
 
 #include "operators/calibration.h"
 #include "operators/detector_stage.h"
+#include "operators/event_order.h"
 #include "operators/operator.h"
 
 /* Members of the added object that every detector has, in this order. */
@@ -145,11 +147,27 @@ enum {
                 "where they have no progress. Default: the detector goes live at once."            \
     }
 
+/* Two: `order` and what bounds it. */
+#define MR_DETECTOR_OPTION_ORDER                                                                   \
+    {.name = "order",                                                                              \
+     .type = MR_OPTION_CHOICE,                                                                     \
+     .default_text = "arrival",                                                                    \
+     .choices = mr_detector_orders,                                                                \
+     .help = "arrival: records and what `control` says count as they come; event_time: they wait " \
+             "until the watermark has passed them, and count in the order of their event times."}, \
+    {                                                                                              \
+        .name = "max_waiting", .type = MR_OPTION_INTEGER, .default_text = "100000", .minimum = 1,  \
+        .maximum = 1e9,                                                                            \
+        .help = "Records of a task that wait at most, with `order: event_time`. One more and the " \
+                "earliest is judged at once, and what then comes with an earlier time is late."    \
+    }
+
 /* What every detector with a model and state has. Change detectors, which always learn, take the
  * single ones that mean something to them. */
 #define MR_DETECTOR_OPTIONS                                                                        \
     MR_DETECTOR_OPTION_BANDS, MR_DETECTOR_OPTION_LEARN, MR_DETECTOR_OPTION_ON_MISSING,             \
-        MR_DETECTOR_OPTION_SUPPRESS, MR_DETECTOR_OPTION_CALIBRATE, MR_DETECTOR_OPTION_WARM_FROM
+        MR_DETECTOR_OPTION_SUPPRESS, MR_DETECTOR_OPTION_CALIBRATE, MR_DETECTOR_OPTION_WARM_FROM,   \
+        MR_DETECTOR_OPTION_ORDER
 
 /* The shared members of the added object; score_help is a phrase of what the score is. */
 #define MR_DETECTOR_MEMBERS(score_help)                                                            \
@@ -200,6 +218,7 @@ typedef bool mr_detector_decode(void *object, uint32_t version, struct mr_slice 
 extern const struct mr_output_spec mr_detector_outputs[MR_DETECTOR_OUTPUTS_COUNT];
 extern const char *const mr_detector_learns[];
 extern const char *const mr_detector_on_missings[];
+extern const char *const mr_detector_orders[];
 extern const struct mr_option_spec mr_detector_suppress_fields[];
 extern const struct mr_option_spec mr_detector_warm_fields[];
 extern const struct mr_option_spec mr_detector_bands_fields[];
@@ -247,7 +266,7 @@ struct mr_detector {
     const struct mr_detector_type *type;
     struct mr_table *table;                /* NULL: stateless */
     enum mr_stage_layout layout;           /* of the table's objects */
-    const struct mr_layout *record_layout; /* of the input: for the alert's `record` */
+    const struct mr_layout *record_layout; /* of what is judged: for the alert's `record` */
     const char *field_text;                /* the first field */
     const char *const *field_texts;
     const uint32_t *field_slots;
@@ -267,6 +286,9 @@ struct mr_detector {
      * (`warm_from`). INT64_MIN: there is none. */
     int64_t live_ms;
     struct mr_calibration calibration;
+    bool waits; /* `order: event_time`: what comes goes through order, detector_order.h */
+    struct mr_event_order order;
+    int32_t partition; /* the task's */
 };
 
 /* Bind the shared options and open the table; the detector's struct begins with *detector. type is
@@ -275,12 +297,14 @@ enum mr_status mr_detector_open(struct mr_detector *detector, const struct mr_op
                                 const struct mr_detector_type *type,
                                 struct mr_error *error) MR_NODISCARD;
 
-/* For .process and .on_watermark. */
+/* For .process, .on_watermark and .reach. */
 enum mr_status mr_detector_process(void *self, struct mr_operator_context *context, uint32_t port,
                                    struct mr_view view, struct mr_error *error) MR_NODISCARD;
 enum mr_status mr_detector_watermark(void *self, struct mr_operator_context *context,
                                      struct mr_error *error) MR_NODISCARD;
-/* For .close of a detector that has nothing of its own to give back. */
+struct mr_operator_reach mr_detector_reach(const struct mr_plan_node *node);
+/* For .close; a detector that has something of its own to give back calls it, too. Also of a zeroed
+ * one. */
 void mr_detector_close(void *self);
 
 /* Checks across the shared options, for .spec.check. */

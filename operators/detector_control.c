@@ -2,7 +2,6 @@
 #include "operators/detector_control.h"
 
 #include "base/hash.h"
-#include "operators/control_record.h"
 
 static enum mr_status reset(struct mr_detector *detector, struct mr_slice key, uint64_t hash,
                             struct mr_error *error)
@@ -14,8 +13,9 @@ static enum mr_status reset(struct mr_detector *detector, struct mr_slice key, u
 }
 
 /* A key that has no record yet may be frozen or muted as well. */
-static enum mr_status obey(struct mr_detector *detector, struct mr_slice key, int64_t event_time_ms,
-                           const struct mr_control_order *order, struct mr_error *error)
+enum mr_status mr_detector_obey(struct mr_detector *detector, struct mr_slice key,
+                                int64_t event_time_ms, const struct mr_control_order *order,
+                                struct mr_error *error)
 {
     const struct mr_model_type *model = detector->type->model;
     uint64_t hash = mr_hash64(key);
@@ -52,7 +52,7 @@ enum mr_status mr_detector_control(struct mr_detector *detector,
         if (!mr_control_read(detector->node, context, view.batch, row, &order))
             continue;
         enum mr_status status =
-            obey(detector, keys[row], view.batch->event_times_ms[row], &order, error);
+            mr_detector_obey(detector, keys[row], view.batch->event_times_ms[row], &order, error);
         if (status != MR_OK)
             return status;
     }

@@ -7,10 +7,16 @@
 #ifndef MR_OPERATORS_DETECTOR_CONTROL_H
 #define MR_OPERATORS_DETECTOR_CONTROL_H
 
+#include "operators/control_record.h"
 #include "operators/detector.h"
 
 enum mr_status mr_detector_control(struct mr_detector *detector,
                                    struct mr_operator_context *context, struct mr_view view,
                                    struct mr_error *error) MR_NODISCARD;
+
+/* What one record ordered, about a key and as of its event time. */
+enum mr_status mr_detector_obey(struct mr_detector *detector, struct mr_slice key,
+                                int64_t event_time_ms, const struct mr_control_order *order,
+                                struct mr_error *error) MR_NODISCARD;
 
 #endif

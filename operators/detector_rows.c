@@ -220,10 +220,11 @@ static void open_columns(struct mr_detector_rows *rows)
 }
 
 void mr_detector_rows_begin(const struct mr_detector *detector, struct mr_operator_context *context,
-                            struct mr_view view, struct mr_detector_rows *rows)
+                            struct mr_view view, const struct mr_slice *keys,
+                            struct mr_detector_rows *rows)
 {
-    *rows = (struct mr_detector_rows){.detector = detector, .context = context};
-    if (detector->table != NULL || detector->node->key.slots_count > 0)
+    *rows = (struct mr_detector_rows){.detector = detector, .context = context, .keys = keys};
+    if (keys == NULL && (detector->table != NULL || detector->node->key.slots_count > 0))
         rows->keys = mr_operator_keys(context, detector->node, view, &view);
     rows->view = view;
     read_values(rows);

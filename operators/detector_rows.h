@@ -49,9 +49,11 @@ struct mr_detector_rows {
 };
 
 /* Keys, hashes, numbers and columns of a view. Rows without a key or a finite number are reported.
- * threshold, is_anomaly, severity, reason, detector and state are filled for a normal record. */
+ * threshold, is_anomaly, severity, reason, detector and state are filled for a normal record. keys:
+ * by row, of rows that have waited; NULL: the view's own. */
 void mr_detector_rows_begin(const struct mr_detector *detector, struct mr_operator_context *context,
-                            struct mr_view view, struct mr_detector_rows *rows);
+                            struct mr_view view, const struct mr_slice *keys,
+                            struct mr_detector_rows *rows);
 
 /* The p_value of a row; the column is taken when there is one. */
 void mr_detector_rows_p_value(struct mr_detector_rows *rows, uint32_t row, double p_value);

@@ -40,7 +40,7 @@ static inline double mr_drift_score(double statistic, double threshold)
 /* Options behind the detector's own. They always learn: there is no `learn`. */
 #define MR_DRIFT_OPTIONS                                                                           \
     MR_DETECTOR_OPTION_BANDS, MR_DETECTOR_OPTION_ON_MISSING, MR_DETECTOR_OPTION_SUPPRESS,          \
-        MR_DETECTOR_OPTION_WARM_FROM
+        MR_DETECTOR_OPTION_WARM_FROM, MR_DETECTOR_OPTION_ORDER
 
 /* A field of errors: 0 or 1, or a bool. */
 #define MR_DRIFT_OPTION_ERRORS                                                                     \

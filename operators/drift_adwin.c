@@ -508,6 +508,7 @@ const struct mr_operator_type mr_operator_drift_adwin = {
     .open = adwin_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = mr_detector_close,
     .state_table = adwin_table,
     .describe_state = adwin_describe_state,

@@ -261,6 +261,7 @@ const struct mr_operator_type mr_operator_drift_ddm = {
     .open = ddm_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = mr_detector_close,
     .state_table = ddm_table,
     .describe_state = ddm_describe_state,

@@ -292,6 +292,7 @@ const struct mr_operator_type mr_operator_drift_eddm = {
     .open = eddm_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = mr_detector_close,
     .state_table = eddm_table,
     .describe_state = eddm_describe_state,

@@ -290,6 +290,7 @@ const struct mr_operator_type mr_operator_drift_hddm_a = {
     .open = hddm_a_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = mr_detector_close,
     .state_table = hddm_a_table,
     .describe_state = hddm_a_describe_state,

@@ -335,6 +335,7 @@ const struct mr_operator_type mr_operator_drift_hddm_w = {
     .open = hddm_w_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = mr_detector_close,
     .state_table = hddm_w_table,
     .describe_state = hddm_w_describe_state,

@@ -279,6 +279,7 @@ static enum mr_status kswin_open(void *self, const struct mr_operator_open *open
 static void kswin_close(void *self)
 {
     struct mr_drift_kswin *kswin = self;
+    mr_detector_close(self);
     mr_memory_free(kswin->memory);
 }
 
@@ -390,6 +391,7 @@ const struct mr_operator_type mr_operator_drift_kswin = {
     .open = kswin_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = kswin_close,
     .state_table = kswin_table,
     .describe_state = kswin_describe_state,

@@ -273,6 +273,7 @@ const struct mr_operator_type mr_operator_drift_page_hinkley = {
     .open = page_hinkley_open,
     .process = mr_detector_process,
     .on_watermark = mr_detector_watermark,
+    .reach = mr_detector_reach,
     .close = mr_detector_close,
     .state_table = page_hinkley_table,
     .describe_state = page_hinkley_describe_state,

@@ -434,7 +434,7 @@ static const struct mr_option_spec lookup_options[] = {
      .default_text = "1000000",
      .minimum = 1,
      .maximum = 1e9,
-     .help = "Keys that the table may have; a file with more stops the topology."},
+     .help = "Keys that the table may have; one with more stops the topology."},
     {.name = NULL}};
 
 static const struct mr_input_spec table_inputs[] = {
@@ -447,7 +447,7 @@ static const struct mr_input_spec lookup_inputs[] = {
     {.option = "from", .required = true, .help = "The stream: NAME or NAME.OUTPUT."},
     {.option = "table",
      .required = true,
-     .help = "The table: a source with table: true that is no topic, for instance a file."},
+     .help = "The table: a source with table: true, a topic or for instance a file."},
     {.option = NULL},
 };
 
@@ -501,15 +501,25 @@ const struct mr_operator_type mr_operator_join_lookup = {
             .name = "join.lookup",
             .role = MR_ROLE_OPERATOR,
             .flags = MR_TYPE_KEYED | MR_TYPE_TABLE_JOIN | MR_TYPE_LOOKUP,
-            .summary = "Adds to each record what a file knows of its key.",
+            .summary = "Adds to each record what a file, or a topic that every task reads whole, "
+                       "knows of its key.",
             .description =
-                "The table is a source with `table: true` and a `key`, of type file (JSON lines or "
-                "CSV) or memory. Every task reads all of it before it takes records, and keeps it "
-                "in its state, so that the records stay in the tasks that they are in: there is no "
-                "repartition. `key` names the record's fields that stand for the table's key.\n\n"
-                "The file must be there wherever a task may run. It is read once: what is appended "
+                "The table is a source with `table: true` and a `key`: a compacted topic, a file "
+                "(JSON lines or CSV) or memory. Every task reads all of it before it takes "
+                "records, and keeps it in its state, so that the records stay in the tasks that "
+                "they are in: there is no repartition. `key` names the record's fields that stand "
+                "for the table's key.\n\n"
+                "Of a topic each task reads all partitions, however many the streams have, and "
+                "applies changes and deletions as they come, as join.table does: with a "
+                "`retention` of the source a record finds the row as of its own event time, "
+                "without one the last. A topology of T tasks has the table T times, in its state "
+                "and in its changelog, and reads it T times: a table that is large or changes much "
+                "belongs into join.table, which has it once. A topic that gets more partitions "
+                "needs a `retention`: the rows of a key may then lie in two of them, and only "
+                "their times say which is the newer.\n\n"
+                "A file must be there wherever a task may run. It is read once: what is appended "
                 "to it later is read when a task starts anew, and a file that was replaced is not "
-                "noticed. A table that changes belongs into a compacted topic: join.table.",
+                "noticed.",
             .options = lookup_options,
             .inputs = lookup_inputs,
             .outputs = table_outputs,

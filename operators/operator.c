@@ -21,6 +21,7 @@ struct mr_operator {
     const struct mr_plan_node *node;
     void *self;
     bool reads_wall_clock; /* on_wall is called */
+    bool reads_row_watermarks;
     bool failed;
 };
 
@@ -37,6 +38,8 @@ enum mr_status mr_operator_create(const struct mr_operator_type *type,
     created->node = open->node;
     created->self = mr_memory_new(1, type->instance_size);
     created->reads_wall_clock = type->on_wall != NULL && mr_plan_reads_wall_clock(open->node);
+    created->reads_row_watermarks =
+        (type->spec.flags & MR_TYPE_ROW_WATERMARKS) != 0 || mr_plan_waits(&open->node->options);
     enum mr_status status = type->open(created->self, open, error);
     if (status != MR_OK) {
         mr_error_context(error, "operator \"%s\"", open->node->name);
@@ -90,8 +93,7 @@ enum mr_status mr_operator_process(struct mr_operator *instance,
     if (view.rows_count == 0)
         return MR_OK;
     MR_ASSERT(view_is_valid(view));
-    MR_ASSERT((instance->type->spec.flags & MR_TYPE_ROW_WATERMARKS) == 0 ||
-              view.batch->watermarks_ms != NULL);
+    MR_ASSERT(!instance->reads_row_watermarks || view.batch->watermarks_ms != NULL);
     struct mr_operator *outer = context->instance;
     context->instance = instance;
     enum mr_status status = instance->type->process(instance->self, context, port, view, error);

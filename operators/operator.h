@@ -191,7 +191,8 @@ void mr_operator_destroy(struct mr_operator *instance);
 /* ---- For operators ---- */
 
 void mr_operator_emit(struct mr_operator_context *context, uint32_t output, struct mr_view view);
-/* The task's watermark just before a row. Pre: the type has MR_TYPE_ROW_WATERMARKS. */
+/* The task's watermark just before a row. Pre: the type has MR_TYPE_ROW_WATERMARKS, or the node's
+ * rows wait (mr_plan_waits). */
 static inline int64_t mr_operator_row_watermark(const struct mr_batch *batch, uint32_t row)
 {
     return batch->watermarks_ms[row];
@@ -216,9 +217,10 @@ void mr_operator_row_error(struct mr_operator_context *context, const struct mr_
 /* Somebody reads this output of the node, directly or through a repartition. */
 bool mr_operator_output_is_read(const struct mr_plan *plan, const struct mr_plan_node *node,
                                 uint32_t output);
-/* A batch for rows of the output's own. Where rows carry watermarks, those of the new batch are
- * filled with one that holds for all its rows: the one that consumers were told last. An operator
- * that makes rows of single rows copies theirs (operators/derive.h does). */
+/* A batch for rows of the output's own; without a cause they come from the node. Where rows carry
+ * watermarks, those of the new batch are filled with one that holds for all its rows: the one that
+ * consumers were told last. An operator that makes rows of single rows copies theirs
+ * (operators/derive.h does). */
 struct mr_batch *mr_operator_batch_new(struct mr_operator_context *context, uint32_t output,
                                        const struct mr_batch *cause, uint32_t rows_capacity);
 /* Key bytes of the node's `key` for every row of the view, in batch->group_keys[key_id], indexed by

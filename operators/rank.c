@@ -81,7 +81,7 @@ static enum mr_status rank_open(void *self, const struct mr_operator_open *open,
 {
     struct rank *rank = self;
     const struct mr_options *options = &open->node->options;
-    const struct mr_option_value *orders = mr_options_get(options, "order");
+    const struct mr_option_value *orders = mr_options_get(options, "sort_by");
     rank->node = open->node;
     rank->count = (uint32_t)mr_options_integer(options, "count");
     rank->ties = mr_options_boolean(options, "ties");
@@ -211,7 +211,7 @@ static bool read_values(const struct rank_call *call, uint32_t row, struct mr_ra
         if (mr_rank_value_read(value, &values[index]))
             continue;
         mr_operator_row_error(call->context, call->input, row,
-                              "order[%u]: the value is %s; rows are ordered by finite numbers, "
+                              "sort_by[%u]: the value is %s; rows are ordered by finite numbers, "
                               "times and booleans",
                               index, mr_kind_name((enum mr_kind)value.kind));
         return false;
@@ -374,7 +374,7 @@ static struct mr_view compute(struct rank_call *call, struct mr_view view)
     for (uint32_t index = 0; index < rank->order.values_count; index++) {
         call->columns[index] = mr_arena_take(call->context->arena,
                                              view.batch->rows_capacity * sizeof(struct mr_value));
-        view = mr_condition_compute(call->context, rank->programs[index], "order", view,
+        view = mr_condition_compute(call->context, rank->programs[index], "sort_by", view,
                                     call->columns[index]);
     }
     if (rank->until == NULL)
@@ -511,7 +511,7 @@ static const struct mr_option_spec rank_order_options[] = {
 };
 
 static const struct mr_option_spec rank_options[] = {
-    {.name = "order",
+    {.name = "sort_by",
      .type = MR_OPTION_OBJECTS,
      .flags = MR_OPTION_REQUIRED,
      .minimum = 1,
@@ -570,10 +570,10 @@ const struct mr_operator_type mr_operator_rank = {
                 "the newest record per key and rank is the ranking. With `emit: close` the best "
                 "records are emitted once, in order, when the watermark passes the key's `until`, "
                 "with the event time one millisecond before it.\n\n"
-                "For the last record per key (order by time, descending), winning bids, the top "
-                "ten of a window (with the window's end in `key` and `until`). Records that leave "
-                "have no message key, position or headers of their own. For aggregates of numbers "
-                "use window.aggregate.\n\n"
+                "For the last record per key (`sort_by` its time, descending), winning bids, the "
+                "top ten of a window (with the window's end in `key` and `until`). Records that "
+                "leave have no message key, position or headers of their own. For aggregates of "
+                "numbers use window.aggregate.\n\n"
                 "State: the JSON payload and the fields that are read behind the operator, at most "
                 "64 KiB a record, in pieces of 512 bytes; a record that gets among the best writes "
                 "itself and 9 to 42 bytes per kept record. Without "

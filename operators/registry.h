@@ -55,11 +55,16 @@ extern const struct mr_operator_type mr_operator_map;
 extern const struct mr_operator_type mr_operator_merge;
 extern const struct mr_operator_type mr_operator_rank;
 extern const struct mr_operator_type mr_operator_sort;
+extern const struct mr_operator_type mr_operator_spc_c;
 extern const struct mr_operator_type mr_operator_spc_cusum;
 extern const struct mr_operator_type mr_operator_spc_ewma;
 extern const struct mr_operator_type mr_operator_spc_i_mr;
+extern const struct mr_operator_type mr_operator_spc_np;
+extern const struct mr_operator_type mr_operator_spc_p;
+extern const struct mr_operator_type mr_operator_spc_u;
 extern const struct mr_operator_type mr_operator_spc_xbar_r;
 extern const struct mr_operator_type mr_operator_spc_xbar_s;
+extern const struct mr_operator_type mr_operator_voxel_aggregate;
 extern const struct mr_operator_type mr_operator_window_aggregate;
 
 #endif

@@ -1,32 +1,27 @@
 /* operators/sort.c — sort: records in the order of their event times.
- * Design: a record waits in a timed table, due at its event time, until the watermark has passed
- * it; then all that are due leave, the earliest first, of one time in the order in which they came.
- * That is the order of all records of the task and so of each key's. Rows are kept as kept_row.h
- * says, so that they leave in a row space of their own. When more than `max_records` wait
- * the earliest leaves before its time. What comes behind it with an earlier time is late, as is
- * what comes behind the watermark: the output is in order in any case. Whether a record pushes
- * another one out does not depend on how records are cut into batches: those whose time has come by
- * the record's own watermark are pushed out first, and count as due.
+ * Design: a record waits in a timed table until the watermark has passed it; then all that are due
+ * leave, the earliest first, of one time in the order in which they came (event_order.h). That is
+ * the order of all records of the task and so of each key's. Rows are kept as kept_row.h says, so
+ * that they leave in a row space of their own. When more than `max_records` wait the earliest
+ * leaves before its time. What comes behind it with an earlier time is late, as is what comes
+ * behind the watermark: the output is in order in any case.
  *
- * Stored, version 1 (little-endian). Table "rows": waiting_rows.h, by the group's key, due at the
- * event time. Table "keys", by the group's key, for queries
+ * Stored, version 1 (little-endian). Tables "rows" and "task": event_order.h. Table "keys", by the
+ * group's key, for queries
  *   0  uint64  records that wait
- *   8  int64   latest event time in ms of those that came
- * Table "task", one object with an empty key
- *   0  uint64  next sequence
- *   8  int64   event time in ms of the last record that left before its time; INT64_MIN: none */
+ *   8  int64   latest event time in ms of those that came */
 #include "operators/operator.h"
 
 #include "base/assert.h"
 #include "base/endian.h"
 #include "base/hash.h"
 #include "operators/estimate.h"
+#include "operators/event_order.h"
 #include "operators/registry.h"
-#include "operators/waiting_rows.h"
 
 enum {
     SORT_VERSION = 1,
-    ENTRY_BYTES = 16, /* of tables "keys" and "task" */
+    ENTRY_BYTES = 16, /* of table "keys" */
     OUTPUT_LATE = 1
 };
 
@@ -37,18 +32,10 @@ struct sort_key {
     int64_t latest_ms;
 };
 
-struct sort_task {
-    uint64_t next_sequence;
-    int64_t released_ms;
-};
-
 struct sort {
     const struct mr_plan_node *node;
-    struct mr_waiting_rows rows;
+    struct mr_event_order order;
     struct mr_table *keys;
-    struct mr_table *task;
-    int64_t records_max;
-    struct mr_kept_row kept;
 };
 
 /* ---- Stored objects ---- */
@@ -68,24 +55,6 @@ static bool key_decode(void *object, uint32_t version, struct mr_slice stored)
         return false;
     key->held_count = mr_get_u64le(stored.data);
     key->latest_ms = (int64_t)mr_get_u64le(stored.data + 8);
-    return true;
-}
-
-static size_t task_encode(const void *object, uint8_t *output)
-{
-    const struct sort_task *task = object;
-    mr_put_u64le(output, task->next_sequence);
-    mr_put_u64le(output + 8, (uint64_t)task->released_ms);
-    return ENTRY_BYTES;
-}
-
-static bool task_decode(void *object, uint32_t version, struct mr_slice stored)
-{
-    struct sort_task *task = object;
-    if (version != SORT_VERSION || stored.size != ENTRY_BYTES)
-        return false;
-    task->next_sequence = mr_get_u64le(stored.data);
-    task->released_ms = (int64_t)mr_get_u64le(stored.data + 8);
     return true;
 }
 
@@ -120,17 +89,12 @@ static enum mr_status open_tables(struct sort *sort, const struct mr_operator_op
                                  .bytes_max = node->state_bytes_max,
                                  .on_full = node->state_full_fails ? MR_ON_FULL_FAIL
                                                                    : MR_ON_FULL_EVICT_OLDEST};
-    struct mr_table_spec task = {.operator_name = node->name,
-                                 .name = "task",
-                                 .version = SORT_VERSION,
-                                 .object_size = sizeof(struct sort_task),
-                                 .encode = task_encode,
-                                 .encoded_size_max = ENTRY_BYTES,
-                                 .decode = task_decode};
-    enum mr_status status = mr_waiting_rows_open(&sort->rows, &sort->kept, open, "rows", error);
-    if (status == MR_OK)
-        status = mr_table_open(open->state, &keys, &sort->keys, error);
-    return status != MR_OK ? status : mr_table_open(open->state, &task, &sort->task, error);
+    const struct mr_event_order_spec order = {
+        .rows_table = "rows",
+        .task_table = "task",
+        .records_max = mr_options_integer(&node->options, "max_records")};
+    enum mr_status status = mr_event_order_open(&sort->order, open, &order, error);
+    return status != MR_OK ? status : mr_table_open(open->state, &keys, &sort->keys, error);
 }
 
 static enum mr_status sort_open(void *self, const struct mr_operator_open *open,
@@ -138,15 +102,13 @@ static enum mr_status sort_open(void *self, const struct mr_operator_open *open,
 {
     struct sort *sort = self;
     sort->node = open->node;
-    sort->records_max = mr_options_integer(&open->node->options, "max_records");
-    mr_kept_row_open(&sort->kept, open, true);
     return open_tables(sort, open, error);
 }
 
 static void sort_close(void *self)
 {
     struct sort *sort = self;
-    mr_kept_row_close(&sort->kept);
+    mr_event_order_close(&sort->order);
 }
 
 /* ---- Rows out ---- */
@@ -189,15 +151,16 @@ static enum mr_status leave(struct sort *sort, struct leaving *leaving, int64_t 
                             int64_t *time_ms, bool *found, struct mr_error *error)
 {
     struct mr_waiting_row waiting;
-    enum mr_status status = mr_waiting_rows_take(&sort->rows, until_ms, leaving->context->arena,
-                                                 &waiting, found, error);
+    bool is_note;
+    enum mr_status status = mr_event_order_take(&sort->order, until_ms, leaving->context->arena,
+                                                &waiting, &is_note, found, error);
     if (status != MR_OK || !*found)
         return status;
     if (leaving->batch == NULL)
         leaving->batch =
             mr_operator_batch_new(leaving->context, 0, leaving->cause, MR_LIMIT_BATCH_ROWS);
     struct mr_batch *batch = leaving->batch;
-    status = mr_kept_row_append(&sort->kept, waiting.row, batch, error);
+    status = mr_kept_row_append(&sort->order.kept, waiting.row, batch, error);
     if (status != MR_OK)
         return status;
     *time_ms = batch->event_times_ms[batch->rows_count - 1];
@@ -246,60 +209,27 @@ static enum mr_status count_came(struct sort *sort, struct mr_slice key, int64_t
 
 /* One row, which has a key. *late: it is for the other output. */
 static enum mr_status take_row(struct sort *sort, struct leaving *leaving, struct mr_batch *batch,
-                               uint32_t row, struct mr_slice key, struct sort_task *task,
+                               uint32_t row, struct mr_slice key, struct mr_event_order_task *task,
                                bool *late, struct mr_error *error)
 {
+    bool taken;
     int64_t event_time_ms = batch->event_times_ms[row];
     int64_t watermark_ms = mr_operator_row_watermark(batch, row);
-    size_t size;
-    *late = event_time_ms < watermark_ms || event_time_ms < task->released_ms;
+    int64_t place_ms = mr_event_order_place(task, event_time_ms, watermark_ms, late);
     if (*late)
         return MR_OK;
-    enum mr_status status = mr_row_size(&sort->kept.input, batch, row, &size, error);
-    if (status == MR_LIMIT) {
-        mr_operator_row_error(leaving->context, batch, row, "%s", error->message);
-        return MR_OK;
-    }
-    if (status == MR_OK)
-        status = mr_waiting_rows_put(&sort->rows, batch, row, size, key, task->next_sequence++,
-                                     event_time_ms, leaving->context->arena, error);
-    if (status == MR_OK)
+    enum mr_status status = mr_event_order_put(&sort->order, leaving->context, task, batch, row,
+                                               key, place_ms, &taken, error);
+    if (status == MR_OK && taken)
         status = count_came(sort, key, event_time_ms, error);
-    while (status == MR_OK && mr_waiting_rows_count(&sort->rows) > sort->records_max) {
+    while (status == MR_OK && mr_event_order_is_full(&sort->order)) {
         bool found;
         int64_t time_ms = INT64_MIN;
         status = leave(sort, leaving, INT64_MAX, &time_ms, &found, error);
         MR_ASSERT(status != MR_OK || found);
-        if (time_ms >= watermark_ms && time_ms > task->released_ms)
-            task->released_ms = time_ms; /* else it was due */
+        mr_event_order_pushed_out(task, time_ms, watermark_ms);
     }
     return status;
-}
-
-static enum mr_status load_task(struct sort *sort, struct sort_task *task, struct mr_error *error)
-{
-    void *object;
-    *task = (struct sort_task){.released_ms = INT64_MIN};
-    enum mr_status status = mr_table_find(sort->task, (struct mr_slice){0},
-                                          mr_hash64((struct mr_slice){0}), &object, error);
-    if (status == MR_OK)
-        *task = *(struct sort_task *)object;
-    return status == MR_NOT_FOUND ? MR_OK : status;
-}
-
-static enum mr_status store_task(struct sort *sort, const struct sort_task *task,
-                                 struct mr_error *error)
-{
-    void *object;
-    bool created;
-    enum mr_status status =
-        mr_table_get(sort->task, (struct mr_slice){0}, mr_hash64((struct mr_slice){0}), 0, &object,
-                     &created, error);
-    if (status != MR_OK)
-        return status;
-    *(struct sort_task *)object = *task;
-    mr_table_dirty(sort->task, object);
-    return MR_OK;
 }
 
 static enum mr_status sort_process(void *self, struct mr_operator_context *context, uint32_t port,
@@ -308,12 +238,12 @@ static enum mr_status sort_process(void *self, struct mr_operator_context *conte
     struct sort *sort = self;
     MR_UNUSED(port);
     struct mr_view keyed;
-    struct sort_task task;
+    struct mr_event_order_task task;
     const struct mr_slice *keys = mr_operator_keys(context, sort->node, view, &keyed);
     uint16_t *lates = mr_arena_take(context->arena, (keyed.rows_count + 1) * sizeof(*lates));
     uint32_t lates_count = 0;
     struct leaving leaving = {.context = context, .cause = view.batch};
-    enum mr_status status = load_task(sort, &task, error);
+    enum mr_status status = mr_event_order_load(&sort->order, &task, error);
     uint64_t first_sequence = task.next_sequence;
     for (uint32_t index = 0; index < keyed.rows_count && status == MR_OK; index++) {
         uint16_t row = keyed.rows[index];
@@ -323,7 +253,7 @@ static enum mr_status sort_process(void *self, struct mr_operator_context *conte
             lates[lates_count++] = row;
     }
     if (status == MR_OK && task.next_sequence != first_sequence)
-        status = store_task(sort, &task, error);
+        status = mr_event_order_store(&sort->order, &task, error);
     if (status != MR_OK)
         return status;
     leaving_emit(&leaving);
@@ -347,11 +277,11 @@ static void sort_estimate(const struct mr_options *options, struct mr_state_esti
 {
     struct mr_state_estimate key;
     MR_UNUSED(options);
-    mr_waiting_rows_estimate(estimate);
+    *estimate = (struct mr_state_estimate){0};
+    mr_event_order_estimate(estimate);
     mr_estimate_object(sizeof(struct sort_key), ENTRY_BYTES, &key);
     /* A row, what takes it away again, its key's entry twice. */
-    estimate->changelog_bytes_per_record +=
-        MR_ESTIMATE_KEY_BYTES + MR_ESTIMATE_RECORD_BYTES + 2 * key.changelog_bytes_per_record;
+    estimate->changelog_bytes_per_record += 2 * key.changelog_bytes_per_record;
 }
 
 static const struct mr_option_spec sort_options[] = {
@@ -384,12 +314,12 @@ const struct mr_operator_type mr_operator_sort = {
                 "records wait and how far out of order they may come. Records that come behind "
                 "the watermark go to the output `late`, are counted, and are dropped when nobody "
                 "reads it.\n\n"
-                "Use it before what depends on the order of records, as a detector with memory or "
-                "a `deduplicate`; windows and joins do not need it. The order is that of all "
-                "records of one task, not of the key alone: a fast key does not wait for a slow "
-                "one, since the watermark is the same for both. State: a record's bytes while it "
-                "waits, at most `max_records` of them; `state:` bounds only the entries per key "
-                "that queries see.",
+                "Use it before what depends on the order of records, as a `deduplicate`; windows "
+                "and joins do not need it, and detectors have `order: event_time` themselves. The "
+                "order is that of all records of one task, not of the key alone: a fast key does "
+                "not wait for a slow one, since the watermark is the same for both. State: a "
+                "record's bytes while it waits, at most `max_records` of them; `state:` bounds "
+                "only the entries per key that queries see.",
             .options = sort_options,
             .outputs = sort_outputs,
             .outputs_count = 2,

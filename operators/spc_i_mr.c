@@ -30,7 +30,7 @@ static struct mr_range_constants spread(const struct mr_chart_rule_book *book, d
     return book->ranges[2];
 }
 
-static const struct mr_chart_kind kind = {
+const struct mr_chart_kind mr_chart_kind_i_mr = {
     .has_spread = true,
     .needs_ranges = true,
     .least = 1,
@@ -44,7 +44,7 @@ static const struct mr_chart_kind kind = {
 
 static enum mr_status open(void *self, const struct mr_operator_open *open, struct mr_error *error)
 {
-    return mr_chart_open(self, open, &kind, error);
+    return mr_chart_open(self, open, &mr_chart_kind_i_mr, error);
 }
 
 static const struct mr_option_spec options[] = {

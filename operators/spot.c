@@ -509,6 +509,7 @@ enum mr_status mr_spot_open(struct mr_spot *spot, const struct mr_operator_open 
 void mr_spot_close(void *self)
 {
     struct mr_spot *spot = self;
+    mr_detector_close(self);
     mr_memory_free(spot->numbers);
     mr_memory_free(spot->sorted);
     spot->numbers = NULL;

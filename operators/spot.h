@@ -129,7 +129,7 @@ enum mr_status mr_spot_describe_state(const struct mr_state_object *object, stru
                  "(normal_only, the published method), every record (always), or none after the "  \
                  "first ones (never)."},                                                           \
                                                                                                    \
-        MR_DETECTOR_OPTION_ON_MISSING, MR_DETECTOR_OPTION_SUPPRESS
+        MR_DETECTOR_OPTION_ON_MISSING, MR_DETECTOR_OPTION_SUPPRESS, MR_DETECTOR_OPTION_ORDER
 
 #define MR_SPOT_MEMBERS                                                                            \
     MR_DETECTOR_MEMBERS("Distance beyond the level over the threshold's; 0 at or below it."),      \

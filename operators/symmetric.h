@@ -1,7 +1,7 @@
 /* operators/symmetric.h — symmetric matrices of a few dozen rows: factors, eigenvalues, and the
  * nearest correlation matrix.
  * Why own: LAPACK's results differ in the last bits with the processor and the number of threads,
- * and what a copula generates must not (docs/adr/0013). Model: n x n doubles by rows. Cost: a
+ * and what a copula generates must not (docs/adr/0014). Model: n x n doubles by rows. Cost: a
  * factor n^3 / 6 products; eigenvalues some 30 n^3. Plain arithmetic in a fixed order. Pure. */
 #ifndef MR_OPERATORS_SYMMETRIC_H
 #define MR_OPERATORS_SYMMETRIC_H

@@ -92,17 +92,22 @@ static enum mr_status put_bytes(struct mr_table *table, struct waiting *waiting,
     return MR_OK;
 }
 
-enum mr_status mr_waiting_rows_put(struct mr_waiting_rows *rows, const struct mr_batch *batch,
-                                   uint32_t row, size_t size, struct mr_slice key,
-                                   uint64_t sequence, int64_t due_ms, struct mr_arena *arena,
-                                   struct mr_error *error)
+/* Room for a row of `size` bytes behind its key; *row is where it goes. */
+static struct mr_slice take_room(struct mr_slice key, size_t size, struct mr_arena *arena,
+                                 uint8_t **row)
 {
     size_t total = KEY_HEAD_BYTES + key.size + size;
     uint8_t *bytes = mr_arena_take(arena, total);
     mr_put_u32le(bytes, (uint32_t)key.size);
     if (key.size > 0)
         memcpy(bytes + KEY_HEAD_BYTES, key.data, key.size);
-    mr_row_write(&rows->kept->input, batch, row, bytes + KEY_HEAD_BYTES + key.size);
+    *row = bytes + KEY_HEAD_BYTES + key.size;
+    return mr_slice_from(bytes, total);
+}
+
+static enum mr_status put(struct mr_waiting_rows *rows, struct mr_slice bytes, uint64_t sequence,
+                          int64_t due_ms, struct mr_error *error)
+{
     uint8_t place[SEQUENCE_BYTES];
     mr_put_u64be(place, sequence);
     struct mr_slice place_key = mr_slice_from(place, sizeof(place));
@@ -114,7 +119,29 @@ enum mr_status mr_waiting_rows_put(struct mr_waiting_rows *rows, const struct mr
         return status;
     MR_ASSERT(created);
     mr_table_schedule(rows->table, object, due_ms == INT64_MIN ? INT64_MIN + 1 : due_ms);
-    return put_bytes(rows->table, object, mr_slice_from(bytes, total), error);
+    return put_bytes(rows->table, object, bytes, error);
+}
+
+enum mr_status mr_waiting_rows_put(struct mr_waiting_rows *rows, const struct mr_batch *batch,
+                                   uint32_t row, size_t size, struct mr_slice key,
+                                   uint64_t sequence, int64_t due_ms, struct mr_arena *arena,
+                                   struct mr_error *error)
+{
+    uint8_t *written;
+    struct mr_slice bytes = take_room(key, size, arena, &written);
+    mr_row_write(&rows->kept->input, batch, row, written);
+    return put(rows, bytes, sequence, due_ms, error);
+}
+
+enum mr_status mr_waiting_rows_put_bytes(struct mr_waiting_rows *rows, struct mr_slice given,
+                                         struct mr_slice key, uint64_t sequence, int64_t due_ms,
+                                         struct mr_arena *arena, struct mr_error *error)
+{
+    uint8_t *written;
+    MR_ASSERT(given.size > 0 && given.size <= MR_LIMIT_ROW_BYTES);
+    struct mr_slice bytes = take_room(key, given.size, arena, &written);
+    memcpy(written, given.data, given.size);
+    return put(rows, bytes, sequence, due_ms, error);
 }
 
 /* The bytes of the object at hand. */
@@ -161,6 +188,7 @@ enum mr_status mr_waiting_rows_take(struct mr_waiting_rows *rows, int64_t until_
     if (key_size > bytes.size - KEY_HEAD_BYTES)
         return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_RESTORE,
                        "the bytes of a record that waits are not what was written");
+    waiting->sequence = mr_get_u64be(sequence);
     waiting->key = mr_slice_from(bytes.data + KEY_HEAD_BYTES, key_size);
     waiting->row =
         mr_slice_from(waiting->key.data + key_size, bytes.size - KEY_HEAD_BYTES - key_size);

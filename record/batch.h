@@ -55,8 +55,8 @@ struct mr_batch {
     int64_t *event_times_ms;
     /* The task's watermark just before the row, rows taken in input order: whether a row is late
      * then does not depend on how records are cut into batches. Never falls from row to row of an
-     * input. NULL where no operator that the rows reach has MR_TYPE_ROW_WATERMARKS. Operators read
-     * it by mr_operator_row_watermark. */
+     * input. NULL where no operator that the rows reach asks for it (MR_TYPE_ROW_WATERMARKS, rows
+     * that wait). Operators read it by mr_operator_row_watermark. */
     int64_t *watermarks_ms;
     struct mr_slice *message_keys; /* data NULL and size 0 with key_null set: no key */
     struct mr_slice *payloads;     /* the record's bytes; for JSON-made rows "{}" */

@@ -99,6 +99,18 @@ static const char *input_name(const struct page *page, const struct mr_plan_subt
     return source->is_broadcast ? NULL : source->name;
 }
 
+static void put_table(struct page *page, const struct mr_plan_node *source)
+{
+    struct mr_describe_table table = mr_describe_table(page->plan, source);
+    label(page, "tables");
+    put(page,
+        "%s%s, whole in every task: each reads, holds, logs and restores it, at most %" PRId64
+        " keys with %s of state\n",
+        source->name,
+        (source->type->flags & MR_TYPE_LOG) != 0 ? ", all partitions of its topic" : "",
+        table.keys_max, size_text(page, table.state_bytes_max));
+}
+
 static void put_inputs(struct page *page, const struct mr_plan_subtopology *part)
 {
     uint32_t count = 0;
@@ -114,10 +126,8 @@ static void put_inputs(struct page *page, const struct mr_plan_subtopology *part
             put(page, "%s%s", count++ == 0 ? "" : ", ", input_name(page, part, i));
     put(page, count > 1 ? ", which must have equally many\n" : "\n");
     for (uint32_t i = 0; i < part->sources_count; i++)
-        if (input_name(page, part, i) == NULL) {
-            label(page, "tables");
-            put(page, "%s, whole in every task\n", page->plan->nodes[part->sources[i]].name);
-        }
+        if (input_name(page, part, i) == NULL)
+            put_table(page, &page->plan->nodes[part->sources[i]]);
 }
 
 /* The fields that decoders of the part extract. */

@@ -33,6 +33,23 @@ int64_t mr_describe_keys_max(const struct mr_plan *plan, const struct mr_plan_su
     return keys_count;
 }
 
+struct mr_describe_table mr_describe_table(const struct mr_plan *plan,
+                                           const struct mr_plan_node *source)
+{
+    enum { TABLE = 1 };
+    struct mr_describe_table table = {0};
+    for (uint32_t i = 0; i < plan->nodes_count; i++) {
+        const struct mr_plan_node *node = &plan->nodes[i];
+        if ((node->type->flags & MR_TYPE_LOOKUP) == 0 ||
+            node->inputs[TABLE].producer != source->index)
+            continue;
+        int64_t keys_max = mr_options_integer(&node->options, "max_keys");
+        table.keys_max = keys_max > table.keys_max ? keys_max : table.keys_max;
+        table.state_bytes_max += keys_max * (int64_t)mr_describe_estimate(node).stored_bytes;
+    }
+    return table;
+}
+
 static int64_t domain_bytes(const struct mr_plan_domain *domain)
 {
     int64_t row_bytes = (int64_t)(domain->shape.slots_count * sizeof(struct mr_value) +

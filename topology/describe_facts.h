@@ -16,6 +16,14 @@ struct mr_describe_memory mr_describe_memory(const struct mr_plan *plan,
 /* The type's estimate for the node's options; all 0 where it gives none. */
 struct mr_state_estimate mr_describe_estimate(const struct mr_plan_node *node);
 
+/* What a table that every task reads whole costs each of them, over the lookups that keep it. */
+struct mr_describe_table {
+    int64_t keys_max;
+    int64_t state_bytes_max; /* on disk and in the changelog, with as many keys */
+};
+struct mr_describe_table mr_describe_table(const struct mr_plan *plan,
+                                           const struct mr_plan_node *source);
+
 /* Keys of all stores of a task together; 0 when a store has no bound. */
 int64_t mr_describe_keys_max(const struct mr_plan *plan, const struct mr_plan_subtopology *part);
 

@@ -129,6 +129,16 @@ static void put_inputs(struct writer *writer, const struct mr_plan_node *node)
     end(writer, "]");
 }
 
+/* What each task holds of a table that all of them read whole. */
+static void put_table(struct writer *writer, const struct mr_plan_node *node)
+{
+    struct mr_describe_table table = mr_describe_table(writer->plan, node);
+    begin(writer, "whole_in_every_task", "{");
+    put_integer(writer, "keys_max", table.keys_max);
+    put_integer(writer, "state_bytes_max", table.state_bytes_max);
+    end(writer, "}");
+}
+
 static void put_node(struct writer *writer, const struct mr_plan_node *node)
 {
     static const char *const roles[] = {
@@ -146,6 +156,8 @@ static void put_node(struct writer *writer, const struct mr_plan_node *node)
     end(writer, "]");
     if (node->type->role == MR_ROLE_SOURCE)
         put_fields(writer, &writer->plan->domains[node->outputs[0].domain]);
+    if (node->is_broadcast)
+        put_table(writer, node);
     if (node->type->state_version > 0)
         put_state(writer, node);
     end(writer, "}");

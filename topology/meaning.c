@@ -125,6 +125,9 @@ static void add_options(const struct mr_plan_node *node, struct mr_arena *arena,
     if (node->join != NULL) /* how long does not matter, but whether rows wait at all */
         options[count++] =
             (struct mr_meaning_option){.name = "join_wait", .value = mr_plan_waits(&node->options)};
+    if (mr_option_specs_find(node->options.specs, "order") >= 0) /* likewise */
+        options[count++] =
+            (struct mr_meaning_option){.name = "order", .value = mr_plan_orders(&node->options)};
     for (uint32_t index = 0; index < node->options.count; index++) {
         const struct mr_option_spec *spec = &node->options.specs[index];
         if (mr_meaning_has_option(spec))

@@ -229,6 +229,31 @@ static bool parse_texts(const struct mr_options_parser *parser, const struct mr_
     return fine;
 }
 
+/* Texts are what the meaning of stored state is hashed from: 1 and 1.0 are the same. */
+static bool parse_numbers(const struct mr_options_parser *parser, const struct mr_option_spec *spec,
+                          const struct mr_yaml_node *node, struct mr_option_value *value)
+{
+    bool fine = node->kind == MR_YAML_SEQUENCE;
+    uint32_t count = fine ? node->count : 0;
+    double *numbers = mr_arena_new(parser->arena, count + 1u, sizeof(*numbers));
+    const char **texts = mr_arena_new(parser->arena, count + 1u, sizeof(*texts));
+    struct mr_location *locations = mr_arena_new(parser->arena, count + 1u, sizeof(*locations));
+    for (uint32_t i = 0; i < count; i++) {
+        struct mr_option_value element = {0};
+        locations[i] = node->items[i]->location;
+        fine = parse_number(node->items[i], &element) && fine;
+        numbers[i] = element.number + 0.0;
+        texts[i] = mr_arena_format(parser->arena, "%.17g", numbers[i]);
+    }
+    if (!fine)
+        mr_value_report_type(parser, spec, node);
+    value->numbers = numbers;
+    value->texts = texts;
+    value->locations = locations;
+    value->count = count;
+    return fine;
+}
+
 static int compare_pairs(const void *left, const void *right)
 {
     const struct mr_yaml_pair *a = left;
@@ -435,6 +460,9 @@ void mr_value_parse(const struct mr_options_parser *parser, const struct mr_opti
     case MR_OPTION_REFERENCES:
         value->present = parse_texts(parser, spec, node, value);
         return;
+    case MR_OPTION_NUMBERS:
+        value->present = parse_numbers(parser, spec, node, value);
+        return;
     case MR_OPTION_STRING_MAP:
     case MR_OPTION_NAME_MAP:
     case MR_OPTION_EXPRESSIONS:
@@ -464,7 +492,8 @@ static bool is_list_type(enum mr_option_type type)
     return type == MR_OPTION_STRINGS || type == MR_OPTION_NAMES || type == MR_OPTION_PATHS ||
            type == MR_OPTION_REFERENCES || type == MR_OPTION_OBJECTS || type == MR_OPTION_RECORDS ||
            type == MR_OPTION_STRING_MAP || type == MR_OPTION_NAME_MAP ||
-           type == MR_OPTION_EXPRESSIONS || type == MR_OPTION_AGGREGATES;
+           type == MR_OPTION_EXPRESSIONS || type == MR_OPTION_AGGREGATES ||
+           type == MR_OPTION_NUMBERS;
 }
 
 void mr_value_check_bounds(const struct mr_options_parser *parser,

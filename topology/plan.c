@@ -127,10 +127,20 @@ void mr_topology_parse(struct mr_slice text, const struct mr_catalogue *catalogu
     mr_report_finish(report);
 }
 
+static bool is_above_zero(const struct mr_options *options, const char *name)
+{
+    int index = mr_option_specs_find(options->specs, name);
+    return index >= 0 && options->values[index].present && options->values[index].integer > 0;
+}
+
+bool mr_plan_orders(const struct mr_options *options)
+{
+    return is_above_zero(options, "order"); /* arrival, event_time */
+}
+
 bool mr_plan_waits(const struct mr_options *options)
 {
-    int index = mr_option_specs_find(options->specs, "join_wait");
-    return index >= 0 && options->values[index].present && options->values[index].integer > 0;
+    return is_above_zero(options, "join_wait") || mr_plan_orders(options);
 }
 
 const struct mr_plan_node *mr_plan_node_find(const struct mr_plan *plan, const char *name)

@@ -78,8 +78,8 @@ struct mr_plan_input {
     uint32_t producer;  /* node index */
     uint32_t output;    /* of the producer */
     uint32_t domain;
-    /* DERIVED_ROWS, and input 0 of what waits for a table: column of each slot, span and key of the
-     * main output's domain in the input's domain; MR_SLOT_NONE: not there. Else NULL. */
+    /* DERIVED_ROWS, and input 0 of what waits (mr_plan_waits): column of each slot, span and key of
+     * the main output's domain in the input's domain; MR_SLOT_NONE: not there. Else NULL. */
     const uint32_t *slot_map;
     const uint32_t *span_map;
     const uint32_t *key_map;
@@ -194,9 +194,13 @@ struct mr_plan_node {
     bool state_full_fails;                 /* on_full: fail */
     const struct mr_plan_join *join;       /* NULL of other types */
     const struct mr_plan_control *control; /* NULL: nobody sends control records */
+    /* Detectors in the order of event times (mr_plan_orders): what a record looks like that has
+     * waited, in the domain of the main output, which the slots of the options are of; the key is
+     * the input's. NULL of others, and where nobody reads alerts. */
+    const struct mr_layout *waited_layout;
     /* Sources with `table: true`: null payloads delete, and tasks read it before their streams. */
     bool is_table;
-    bool is_broadcast;    /* every task of the subtopology reads it whole */
+    bool is_broadcast;    /* every task of the subtopology reads it whole, all its partitions */
     int64_t retention_ms; /* for which replaced records stay, as of the watermark */
     int64_t load_timeout_ms;
 };
@@ -266,9 +270,13 @@ void mr_topology_parse(struct mr_slice text, const struct mr_catalogue *catalogu
 /* The node's output depends on the clock, by its type or by its options. */
 bool mr_plan_reads_wall_clock(const struct mr_plan_node *node);
 
-/* Records of these options wait for a table (join.table's `join_wait`): they leave as rows of a
- * domain of their own, as those of DERIVED_ROWS do; inputs[0] has the maps. */
+/* Records of these options wait, for a table (join.table's `join_wait`) or for the watermark
+ * (mr_plan_orders): they leave as rows of a domain of their own, as those of DERIVED_ROWS do;
+ * inputs[0] has the maps. */
 bool mr_plan_waits(const struct mr_options *options);
+
+/* A detector of these options judges in the order of event times (`order: event_time`). */
+bool mr_plan_orders(const struct mr_options *options);
 
 const struct mr_plan_node *mr_plan_node_find(const struct mr_plan *plan, const char *name);
 

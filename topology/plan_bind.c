@@ -322,9 +322,12 @@ static void check_bound(const struct mr_planner *planner, const struct mr_defini
 void mr_planner_bind(struct mr_planner *planner, struct mr_node_draft *node,
                      const struct mr_record_view *view)
 {
-    struct binding binding = {
-        .planner = planner, .node = node, .view = view, .yaml = node->entry->node};
+    struct binding binding = {.planner = planner,
+                              .node = node,
+                              .view = node->waited != NULL ? node->waited : view,
+                              .yaml = node->entry->node};
     bind_set(&binding, &node->entry->options);
+    binding.view = view; /* the key is read before the record waits */
     bind_set(&binding, &node->entry->common);
     if (planner->report->errors_count == 0) /* else something may not be compiled */
         check_bound(planner, node->entry);

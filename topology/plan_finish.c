@@ -204,6 +204,8 @@ void mr_planner_finish(struct mr_planner *planner)
         for (uint32_t j = 0; j < node->graph->outputs_count; j++)
             node->outputs[j].layout =
                 mr_planner_layout(planner, &node->outputs[j].view, node->outputs[j].encoded);
+        if (node->waited != NULL && node->alerts_are_read)
+            node->plan->waited_layout = mr_planner_layout(planner, node->waited, true);
     }
     for (uint32_t i = 0; i < plan->nodes_count; i++) {
         finish_inputs(planner, &planner->nodes[i]);

@@ -90,13 +90,15 @@ static void keep_key(struct mr_planner *planner, const struct mr_node_draft *nod
     view->key_count = key->count;
 }
 
-void mr_view_groups(struct mr_planner *planner, struct mr_node_draft *node,
+void mr_view_groups(struct mr_planner *planner, struct mr_node_draft *node, uint32_t number,
                     struct mr_record_view *view)
 {
     const struct mr_option_value *key = mr_definition_value(node->entry, "key");
-    const struct mr_option_value *aggregates = mr_definition_value(node->entry, "aggregates");
-    const struct mr_option_value *made = mr_definition_value(node->entry, "fields");
-    const struct mr_output_spec *output = &node->entry->type->outputs[0];
+    const struct mr_option_value *aggregates =
+        number == 0 ? mr_definition_value(node->entry, "aggregates") : NULL;
+    const struct mr_option_value *made =
+        number == 0 ? mr_definition_value(node->entry, "fields") : NULL;
+    const struct mr_output_spec *output = &node->entry->type->outputs[number];
     uint32_t most = output->fields_count + (key == NULL ? 0 : key->count) +
                     (made == NULL ? 0 : made->count) + (aggregates == NULL ? 0 : aggregates->count);
     struct group_fields fields = {.planner = planner, .fine = true};
@@ -107,7 +109,11 @@ void mr_view_groups(struct mr_planner *planner, struct mr_node_draft *node,
                   node->entry->name_location);
     add_paths(&fields, node, "fields", made);
     add_aggregates(&fields, aggregates);
-    mr_view_fields(planner, node->entry->name, fields.items, fields.count, view);
+    mr_view_fields(planner,
+                   number == 0
+                       ? node->entry->name
+                       : mr_arena_format(planner->arena, "%s.%s", node->entry->name, output->name),
+                   fields.items, fields.count, view);
     view->unknown = node->inputs[0].view->unknown || !fields.fine;
     keep_key(planner, node, key, view);
 }

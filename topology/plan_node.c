@@ -17,6 +17,7 @@ static const struct mr_option_value *option_of_type(const struct mr_node_draft *
 /* ---- Inputs ---- */
 
 static const struct mr_record_view unknown_view = {.unknown = true};
+static const uint32_t stream_input = 0;
 
 static void gather_inputs(struct mr_planner *planner, struct mr_node_draft *node)
 {
@@ -43,6 +44,16 @@ static void mark_encoded(struct mr_planner *planner, const struct mr_node_draft 
             planner->nodes[input->producer].graph->outputs_count > 0)
             planner->nodes[input->producer].outputs[input->output].encoded = true;
     }
+}
+
+/* What a detector judges when its records have waited. */
+static void derive_waited(struct mr_planner *planner, struct mr_node_draft *node)
+{
+    if (!mr_plan_orders(&node->entry->options))
+        return;
+    struct mr_record_view *waited = mr_arena_new(planner->arena, 1, sizeof(*waited));
+    mr_view_derive_from(planner, node, &stream_input, 1, waited);
+    node->waited = waited;
 }
 
 /* ---- Outputs ---- */
@@ -162,9 +173,10 @@ static void main_view(struct mr_planner *planner, struct mr_node_draft *node,
             write_element(planner, node, field, into, view);
         else if (into != NULL && !view->unknown)
             write_number(planner, node, into, view);
+    } else if (node->waited != NULL) {
+        *view = *node->waited;
     } else if (mr_plan_waits(&node->entry->options)) {
-        static const uint32_t stream = 0;
-        mr_view_derive_from(planner, node, &stream, 1, view);
+        mr_view_derive_from(planner, node, &stream_input, 1, view);
     } else {
         *view = *node->inputs[0].view;
     }
@@ -199,8 +211,8 @@ static void plan_outputs(struct mr_planner *planner, struct mr_node_draft *node)
             is_branch || i >= type->outputs_count ? NULL : &type->outputs[i];
         if (node->entry->role == MR_ROLE_SOURCE) {
             continue; /* planned before its options were bound */
-        } else if (i == 0 && (type->flags & MR_TYPE_GROUPS) != 0) {
-            mr_view_groups(planner, node, view);
+        } else if ((type->flags & MR_TYPE_GROUPS) != 0 && (i == 0 || spec->has_key)) {
+            mr_view_groups(planner, node, i, view);
         } else if (spec != NULL && spec->fields != NULL) {
             mr_view_fields(
                 planner,
@@ -387,6 +399,7 @@ void mr_planner_node(struct mr_planner *planner, uint32_t index)
         if ((node->entry->type->flags & MR_TYPE_TABLE_JOIN) != 0)
             mr_planner_table_join(planner, node);
         mr_planner_control(planner, node);
+        derive_waited(planner, node);
     }
     mr_planner_bind(planner, node, view);
     plan_common(planner, node);
@@ -397,7 +410,8 @@ void mr_planner_node(struct mr_planner *planner, uint32_t index)
         plan_source(planner, node);
     if (node->entry->role == MR_ROLE_SINK)
         plan_sink(planner, node);
-    if (node->entry->role == MR_ROLE_SINK || has_read_alerts(planner, node) ||
+    node->alerts_are_read = has_read_alerts(planner, node);
+    if (node->entry->role == MR_ROLE_SINK || node->alerts_are_read ||
         (node->entry->type->flags & MR_TYPE_KEEPS_RECORDS) != 0)
         mark_encoded(planner, node);
 }

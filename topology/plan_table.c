@@ -66,24 +66,32 @@ void mr_planner_check_tables(struct mr_planner *planner, const struct mr_node_dr
     }
 }
 
+/* Tasks begin at different times: only from its beginning on they all have the same table. */
+static void check_start(struct mr_planner *planner, const struct mr_definition_entry *source)
+{
+    const struct mr_option_value *start = mr_definition_value(source, "start");
+    if (start == NULL || !start->present || strcmp(start->text, "earliest") == 0)
+        return;
+    mr_report_add(planner->report, MR_SEVERITY_ERROR, start->location,
+                  "the lookup '%s' is read by every task from its beginning: start: %s is not "
+                  "available",
+                  source->name, start->text);
+}
+
 /* A table belongs to tasks by its key, or to every task. */
 static bool claim_table(struct mr_planner *planner, const struct mr_node_draft *node)
 {
     const struct mr_graph_input *input = &node->graph->inputs[TABLE];
     struct mr_node_draft *source = &planner->nodes[input->producer];
     bool broadcast = (node->entry->type->flags & MR_TYPE_LOOKUP) != 0;
-    if (broadcast && (source->entry->type->flags & MR_TYPE_LOG) != 0) {
-        mr_report_add(planner->report, MR_SEVERITY_ERROR, input->location,
-                      "'%s' is a topic: a lookup reads a file; join it by join.table",
-                      source->entry->name);
-        return false;
-    }
     if (source->is_claimed && source->plan->is_broadcast != broadcast) {
         mr_report_add(planner->report, MR_SEVERITY_ERROR, input->location,
                       "'%s' is read by a lookup and by another join: give each a source of its own",
                       source->entry->name);
         return false;
     }
+    if (broadcast && !source->is_claimed)
+        check_start(planner, source->entry);
     source->is_claimed = true;
     source->plan->is_broadcast = broadcast;
     return true;

@@ -197,6 +197,9 @@ struct mr_node_draft {
     bool is_claimed;                    /* a table that a join reads */
     struct mr_join_side_draft *sides;   /* of a join: one per input */
     const struct mr_record_view *pairs; /* of PAIRS: what its expressions see */
+    /* Of mr_plan_orders: input 0's records when they have waited, which its options see. */
+    const struct mr_record_view *waited;
+    bool alerts_are_read; /* rows that are made about records: they may hold the record */
 };
 
 struct mr_planner {
@@ -348,7 +351,8 @@ void mr_view_fields(struct mr_planner *planner, const char *name,
 
 /* ---- plan_bind.c ---- */
 
-/* Resolve the paths and compile the expressions of all options of the node against view. */
+/* Resolve the paths and compile the expressions of all options of the node against view; the type's
+ * own against node->waited where that is given. */
 void mr_planner_bind(struct mr_planner *planner, struct mr_node_draft *node,
                      const struct mr_record_view *view);
 /* The same for the options that are about the records of the node's main output. */
@@ -363,8 +367,9 @@ struct mr_program *mr_planner_compile(struct mr_arena *arena, struct mr_report *
 
 /* ---- plan_group.c ---- */
 
-/* The view of rows that stand for groups of the input's rows (MR_TYPE_GROUPS). */
-void mr_view_groups(struct mr_planner *planner, struct mr_node_draft *node,
+/* The view of rows that stand for groups of the input's rows (MR_TYPE_GROUPS): of main, or of
+ * another output that has the key's fields. */
+void mr_view_groups(struct mr_planner *planner, struct mr_node_draft *node, uint32_t number,
                     struct mr_record_view *view);
 
 /* ---- plan_key.c ---- */

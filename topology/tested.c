@@ -132,10 +132,11 @@ static void put_own_schema(struct rewriter *rewriter, const struct mr_definition
         put(node, "schema", schema);
 }
 
+/* Of a topic that every task reads changes come at any time, as to other tables. */
 static bool is_lookup(const struct mr_plan *plan, const char *source)
 {
     const struct mr_plan_node *node = mr_plan_node_find(plan, source);
-    return node != NULL && node->is_broadcast;
+    return node != NULL && node->is_broadcast && (node->type->flags & MR_TYPE_LOG) == 0;
 }
 
 /* Its records come later (mr_tested_give_lookup); until then one that says nothing stands for them.

@@ -18,7 +18,7 @@ struct mr_tested_output {
     const char *topic;
 };
 
-/* A source that is read once, by joins of type join.lookup. */
+/* A source that is no topic and is read once, by joins of type join.lookup. */
 struct mr_tested_lookup {
     const char *source;
     bool skip_header; /* the first line of its file is a heading */

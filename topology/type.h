@@ -73,6 +73,8 @@ struct mr_output_spec {
     const struct mr_output_field
         *fields; /* fields of new rows of this output; NULL: the input's rows */
     uint32_t fields_count;
+    /* Of GROUPS, behind main: the key's fields come first, and the rows stay in its task. */
+    bool has_key;
 };
 
 /* Worst case per key and per record, from the options: what `plan` and `docs` print. */

@@ -66,15 +66,34 @@ static enum mr_status lane_for(struct mr_running *running, uint32_t thread_index
  * reader is known before anything runs. */
 static enum mr_status register_readers(const struct mr_task *task, struct mr_error *error)
 {
-    for (uint32_t index = 0; index < task->inputs_count; index++) {
+    enum mr_status status = MR_OK;
+    for (uint32_t index = 0; index < task->inputs_count && status == MR_OK; index++) {
         const struct mr_task_input *input = &task->inputs[index];
         if (input->repartition)
             continue;
-        enum mr_status status = mr_lane_tell_passed(task->lane, input, 0, error);
-        if (status != MR_OK)
-            return status;
+        /* A table for every task: the first must not let go of what the others have yet to read. */
+        int32_t first = input->broadcast ? 0 : task->partition;
+        int32_t last = input->broadcast ? task->partitions_count - 1 : task->partition;
+        for (int32_t reader = first; reader <= last && status == MR_OK; reader++)
+            status = mr_lane_tell_passed(task->lane, reader, input, 0, error);
     }
-    return MR_OK;
+    return status;
+}
+
+/* Tags have room for so many inputs of one lane; only tables that every task reads come near. */
+static enum mr_status check_room(const struct mr_running *running, const struct mr_task *task,
+                                 struct mr_error *error)
+{
+    uint32_t count = task->inputs_count;
+    for (uint32_t index = 0; index < running->tasks_count; index++)
+        if (running->tasks[index]->lane == task->lane)
+            count += running->tasks[index]->inputs_count;
+    if (count < MR_LANE_INPUTS_MAX)
+        return MR_OK;
+    return MR_FAIL(error, MR_LIMIT, MR_RECOVERY_FAIL_TOPOLOGY,
+                   "The tasks of a thread read fewer than %d partitions together, those of a table "
+                   "that every task reads counted for each; start more workers or threads.",
+                   MR_LANE_INPUTS_MAX);
 }
 
 /* The claims topic is the cluster's: the same for every topology. */
@@ -109,7 +128,9 @@ enum mr_status mr_worker_assign(struct mr_running *running, uint32_t subtopology
     if (status != MR_OK)
         return status;
     struct mr_task *made = mr_lane_make_task(lane, subtopology, partition);
-    status = register_readers(made, error);
+    status = check_room(running, made, error);
+    if (status == MR_OK)
+        status = register_readers(made, error);
     if (status != MR_OK) {
         mr_task_destroy(made);
         return status;

@@ -109,8 +109,8 @@ static void housekeeping(struct mr_lane *lane, struct mr_keeper_job *job)
     if (!answers || is_leaving(lane))
         return;
     const char *named = lane->running->group == NULL ? group : lane->running->group;
-    if (job->offsets_count > 0 &&
-        ops->offsets_mirror(lane->log, named, job->offsets, job->offsets_count, &error) != MR_OK)
+    if (job->mirrored_count > 0 &&
+        ops->offsets_mirror(lane->log, named, job->offsets, job->mirrored_count, &error) != MR_OK)
         MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("group", named),
                   "offsets were not mirrored for lag tools: %s", error.message);
 }

@@ -146,7 +146,8 @@ static void forget_readers(struct mr_lane *lane)
     for (uint32_t slot = 0; slot < lane->slots_count; slot++) {
         const struct mr_task_input *input = lane->slots[slot].input;
         if (input != NULL && !input->repartition &&
-            mr_lane_tell_passed(lane, input, -1, &error) != MR_OK)
+            mr_lane_tell_passed(lane, lane->slots[slot].task->partition, input, -1, &error) !=
+                MR_OK)
             MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("topic", input->topic),
                       "the broker was not told that a reader has gone: %s", error.message);
     }
@@ -239,19 +240,19 @@ static bool take_answers(struct mr_lane *lane)
 
 /* ---- Phases ---- */
 
-static void keep_house(struct mr_lane *lane)
+/* Of a table that every task reads, tools see the positions of one of them. */
+static bool is_mirrored(const struct mr_lane_slot *slot)
 {
-    uint64_t now_ms = mr_clock_monotonic_ms();
-    if (lane->housekeeping || now_ms - lane->last_housekeeping_ms < MR_HOUSEKEEPING_MS)
-        return;
-    struct mr_keeper_job *job = mr_lane_new_job(lane, MR_KEEPER_HOUSEKEEPING);
-    job->offsets = mr_memory_new(lane->slots_count + 1, sizeof(*job->offsets));
-    job->ends = mr_memory_new(lane->slots_count + 1, sizeof(*job->ends));
-    job->repartitions = mr_memory_new(lane->slots_count + 1, sizeof(*job->repartitions));
+    return !slot->input->broadcast || slot->task->partition == 0;
+}
+
+static void add_positions(const struct mr_lane *lane, struct mr_keeper_job *job, bool mirrored)
+{
     for (uint32_t slot = 0; slot < lane->slots_count; slot++) {
         const struct mr_task_input *input = lane->slots[slot].input;
         if (input == NULL || input->kind != MR_INPUT_LOG ||
-            lane->slots[slot].task->phase != MR_TASK_RUNNING)
+            lane->slots[slot].task->phase != MR_TASK_RUNNING ||
+            is_mirrored(&lane->slots[slot]) != mirrored)
             continue;
         job->repartitions[job->offsets_count] = input->repartition;
         job->offsets[job->offsets_count++] = (struct mr_log_assignment){
@@ -261,6 +262,20 @@ static void keep_house(struct mr_lane *lane)
                                          : mr_task_input_position(input),
             .tag = input->tag};
     }
+}
+
+static void keep_house(struct mr_lane *lane)
+{
+    uint64_t now_ms = mr_clock_monotonic_ms();
+    if (lane->housekeeping || now_ms - lane->last_housekeeping_ms < MR_HOUSEKEEPING_MS)
+        return;
+    struct mr_keeper_job *job = mr_lane_new_job(lane, MR_KEEPER_HOUSEKEEPING);
+    job->offsets = mr_memory_new(lane->slots_count + 1, sizeof(*job->offsets));
+    job->ends = mr_memory_new(lane->slots_count + 1, sizeof(*job->ends));
+    job->repartitions = mr_memory_new(lane->slots_count + 1, sizeof(*job->repartitions));
+    add_positions(lane, job, true);
+    job->mirrored_count = job->offsets_count;
+    add_positions(lane, job, false);
     lane->housekeeping = true;
     lane->last_housekeeping_ms = now_ms;
     mr_lane_send_job(lane, job);

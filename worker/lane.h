@@ -40,6 +40,8 @@ enum {
     MR_LANE_TASKS_MAX = 4096
 };
 
+#define MR_LANE_NO_TAG UINT32_MAX /* of a message that nobody takes */
+
 enum mr_keeper_job_kind {
     MR_KEEPER_START,
     MR_KEEPER_PREPARE,
@@ -60,6 +62,7 @@ struct mr_keeper_job {
     int64_t *ends;                     /* end of each, for lag; -1 unknown */
     bool *repartitions;
     uint32_t offsets_count;
+    uint32_t mirrored_count; /* the first of them are told to tools */
     enum mr_status status;
     struct mr_error error;
 };
@@ -157,10 +160,11 @@ struct mr_task *mr_lane_make_task(struct mr_lane *lane, uint32_t subtopology, in
 /* One round: events, poll, process, seal. wait_ms bounds the wait for records. Returns true when it
  * did something. */
 bool mr_lane_step(struct mr_lane *lane, uint32_t wait_ms);
-/* Tell the embedded broker that an input has passed offset; -1: it reads no more. Nothing on Kafka.
- */
-enum mr_status mr_lane_tell_passed(struct mr_lane *lane, const struct mr_task_input *input,
-                                   int64_t offset, struct mr_error *error) MR_NODISCARD;
+/* Tell the embedded broker that an input of this task has passed offset; -1: it reads no more.
+ * Nothing on Kafka. */
+enum mr_status mr_lane_tell_passed(struct mr_lane *lane, int32_t task_partition,
+                                   const struct mr_task_input *input, int64_t offset,
+                                   struct mr_error *error) MR_NODISCARD;
 /* Ends its thread and takes it apart; the struct itself goes with its topology. Pre: STOPPED. */
 void mr_lane_dispose(struct mr_lane *lane);
 
@@ -193,11 +197,22 @@ void mr_lane_task_released(struct mr_lane *lane, struct mr_task *task, enum mr_s
 void mr_lane_close_tasks(struct mr_lane *lane);
 bool mr_lane_wants_incarnation(const struct mr_lane *lane);
 bool mr_lane_rests(const struct mr_lane *lane); /* no task needs the producers any more */
-void mr_lane_remove_input(struct mr_lane *lane, struct mr_task_input *input);
+void mr_lane_add_series(struct mr_lane *lane, const struct mr_keeper_job *job);
+
+/* worker/lane_inputs.c */
+/* Let the consumer read it, from its next offset on. Nothing for what is no log, or has ended. */
+enum mr_status mr_lane_add_input(struct mr_lane *lane, struct mr_task_input *input,
+                                 struct mr_error *error) MR_NODISCARD;
+/* Let it read it no more. Fails only when tasks that share it cannot go on. */
+enum mr_status mr_lane_remove_input(struct mr_lane *lane, struct mr_task_input *input,
+                                    struct mr_error *error) MR_NODISCARD;
 /* The input and task of a tag; false: it belongs to one that has left. */
 bool mr_lane_find_input(const struct mr_lane *lane, uint32_t tag, struct mr_task_input **input,
                         struct mr_task **task);
-void mr_lane_add_series(struct mr_lane *lane, const struct mr_keeper_job *job);
+/* The slots of all that a message of the input is for, itself among them: from *slot on the next
+ * one. False: there is none. */
+bool mr_lane_next_reader(const struct mr_lane *lane, const struct mr_task_input *input,
+                         uint32_t *slot);
 
 /* worker/lane_poll.c */
 bool mr_lane_poll(struct mr_lane *lane, uint32_t wait_ms);

@@ -26,7 +26,8 @@ static void tell_passed(struct mr_lane *lane, const struct mr_task *task)
     struct mr_error error;
     for (uint32_t index = 0; index < task->inputs_count; index++) {
         const struct mr_task_input *input = &task->inputs[index];
-        if (mr_lane_tell_passed(lane, input, input->committed_offset, &error) != MR_OK)
+        if (mr_lane_tell_passed(lane, task->partition, input, input->committed_offset, &error) !=
+            MR_OK)
             MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("topic", input->topic),
                       "the broker was not told what has been read: %s", error.message);
     }

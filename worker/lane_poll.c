@@ -16,30 +16,29 @@ enum {
     FIRST_STEP_RECORDS = 64
 };
 
-static enum mr_status take_event(struct mr_lane *lane, const struct mr_log_message *message,
-                                 const struct mr_log_fetch *fetch, struct mr_error *error)
+static enum mr_status take_trouble(struct mr_task_input *input, const struct mr_log_fetch *fetch,
+                                   struct mr_error *error)
 {
-    struct mr_task_input *input;
-    struct mr_task *task;
-    if (!mr_lane_find_input(lane, message->tag, &input, &task))
+    if (fetch->error.recovery == MR_RECOVERY_RETRY) {
+        MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("topic", input->topic), "%s",
+                  fetch->error.message);
         return MR_OK;
-    input->at_end = message->event == MR_LOG_END_OF_PARTITION;
-    if (message->event == MR_LOG_PARTITION_ERROR) {
-        if (fetch->error.recovery == MR_RECOVERY_RETRY) {
-            MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("topic", input->topic), "%s",
-                      fetch->error.message);
-            return MR_OK;
-        }
-        *error = fetch->error;
-        /* Records of a repartition are purged up to what its owner has committed: somebody else
-         * owns the task, and a claim will say so. */
-        if (input->repartition && error->status == MR_CORRUPT)
-            error->recovery = MR_RECOVERY_REINCARNATE;
-        return fetch->error.status;
     }
+    *error = fetch->error;
+    /* Records of a repartition are purged up to what its owner has committed: somebody else
+     * owns the task, and a claim will say so. */
+    if (input->repartition && error->status == MR_CORRUPT)
+        error->recovery = MR_RECOVERY_REINCARNATE;
+    return fetch->error.status;
+}
+
+/* The partition is read to its end. */
+static void take_end(struct mr_lane *lane, struct mr_task *task, struct mr_task_input *input,
+                     const struct mr_log_message *message)
+{
     if (!lane->worker->open.until_end) { /* no commit for it: there may be one behind each record */
         mr_task_input_reached(input, message->offset);
-        return MR_OK;
+        return;
     }
     /* Behind trailing markers; but not behind records that until_end leaves for the next run. */
     int64_t offset = message->offset;
@@ -53,22 +52,44 @@ static enum mr_status take_event(struct mr_lane *lane, const struct mr_log_messa
     }
     if (input->end_offset >= 0 && message->offset >= input->end_offset)
         input->ended = true;
-    return MR_OK;
 }
 
-/* Records of one input in a row, from fetch_next on. The culprit of a failure in *task. */
-static enum mr_status take_records(struct mr_lane *lane, struct mr_task *task,
-                                   struct mr_task_input *input, struct mr_error *error)
+static enum mr_status take_event(struct mr_lane *lane, struct mr_task_input *input,
+                                 const struct mr_log_message *message, struct mr_error *error)
+{
+    bool at_end = message->event == MR_LOG_END_OF_PARTITION;
+    for (uint32_t slot = 0; mr_lane_next_reader(lane, input, &slot); slot++) {
+        struct mr_task_input *reader = lane->slots[slot].input;
+        reader->at_end = at_end;
+        if (at_end)
+            take_end(lane, lane->slots[slot].task, reader, message);
+    }
+    return at_end ? MR_OK : take_trouble(input, &lane->fetch, error);
+}
+
+/* Records of one input in a row, from fetch_next on, to all that read it: those that come back
+ * because one of them was due are dropped by the others. The culprit of a failure in *task, else
+ * one that is due. */
+static enum mr_status take_records(struct mr_lane *lane, struct mr_task_input *input,
+                                   struct mr_task **task, struct mr_error *error)
 {
     const struct mr_log_fetch *fetch = &lane->fetch;
     const struct mr_log_message *message = &fetch->messages[lane->fetch_next];
+    enum mr_status status = MR_OK;
     uint32_t count = 1;
-    uint32_t taken;
     while (lane->fetch_next + count < fetch->messages_count &&
            message[count].event == MR_LOG_RECORD && message[count].tag == message->tag)
         count++;
-    enum mr_status status = mr_task_feed(task, input, message, count, &taken, error);
-    lane->fetch_next += taken;
+    uint32_t taken_least = count;
+    for (uint32_t slot = 0; status == MR_OK && mr_lane_next_reader(lane, input, &slot); slot++) {
+        struct mr_task *reader = lane->slots[slot].task;
+        uint32_t taken;
+        status = mr_task_feed(reader, lane->slots[slot].input, message, count, &taken, error);
+        taken_least = taken < taken_least ? taken : taken_least;
+        if (status != MR_OK || reader->due)
+            *task = reader;
+    }
+    lane->fetch_next += taken_least;
     return status;
 }
 
@@ -87,10 +108,10 @@ static enum mr_status take_fetch(struct mr_lane *lane, struct mr_task **culprit,
             continue;
         }
         if (message->event != MR_LOG_RECORD) {
-            status = take_event(lane, message, &lane->fetch, error);
+            status = take_event(lane, input, message, error);
             lane->fetch_next++;
         } else {
-            status = take_records(lane, task, input, error);
+            status = take_records(lane, input, &task, error);
         }
         if (status != MR_OK) {
             mr_lane_note_damage(task, error);
@@ -107,9 +128,11 @@ static enum mr_status take_fetch(struct mr_lane *lane, struct mr_task **culprit,
  * end up. */
 static void remove_ended(struct mr_lane *lane)
 {
+    struct mr_error error;
     for (uint32_t slot = 0; slot < lane->slots_count; slot++)
-        if (lane->slots[slot].input != NULL && lane->slots[slot].input->ended)
-            mr_lane_remove_input(lane, lane->slots[slot].input);
+        if (lane->slots[slot].input != NULL && lane->slots[slot].input->ended &&
+            mr_lane_remove_input(lane, lane->slots[slot].input, &error) != MR_OK)
+            mr_lane_fail(lane, NULL, &error);
 }
 
 /* The time that a step may take: where other lanes share the thread a slow topology must not make

@@ -53,10 +53,29 @@ static uint32_t inputs_of(const struct mr_lane *lane, uint32_t subtopology)
     const struct mr_plan_subtopology *planned = &lane->deployment->plan->subtopologies[subtopology];
     uint32_t count = planned->repartitions_count;
     for (uint32_t index = 0; index < planned->sources_count; index++) {
-        uint32_t topics_count = lane->deployment->nodes[planned->sources[index]].topics_count;
-        count += topics_count == 0 ? 1 : topics_count;
+        const struct mr_deployed_node *node = &lane->deployment->nodes[planned->sources[index]];
+        bool whole = lane->deployment->plan->nodes[planned->sources[index]].is_broadcast;
+        for (uint32_t topic = 0; topic < node->topics_count; topic++)
+            count += whole ? (uint32_t)node->topics[topic].partitions_count : 1;
+        count += node->topics_count == 0;
     }
     return count;
+}
+
+/* The task's own partition of a topic; of a table that every task reads, all of them. */
+static void add_topic_inputs(struct mr_task *task, const struct mr_plan_node *node,
+                             const struct mr_deployed_topic *topic)
+{
+    int32_t first = node->is_broadcast ? 0 : task->partition;
+    int32_t end = node->is_broadcast ? topic->partitions_count : task->partition + 1;
+    for (int32_t partition = first; partition < end && partition < topic->partitions_count;
+         partition++)
+        task->inputs[task->inputs_count++] = (struct mr_task_input){.kind = MR_INPUT_LOG,
+                                                                    .node = node->index,
+                                                                    .broadcast = node->is_broadcast,
+                                                                    .topic = topic->name,
+                                                                    .topic_id = topic->topic_id,
+                                                                    .partition = partition};
 }
 
 static void add_source_inputs(struct mr_task *task, uint32_t node_index)
@@ -76,16 +95,8 @@ static void add_source_inputs(struct mr_task *task, uint32_t node_index)
             .connector = generator ? NULL : mr_connector_find(MR_ROLE_SOURCE, node->type->name)};
         return;
     }
-    for (uint32_t index = 0; index < deployed->topics_count; index++) {
-        const struct mr_deployed_topic *topic = &deployed->topics[index];
-        if (task->partition < topic->partitions_count)
-            task->inputs[task->inputs_count++] =
-                (struct mr_task_input){.kind = MR_INPUT_LOG,
-                                       .node = node_index,
-                                       .topic = topic->name,
-                                       .topic_id = topic->topic_id,
-                                       .partition = task->partition};
-    }
+    for (uint32_t index = 0; index < deployed->topics_count; index++)
+        add_topic_inputs(task, node, &deployed->topics[index]);
 }
 
 static void add_inputs(struct mr_task *task)
@@ -123,10 +134,12 @@ struct mr_task *mr_lane_make_task(struct mr_lane *lane, uint32_t subtopology, in
 {
     struct mr_task *task = mr_task_create(lane, subtopology, partition);
     add_inputs(task);
-    for (uint32_t index = 0; index < task->inputs_count; index++)
+    for (uint32_t index = 0; index < task->inputs_count; index++) {
+        struct mr_task_input *input = &task->inputs[index];
         mr_input_series_open(lane->worker->open.metrics, lane->deployment->plan->name,
-                             input_name(lane, &task->inputs[index]), partition,
-                             &task->inputs[index].series);
+                             input_name(lane, input),
+                             input->broadcast ? input->partition : partition, &input->series);
+    }
     mr_task_series_open(lane->worker->open.metrics, lane->deployment->plan->name,
                         lane->deployment->plan->subtopologies[subtopology].name, partition,
                         &task->time_series);
@@ -137,8 +150,9 @@ struct mr_task *mr_lane_make_task(struct mr_lane *lane, uint32_t subtopology, in
     return task;
 }
 
-enum mr_status mr_lane_tell_passed(struct mr_lane *lane, const struct mr_task_input *input,
-                                   int64_t offset, struct mr_error *error)
+enum mr_status mr_lane_tell_passed(struct mr_lane *lane, int32_t task_partition,
+                                   const struct mr_task_input *input, int64_t offset,
+                                   struct mr_error *error)
 {
     const struct mr_log_ops *ops = lane->log->ops;
     const struct mr_plan *plan = lane->deployment->plan;
@@ -147,7 +161,11 @@ enum mr_status mr_lane_tell_passed(struct mr_lane *lane, const struct mr_task_in
         return MR_OK;
     if (input->repartition)
         return ops->records_delete(lane->log, input->topic, input->partition, offset, error);
-    (void)snprintf(reader, sizeof(reader), "%s/%s", plan->name, plan->nodes[input->node].name);
+    if (input->broadcast)
+        (void)snprintf(reader, sizeof(reader), "%s/%s/%d", plan->name,
+                       plan->nodes[input->node].name, task_partition);
+    else
+        (void)snprintf(reader, sizeof(reader), "%s/%s", plan->name, plan->nodes[input->node].name);
     return ops->readers_passed(lane->log, input->topic, input->partition, reader, offset, error);
 }
 

@@ -12,7 +12,6 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "worker/failpoint.h"
 
 #include <stdio.h>
 
@@ -39,35 +38,12 @@ static void count_running(struct mr_lane *lane)
 
 /* ---- Inputs ---- */
 
-void mr_lane_remove_input(struct mr_lane *lane, struct mr_task_input *input)
-{
-    struct mr_error error;
-    struct mr_log_assignment assignment = {
-        .topic = input->topic, .partition = input->partition, .tag = input->tag};
-    if (!input->assigned)
-        return;
-    input->assigned = false;
-    if (lane->log->ops->consumer_remove(lane->consumer, &assignment, 1, &error) != MR_OK)
-        MR_LOG_AT(MR_LOG_WARNING, "worker", MR_LOG_FIELDS("topic", input->topic),
-                  "a partition was not removed: %s", error.message);
-}
-
 static void remove_inputs(struct mr_lane *lane, struct mr_task *task)
 {
+    struct mr_error error;
     for (uint32_t index = 0; index < task->inputs_count; index++)
-        mr_lane_remove_input(lane, &task->inputs[index]);
-}
-
-bool mr_lane_find_input(const struct mr_lane *lane, uint32_t tag, struct mr_task_input **input,
-                        struct mr_task **task)
-{
-    uint32_t slot = tag & (MR_LANE_INPUTS_MAX - 1);
-    if (slot >= lane->slots_count || lane->slots[slot].input == NULL ||
-        lane->slots[slot].input->tag != tag)
-        return false;
-    *input = lane->slots[slot].input;
-    *task = lane->slots[slot].task;
-    return true;
+        if (mr_lane_remove_input(lane, &task->inputs[index], &error) != MR_OK)
+            mr_lane_fail(lane, NULL, &error); /* others read it, too, and cannot go on */
 }
 
 static uint32_t free_slot(struct mr_lane *lane)
@@ -294,23 +270,6 @@ static void preparation_failed(struct mr_lane *lane, struct mr_task *task)
     }
 }
 
-static enum mr_status begin_input(struct mr_lane *lane, struct mr_task_input *input,
-                                  struct mr_error *error)
-{
-    int64_t again = mr_failpoint_value("rewind"); /* records that are fetched a second time */
-    struct mr_log_assignment assignment = {
-        .topic = input->topic,
-        .partition = input->partition,
-        .offset = input->next_offset > again ? input->next_offset - again : 0,
-        .tag = input->tag};
-    if (input->kind != MR_INPUT_LOG || input->ended)
-        return MR_OK;
-    enum mr_status status = lane->log->ops->consumer_add(lane->consumer, &assignment, 1, error);
-    input->assigned = status == MR_OK;
-    input->paused = false; /* the lane's next look pauses it where that is wanted */
-    return status;
-}
-
 static void begin_task(struct mr_lane *lane, struct mr_task *task)
 {
     struct mr_error error;
@@ -321,7 +280,7 @@ static void begin_task(struct mr_lane *lane, struct mr_task *task)
     mr_metric_add(lane->lane_series.restore_records, task->statistics.restored_records);
     mr_metric_observe(lane->lane_series.restore_duration, task->statistics.restore_ms * 1000);
     for (uint32_t index = 0; index < task->inputs_count; index++)
-        if (begin_input(lane, &task->inputs[index], &error) != MR_OK) {
+        if (mr_lane_add_input(lane, &task->inputs[index], &error) != MR_OK) {
             mr_lane_fail(lane, task, &error);
             return;
         }

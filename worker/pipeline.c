@@ -60,6 +60,11 @@ static void report_fault(void *argument, uint32_t node_index, const struct mr_ba
     struct mr_series *series = &pipeline->open.series[node_index];
     mr_metric_add(series->errors, 1);
     mr_metric_set(series->last_error_time, (double)pipeline->open.writer->now_wall_ms);
+    if (node->on_error == MR_ON_ERROR_DEAD_LETTER && node->is_broadcast &&
+        pipeline->open.partition > 0) {
+        mr_metric_add(series->dropped, 1); /* task 0 writes it: all of them read the record */
+        return;
+    }
     if (node->on_error == MR_ON_ERROR_DEAD_LETTER) {
         struct mr_dead_letter letter = {.node = node->name, .cause = message};
         mr_writer_dead_letter(pipeline->open.writer, batch, row, &letter);
@@ -200,6 +205,7 @@ static struct mr_batch *batch_new(void *argument, uint32_t node, uint32_t output
         for (uint32_t row = 0; row < rows_capacity; row++)
             watermarks_ms[row] = watermark_ms;
     }
+    batch->origin = (struct mr_origin){pipeline->plan->nodes[node].name, pipeline->open.partition};
     if (cause != NULL) {
         batch->source_index = cause->source_index;
         batch->sequence_first = cause->sequence_first;

@@ -92,12 +92,13 @@ struct mr_task_input {
     int64_t held_next; /* the position behind them */
     uint64_t spoke_ms; /* the lane's watched time of the last record; MR_INPUT_UNWATCHED */
     struct mr_input_series series;
-    uint32_t tag;  /* of its messages, while the lane knows it */
-    bool assigned; /* the consumer reads it */
-    bool paused;   /* its source is paused */
-    bool at_end;   /* all that there was has been read, when it was looked at last */
-    bool idle;     /* it is silent for idle_timeout; of repartitions: all upstreams are idle */
-    bool ended;    /* nothing more will come: a bounded source, or until_end's offset is reached */
+    uint32_t tag;   /* of its messages, while the lane knows it */
+    bool broadcast; /* a partition of a topic that every task reads whole */
+    bool assigned;  /* the consumer reads it */
+    bool paused;    /* its source is paused */
+    bool at_end;    /* all that there was has been read, when it was looked at last */
+    bool idle;      /* it is silent for idle_timeout; of repartitions: all upstreams are idle */
+    bool ended;     /* nothing more will come: a bounded source, or until_end's offset is reached */
 };
 
 struct mr_task_statistics {

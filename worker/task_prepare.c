@@ -259,6 +259,26 @@ static void place_time(struct mr_task *task, struct mr_task_input *input,
     }
 }
 
+/* A partition that was added to a table that every task reads: rows of one key may now lie in two
+ * partitions, and only times that count say which is the newer. */
+static enum mr_status check_added(const struct mr_task *task, const struct mr_task_input *input,
+                                  const struct progress_search *search, struct mr_error *error)
+{
+    const struct mr_plan_node *node = &task->lane->deployment->plan->nodes[input->node];
+    if (!input->broadcast || node->retention_ms > 0 || !search->found)
+        return MR_OK;
+    for (uint32_t index = 0; index < task->inputs_count; index++)
+        if (task->inputs[index].node == input->node &&
+            stored_input(&search->progress, &task->inputs[index]) != NULL)
+            return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                           "The table \"%s\" has a new partition, %s[%d]. Rows of a key may now "
+                           "lie in two partitions and the source has no `retention`, so that "
+                           "nothing says which of them is the newer: give it one, for instance "
+                           "1h.",
+                           node->name, input->topic, input->partition);
+    return MR_OK;
+}
+
 static enum mr_status place_input(struct mr_task *task, struct mr_task_input *input,
                                   const struct progress_search *search, struct mr_error *error)
 {
@@ -274,7 +294,9 @@ static enum mr_status place_input(struct mr_task *task, struct mr_task_input *in
         input->next_offset = stored->next_offset;
         status = input->kind == MR_INPUT_LOG ? check_input(task, input, stored, error) : MR_OK;
     } else {
-        status = first_offset(task, input, search, error);
+        status = check_added(task, input, search, error);
+        if (status == MR_OK)
+            status = first_offset(task, input, search, error);
     }
     input->committed_offset = input->next_offset;
     mr_task_input_reached(input, input->next_offset);

@@ -29,6 +29,12 @@ static bool is_detector(const struct operator_case *given)
            (mr_operator_find(given->type)->spec.flags & MR_TYPE_ADDS_FIELD) != 0;
 }
 
+/* Rows leave in the order of their event times, once the watermark has passed them. */
+static bool waits(const struct operator_case *given)
+{
+    return strstr(given->options, "order: event_time") != NULL;
+}
+
 static void open_case(struct harness *harness, const struct operator_case *given)
 {
     const char *operators =
@@ -107,16 +113,20 @@ static void fill(struct harness_row *rows, series *values, uint64_t seed)
 {
     struct mr_random random;
     mr_random_init(&random, seed, 0);
-    for (uint32_t index = 0; index < ROWS; index++)
+    for (uint32_t index = 0; index < ROWS; index++) {
+        double value = values(index, &random);
         rows[index] = (struct harness_row){
             .offset = index,
             .event_time_ms = odd_time(index),
             .cells = {{"k", mr_value_string(mr_slice_text(index % 10 == 9 ? "b" : "a"))},
-                      {"value", mr_value_double(values(index, &random))},
+                      {"value", mr_value_double(value)},
                       {"second", mr_value_double(values(index + 1, &random))},
                       {"third", mr_value_double(mr_random_normal(&random))},
-                      {"failed", mr_value_double((double)mr_random_below(&random, 2))}},
+                      {"failed", mr_value_double((double)mr_random_below(&random, 2))},
+                      {"defects", mr_value_double(value)},
+                      {"units", mr_value_int(3 + index * 11 % 13)}},
         };
+    }
 }
 
 /* ---- Results ---- */
@@ -180,6 +190,8 @@ static void odd_series_give_finite_scores(void **state)
                 harness_commit(&harness);
                 harness_restore(&harness);
             }
+            if (waits(given))
+                harness_watermark(&harness, INT64_MAX);
             assert_int_equal(harness.emitted_count[0] + harness.errors_count, ROWS);
             harness_close(&harness);
         }
@@ -210,8 +222,12 @@ static void nothing_is_seen_ahead(void **state)
         for (uint32_t row = COMMON; row < ROWS; row++) {
             rows[1][row].cells[1].value = mr_value_double(1 - row % 2);
             rows[1][row].cells[4].value = mr_value_double(row % 2);
+            rows[1][row].cells[5].value = mr_value_int(row % 3);
             rows[1][row].event_time_ms += 7;
         }
+        /* Behind is later: times that go back would bring what is behind to the front. */
+        for (uint32_t row = 0; waits(given) && row < ROWS; row++)
+            rows[0][row].event_time_ms = rows[1][row].event_time_ms = odd_time(0) + row;
         struct harness harness[2];
         for (int future = 0; future < 2; future++) {
             open_case(&harness[future], given);

@@ -47,6 +47,8 @@ static const struct operator_case cases[] = {
     {"detect.ewma", "from: in, key: [k], field: value", "alerts", false, true},
     {"detect.ewma", "from: in, key: [k], field: value, lambda: 1, baseline_decay: 0", "alerts",
      false, true},
+    {"detect.ewma", "from: in, key: [k], field: value, order: event_time, max_waiting: 90",
+     "alerts", false, false},
     {"detect.forecast", "from: in, key: [k], field: value, period: 7", "alerts", false, true},
     {"detect.forecast",
      "from: in, key: [k], field: value, season: multiplicative, period: 5, warmup: 10, learn: "
@@ -215,14 +217,17 @@ static const struct operator_case cases[] = {
     {"map", "from: in, set: {twice: 'value * 2.0', name: 'k + \"!\"'}, remove: [tags]", "", false,
      true},
     {"merge", "inputs: [in, in2]", "", true, true},
-    {"rank", "from: in, key: [k], order: [{by: value}]", "late", false, false},
-    {"rank", "from: in, key: [k], order: [{by: value, descending: true}], count: 5, into: place",
+    {"rank", "from: in, key: [k], sort_by: [{by: value}]", "late", false, false},
+    {"rank", "from: in, key: [k], sort_by: [{by: value, descending: true}], count: 5, into: place",
      "late", false, false},
     {"rank",
-     "from: in, key: [k], order: [{by: 'value > 20.0'}], count: 3, ties: true, emit: close, until: "
-     "'1700000000000 + int(k.substring(0, 8)) * 200'",
+     "from: in, key: [k], sort_by: [{by: 'value > 20.0'}], count: 3, ties: true, emit: close, "
+     "until: '1700000000000 + int(k.substring(0, 8)) * 200'",
      "late", false, false},
     {"sort", "from: in, key: [k], max_records: 90", "late", false, false},
+    {"spc.c", "from: in, key: [k], field: defects", "alerts", false, true},
+    {"spc.c", "from: in, key: [k], field: defects, limits: {cl: 1}, baseline: exponential",
+     "alerts", false, true},
     {"spc.cusum", "from: in, key: [k], field: value", "alerts", false, true},
     {"spc.cusum",
      "from: in, key: [k], field: value, limits: {cl: 20, sigma: 5}, head: 0.5, restart: true, "
@@ -242,6 +247,21 @@ static const struct operator_case cases[] = {
     {"spc.i_mr",
      "from: in, key: [k], field: value, limits: {cl: 20, ucl: 30, lcl: 5}, rules: [nelson]",
      "alerts", false, true},
+    {"spc.np", "from: in, key: [k], field: defects, sample_size: 1000", "alerts", false, true},
+    {"spc.np",
+     "from: in, key: [k], field: defects, size: units, phase1: {subgroups: 40, exclude: none}, "
+     "baseline: cumulative, learn: always",
+     "alerts", false, true},
+    {"spc.p", "from: in, key: [k], field: defects, size: units, rules: [western_electric, nelson]",
+     "alerts", false, true},
+    {"spc.p", "from: in, key: [k], field: defects, sample_size: 60, limits: {cl: 0.3}", "alerts",
+     false, true},
+    {"spc.p",
+     "from: in, key: [k], field: defects, sample_size: 9, limits: {cl: 0.2, lcl: 0, ucl: 0.4}", "",
+     false, true},
+    {"spc.u", "from: in, key: [k], field: defects, size: units, baseline: cumulative", "alerts",
+     false, true},
+    {"spc.u", "from: in, key: [k], field: defects, sample_size: 2.5", "alerts", false, true},
     {"spc.xbar_r", "from: in, key: [k], field: value, subgroup: {count: 4}", "alerts", false,
      false},
     {"spc.xbar_r",
@@ -255,6 +275,15 @@ static const struct operator_case cases[] = {
      "from: in, key: [k], field: value, subgroup: {count: 12}, limits: {cl: 20, sigma: 5}, "
      "baseline: exponential",
      "alerts", false, false},
+    {"voxel.aggregate",
+     "from: in, key: [k], position: [third, value, second], signals: [value, second], "
+     "origin: [0, 0, -2], bounds: [7, 40, 2], resolution: [1, 2.5, 0.5], every: 100ms, "
+     "layer_timeout: 300ms",
+     "changed layers outside", false, false},
+    {"voxel.aggregate",
+     "from: in, key: [k], position: [second, value, third], signals: [value], origin: [-2, 0, 0], "
+     "bounds: [2, 40, 6], resolution: [0.125, 10, 1], every: 1s, lateness: 20ms",
+     "changed layers", false, false},
     {"window.aggregate",
      "from: in, key: [k], window: {session: 60ms}, aggregates: {size: count(), "
      "total: sum(value)}",

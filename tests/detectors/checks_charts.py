@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy
 from check import at_most, check
 
-from engine import PROGRAM, ROOT, judged
+from engine import BUILD, PROGRAM, ROOT, judged
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
-from control_reference import c4, range_constants  # noqa: E402
+from control_reference import (  # noqa: E402
+    c4, cusum_run_length, ewma_run_length, range_constants, shewhart_run_length,
+    western_electric_run_length)
 
 SUBGROUPS = """\
 apiVersion: millrace.io/v1alpha1
@@ -133,6 +135,66 @@ def limits_by_moving_ranges():
          "spread_upper": (expected + 3 * deviation) * sigma} for at in range(40, 300)])
 
 
+# ---- Counts ----
+
+def share_error(center):
+    return numpy.sqrt(center * (1 - center))
+
+
+COUNTS = {"spc.p": share_error, "spc.np": share_error, "spc.c": numpy.sqrt, "spc.u": numpy.sqrt}
+
+
+def counted(chart, source):
+    """Counts and sizes of 90 samples, of which some of the first are off."""
+    off = numpy.where(numpy.arange(90) % 13 == 5, 3, 1)
+    if chart == "spc.c":
+        return source.poisson(12 * off), numpy.ones(90)
+    if chart == "spc.u":
+        sizes = numpy.round(source.uniform(0.25, 12, 90), 2)
+        return source.poisson(1.7 * off * sizes), sizes
+    sizes = source.integers(1, 300, 90)
+    return source.binomial(sizes, 0.08 * off), sizes
+
+
+def estimate_counts(counts, sizes, error, exclude):
+    """The centre line of phase 1."""
+    kept = numpy.ones(len(counts), bool)
+    while True:
+        center = counts[kept].sum() / sizes[kept].sum()
+        beyond = numpy.abs(counts / sizes - center) > 3 * error(center) / numpy.sqrt(sizes)
+        left = kept & ~beyond
+        if not exclude or left.sum() == kept.sum() or 2 * left.sum() < len(counts):
+            return center
+        kept = left
+
+
+def chart_of_counts(chart, seed, exclude):
+    """Centre lines and limits, ours and numpy's, of each size."""
+    error = COUNTS[chart]
+    counts, sizes = counted(chart, numpy.random.default_rng(seed))
+    rows = [[one] if chart == "spc.c" else [one, size]
+            for one, size in zip(counts, sizes, strict=True)]
+    found = judged(chart, rows, f"as: anomaly, phase1: {{subgroups: 40, exclude: {exclude}}}" +
+                   ("" if chart == "spc.c" else ", size: f1"))
+    center = estimate_counts(counts[:40], sizes[:40], error, exclude != "none")
+    reach = 3 * error(center) / numpy.sqrt(sizes)
+    scale = sizes if chart == "spc.np" else numpy.ones(90)
+    ceiling = 1 if chart in ("spc.p", "spc.np") else numpy.inf
+    lower, upper = numpy.maximum(0, center - reach), numpy.minimum(ceiling, center + reach)
+    assert [point["state"] for point in found] == ["learning"] * 40 + ["armed"] * 50
+    assert [point["is_anomaly"] for point in found[40:]] == [
+        not lower[at] <= counts[at] / sizes[at] <= upper[at] for at in range(40, 90)]
+    return furthest(found[40:], [
+        {"value": scale[at] * counts[at] / sizes[at], "center": scale[at] * center,
+         "lower": scale[at] * lower[at], "upper": scale[at] * upper[at]} for at in range(40, 90)])
+
+
+@check("charts: limits of p, np, c and u by size", "numpy", at_most(1e-9), quick=True)
+def limits_of_counts():
+    return max(chart_of_counts(chart, seed, exclude)
+               for chart in COUNTS for seed in range(2) for exclude in ("none", "beyond_limits"))
+
+
 # ---- Rules ----
 
 def some(least, window, holds):
@@ -222,3 +284,47 @@ def sums():
     assert [point["is_anomaly"] for point in found] == [
         one["high"] > 4 or one["low"] < -4 for one in expected]
     return furthest(found, expected)
+
+
+# ---- Run lengths ----
+
+SHIFTS = (0, 0.5, 1, 2, 3)
+# What tools/run_lengths.c takes, and the mean run length by a Markov chain.
+RUN_LENGTHS = [
+    ("rules", (1,), lambda shift: shewhart_run_length(shift, 3)),
+    ("rules", (15,), western_electric_run_length),
+    ("ewma", (0.2, 3), lambda shift: ewma_run_length(shift, 0.2, 3)),
+    ("ewma", (0.1, 2.814), lambda shift: ewma_run_length(shift, 0.1, 2.814)),
+    ("cusum", (0.5, 5, 0), lambda shift: cusum_run_length(shift, 0.5, 5, 0)),
+    ("cusum", (0.5, 5, 0.5), lambda shift: cusum_run_length(shift, 0.5, 5, 0.5)),
+]
+
+
+def simulated(lines):
+    """Mean run lengths and their standard errors."""
+    text = "".join(" ".join(map(str, line)) + "\n" for line in lines)
+    result = subprocess.run([str(BUILD / "bin" / "run_lengths")], input=text, text=True,
+                            stdout=subprocess.PIPE, check=True, timeout=1800)
+    return [tuple(map(float, line.split())) for line in result.stdout.splitlines()]
+
+
+def run_lengths(runs, shifts, tell=False):
+    """How far the furthest mean run length is from its Markov chain, relative."""
+    cases = [(chart, shift, numbers, length(shift))
+             for chart, numbers, length in RUN_LENGTHS for shift in shifts]
+    found = simulated([(chart, shift, runs, *numbers) for chart, shift, numbers, _ in cases])
+    for (chart, shift, numbers, expected), (mean, error) in zip(cases, found, strict=True):
+        if tell:
+            print(f"    {chart} {numbers} shift {shift}: {mean:.4g} +- {error:.2g}, "
+                  f"Markov chain {expected:.4g}, {100 * (mean / expected - 1):+.2f} %")
+    return max(abs(mean / case[-1] - 1) for case, (mean, _) in zip(cases, found, strict=True))
+
+
+@check("charts: run lengths of 20,000 runs", "Markov chains in numpy", at_most(0.02), quick=True)
+def run_lengths_quickly():
+    return run_lengths(20000, (0, 1))
+
+
+@check("charts: run lengths of 200,000 runs", "Markov chains in numpy", at_most(0.02))
+def run_lengths_well():
+    return run_lengths(200000, SHIFTS, tell=True)

@@ -34,10 +34,11 @@ spec:
 
 def judged(detector, rows, options=""):
     """The added object of each row. rows: equally long lists of numbers. `fields: [f0, ...]` is
-    written for several numbers, `field: f0` for one where the options do not say `fields`."""
+    written for several numbers, `field: f0` for one where the options do not say `fields`, and
+    where they say `size: f1`."""
     names = [f"f{place}" for place in range(len(rows[0]))]
     fields = f"fields: [{', '.join(names)}]"
-    if len(names) == 1 and "fields: one" not in options:
+    if (len(names) == 1 and "fields: one" not in options) or "size: f1" in options:
         fields = "field: f0"
     options = options.replace("fields: one", "").strip(", ")
     with tempfile.TemporaryDirectory(prefix="millrace-detectors-") as folder:

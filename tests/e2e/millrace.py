@@ -106,7 +106,8 @@ class Kafka:
         return set(self.admin().list_topics(timeout=10).topics)
 
     def produce(self, topic, records, partitions=4):
-        """records: (key bytes or None, value bytes or None[, timestamp ms]) in order per key."""
+        """records: (key bytes or None, value bytes or None[, timestamp ms[, partition]]), in order
+        per key."""
         producer = Producer(
             {
                 "bootstrap.servers": self.brokers,
@@ -125,7 +126,7 @@ class Kafka:
 
         for record in records:
             key, value, *rest = record
-            extra = {"timestamp": rest[0]} if rest else {}
+            extra = dict(zip(("timestamp", "partition"), rest))
             while True:
                 try:
                     producer.produce(topic, value, key, on_delivery=delivered, **extra)

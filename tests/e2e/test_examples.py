@@ -175,6 +175,13 @@ EXPECTED = {
     "drift.eddm": lambda rows: [row["seq"] for row in rows] == [444],
     "drift.hddm_a": lambda rows: [row["seq"] for row in rows] == [384],
     "drift.hddm_w": lambda rows: [row["seq"] for row in rows] == [328],
+    "spc.c": lambda rows: [(row["ts"], row["spc"]["upper"]) for row in rows] == [(3000, 18)],
+    "spc.np": lambda rows: [(row["ts"], row["spc"]["value"]) for row in rows] == [(3000, 10)],
+    "spc.p": lambda rows: sorted((row["ts"], row["spc"]["value"]) for row in rows)
+    == [(3000, 0.12), (4000, None)],
+    "spc.p.items": lambda rows: [(row["checked"], row["spc"]["value"]) for row in rows]
+    == [(2, 0.5), (1, 0), (1, 0)],
+    "spc.u": lambda rows: [(row["ts"], row["spc"]["value"]) for row in rows] == [(3000, 2.75)],
     "spc.cusum": lambda rows: [row["ts"] for row in rows] == [7000, 8000],
     "spc.ewma": lambda rows: [row["ts"] for row in rows] == [6000, 7000, 8000],
     "spc.i_mr": lambda rows: [(row["ts"], row["spc"]["point"]) for row in rows] == [(3000, 3)],
@@ -182,6 +189,10 @@ EXPECTED = {
     == [(1, 2, "learning"), (2, 2, "learning")],
     "spc.xbar_s": lambda rows: [(row["window_end"], row["size"], row["state"]) for row in rows]
     == [(60000, 2, "armed"), (120000, 1, "starved"), (180000, 1, "starved")],
+    "voxel.aggregate": lambda rows: [
+        (row["ix"], row["layer"], row["signals"]["temperature"]["n"]) for row in rows
+    ]
+    == [(0, 0, 2), (1, 0, 1), (1, 1, 1)],
     "generate.sequence": lambda rows: [row["seq"] for row in rows] == [100, 101, 102, 103, 104],
     "generate.nexmark": (
         lambda rows: [row["event_type"] for row in rows] == [0, 1, 1, 1, 2, 2]

@@ -9,6 +9,7 @@ from collections import Counter
 from stage import topology
 
 PARTITIONS, KEYS, PIECES, PIECE = 3, 30, 8, 250
+TABLE_PARTITIONS = 5
 BEFORE_MS, AFTER_MS, DELAY_MS = 40, 90, 60
 
 
@@ -111,4 +112,44 @@ def test_a_join_that_waits_for_its_table_survives_kills(stage):
         known = [price for since, price in versions.get(key, []) if since <= at]
         wanted[index, known[-1] if known else None] += 1
     found = Counter((row["id"], (row.get("prices") or {}).get("price")) for row in values(stage))
+    assert found == wanted, (list((wanted - found).items())[:5], list((found - wanted).items())[:5])
+
+
+def test_a_lookup_in_a_topic_survives_kills(stage):
+    """Every task has the rows of all partitions of a table that is wider than its stream. The table
+    is written while nobody runs: who starts reads it to its end before the stream."""
+    chance = random.Random(13)
+    table = stage.name + "-table"
+    stage.create(PARTITIONS)
+    stage.kafka.create(table, TABLE_PARTITIONS, **{"cleanup.policy": "compact"})
+    path = topology(
+        stage.file(), stage.name,
+        f"- {{name: sales, type: kafka, topic: {stage.source}}}\n"
+        f"- {{name: rates, type: kafka, topic: {table}, key: [k], table: true, retention: 1h}}",
+        f"- {{name: joined, type: kafka, from: known, topic: {stage.sink}}}",
+        "- {name: known, type: join.lookup, from: sales, table: rates, key: [c], kind: left}")
+    sales, versions = [], {}
+    for piece in range(PIECES):
+        begin, rows = 10_000 + piece * 4 * PIECE, []
+        for index in range(PIECE // 4):
+            key, at = f"k{chance.randrange(KEYS)}", begin + 16 * index
+            rate = None if chance.random() < 0.2 else piece * PIECE + index
+            versions.setdefault(key, []).append((at, rate))
+            rows.append((key.encode(), None, at) if rate is None else
+                        message(key, at, k=key, rate=rate))
+        new = [(f"k{chance.randrange(KEYS)}", begin + 4 * index, piece * PIECE + index)
+               for index in range(PIECE)]
+        sales += new
+        stage.kafka.produce(table, rows, TABLE_PARTITIONS)
+        stage.kafka.produce(stage.source, [message(str(index), at, c=key, id=index)
+                                           for key, at, index in new], PARTITIONS)
+        run = stage.run(path)
+        time.sleep(0.2 * (piece % 4))
+        run.kill()
+    stage.to_end(path)
+    wanted = Counter()
+    for key, at, index in sales:
+        known = [rate for since, rate in versions.get(key, []) if since <= at]
+        wanted[index, known[-1] if known else None] += 1
+    found = Counter((row["id"], (row.get("rates") or {}).get("rate")) for row in values(stage))
     assert found == wanted, (list((wanted - found).items())[:5], list((found - wanted).items())[:5])

@@ -602,7 +602,8 @@ struct mr_value harness_field(const struct harness *harness, uint32_t output, co
     const struct mr_plan_domain *domain =
         &harness->plan->domains[harness->node->outputs[output].domain];
     /* Groups have the key's fields first. */
-    bool is_group = output == 0 && (harness->type->spec.flags & MR_TYPE_GROUPS) != 0;
+    bool is_group =
+        (output == 0 && (harness->type->spec.flags & MR_TYPE_GROUPS) != 0) || spec->has_key;
     uint32_t first = is_group ? harness->node->key.slots_count : 0;
     for (uint32_t index = 0; index < spec->fields_count; index++)
         if (strcmp(spec->fields[index].name, field) == 0)

@@ -333,6 +333,15 @@ static const struct mr_option_spec table_join_options[] = {
     {.name = "as", .type = MR_OPTION_STRING, .help = "The field."},
     {.name = "join_wait", .type = MR_OPTION_DURATION, .default_text = "0s", .help = "The wait."},
     {.name = NULL}};
+static const struct mr_option_spec lookup_options[] = {
+    {.name = "as", .type = MR_OPTION_STRING, .help = "The field."},
+    {.name = "max_keys",
+     .type = MR_OPTION_INTEGER,
+     .default_text = "1000",
+     .minimum = 1,
+     .maximum = 1e9,
+     .help = "Keys."},
+    {.name = NULL}};
 static const struct mr_input_spec table_join_inputs[] = {
     {.option = "from", .required = true, .help = "Stream."},
     {.option = "table", .required = true, .help = "Table."},
@@ -344,7 +353,7 @@ static const struct mr_type_spec join_lookup = {.name = "join.lookup",
                                                          MR_TYPE_LOOKUP,
                                                 .summary = "Looks up.",
                                                 .description = "Looks up.",
-                                                .options = table_join_options,
+                                                .options = lookup_options,
                                                 .inputs = table_join_inputs,
                                                 .outputs = main_output,
                                                 .outputs_count = 1,

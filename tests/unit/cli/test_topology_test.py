@@ -55,6 +55,9 @@ class TopologyTestTest(unittest.TestCase):
     def test_what_is_as_expected_passes(self):
         self.check_golden("passes", 0)
 
+    def test_records_are_judged_by_event_time(self):
+        self.check_golden("order", 0)
+
     def test_differences_are_told(self):
         self.check_golden("fails", 1)
 
@@ -78,6 +81,9 @@ class TopologyTestTest(unittest.TestCase):
 
     def test_a_lookup_is_given_a_file_or_records(self):
         self.check_golden("lookup", 1)
+
+    def test_a_lookup_in_a_topic_changes_as_it_goes(self):
+        self.check_golden("lookup_topic", 0)
 
     def test_runs_are_the_same(self):
         first = without_times(run("fails.yaml")[1])

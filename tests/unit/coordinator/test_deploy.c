@@ -221,6 +221,33 @@ static void test_lookups_leave_tasks_as_they_are(void **state)
     assert_int_equal(fixture->deployment->repartitions[0].partitions_count, 7);
 }
 
+/* Nor is a topic, however many partitions it has and gets. */
+static void test_a_topic_for_every_task_has_its_own_width(void **state)
+{
+    struct fixture *fixture = *state;
+    bool grown = false;
+    create(fixture, "in", 2);
+    create(fixture, "rates", 5);
+    create(fixture, "out", 1);
+    static const char text[] = HEAD SOURCES(SOURCE("a", "topic: in, key: [k]") SOURCE(
+        "t",
+        "topic: rates, key: [code], "
+        "table: true")) "  operators:\n"
+                        "    - {name: known, type: join.lookup, from: a, table: t, key: [k]}\n"
+                        "  sinks:\n    - {name: results, type: kafka, from: known, topic: out}\n";
+    assert_int_equal(deploy(fixture, text), MR_OK);
+    assert_int_equal(fixture->deployment->subtopologies[0].tasks_count, 2);
+    assert_int_equal(fixture->deployment->subtopologies[0].log_topic.partitions_count, 2);
+    assert_int_equal(fixture->log->ops->topic_grow(fixture->log, "rates", 7, &fixture->error),
+                     MR_OK);
+    assert_int_equal(
+        mr_deployment_watch(fixture->log, fixture->deployment, &grown, &fixture->error), MR_OK);
+    assert_true(grown);
+    assert_int_equal(deploy(fixture, text), MR_OK);
+    assert_int_equal(fixture->deployment->subtopologies[0].tasks_count, 2);
+    assert_int_equal(fixture->deployment->nodes[1].partitions_count, 7);
+}
+
 static void test_counts_are_frozen_under_state(void **state)
 {
     struct fixture *fixture = *state;
@@ -306,6 +333,7 @@ int main(void)
         CASE(test_sources_of_one_state_are_copartitioned),
         CASE(test_repartitions_into_a_sources_tasks_are_as_many),
         CASE(test_lookups_leave_tasks_as_they_are),
+        CASE(test_a_topic_for_every_task_has_its_own_width),
         CASE(test_counts_are_frozen_under_state),
         CASE(test_a_stateless_source_may_grow),
         CASE(test_a_topic_created_anew_is_noticed),

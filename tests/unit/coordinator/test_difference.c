@@ -251,7 +251,7 @@ static const char pairs[] = JOINED("after: 10s", "");
                  "}\n    - {name: shown, type: map, from: best, set: {x: " set                     \
                  "}}\n" SINK("shown")
 
-static const char best[] = BEST("k", "order: [{by: price}]", "price");
+static const char best[] = BEST("k", "sort_by: [{by: price}]", "price");
 
 #define SORTED(options, set)                                                                       \
     HEAD SOURCES "  operators:\n    - {name: order, type: sort, from: a, key: [k]" options         \
@@ -271,6 +271,8 @@ static const char sorted[] = SORTED("", "x: price + 1");
         "}}\n" SINK("shown")
 
 #define WINDOWED(window) HEAD SOURCES SCORE("score", "key: [k], window: {" window "}") SINK("score")
+
+#define WAITING(more) HEAD SOURCES SCORE("score", "key: [k], order: event_time" more) SINK("score")
 
 static const char known[] = KNOWN("", "key: [id]", "users.name");
 
@@ -293,12 +295,13 @@ static void test_rows_that_would_mean_something_else_are_refused(void **state)
          "\"pairs\" keeps rows, of which the two versions store different fields (x of left)",
          "where, max_rows"},
         {pairs, JOINED("after: 10s", ", max_rows: 7"), "", "max_rows"},
-        {best, BEST("k", "order: [{by: price, descending: true}]", "price"),
-         "\"best\" keeps state that depends on 'order'", NULL},
-        {best, BEST("k", "order: [{by: cost}]", "price"), "depends on 'order'", NULL},
-        {best, BEST("k", "order: [{by: price}], until: due", "price"), "depends on 'until'", NULL},
-        {best, BEST("k", "order: [{by: price}], count: 2", "price"), "depends on 'count'", NULL},
-        {best, BEST("k", "order: [{by: price}]", "cost"), "store different fields (cost)", NULL},
+        {best, BEST("k", "sort_by: [{by: price, descending: true}]", "price"),
+         "\"best\" keeps state that depends on 'sort_by'", NULL},
+        {best, BEST("k", "sort_by: [{by: cost}]", "price"), "depends on 'sort_by'", NULL},
+        {best, BEST("k", "sort_by: [{by: price}], until: due", "price"), "depends on 'until'",
+         NULL},
+        {best, BEST("k", "sort_by: [{by: price}], count: 2", "price"), "depends on 'count'", NULL},
+        {best, BEST("k", "sort_by: [{by: price}]", "cost"), "store different fields (cost)", NULL},
         {sorted, SORTED(", max_records: 9", "x: price + 1"), "", "max_records"},
         {sorted, SORTED("", "x: price + cost"), "store different fields (cost)", NULL},
         {sorted, SORTED("", "w: price + 1"), "store different fields (w)", NULL},
@@ -311,6 +314,8 @@ static void test_rows_that_would_mean_something_else_are_refused(void **state)
         {first, WINDOWED("count: 200"), "\"score\" keeps state that depends on 'window'", NULL},
         {WINDOWED("count: 200"), WINDOWED("count: 300"), "depends on 'window'", NULL},
         {first, tuned, "", "threshold"},
+        {first, WAITING(""), "\"score\" keeps state that depends on 'order'", "order"},
+        {WAITING(""), WAITING(", max_waiting: 9"), "", "max_waiting"},
     };
     (void)state;
     for (size_t index = 0; index < sizeof(cases) / sizeof(cases[0]); index++) {

@@ -114,6 +114,24 @@ static void test_places(void **state)
         assert_int_equal(parse(moved, wrong[at]), MR_INVALID);
 }
 
+static void test_a_table_of_every_task_has_no_positions(void **state)
+{
+    struct moved *moved = *state;
+    static const char lookup[] =
+        "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n"
+        "  sources:\n"
+        "    - {name: a, type: kafka, topic: in}\n"
+        "    - {name: t, type: kafka, topic: rates, key: [k], table: true}\n"
+        "  operators:\n"
+        "    - {name: known, type: join.lookup, from: a, table: t, key: [k]}\n"
+        "  sinks:\n    - {name: results, type: kafka, from: known, topic: out}\n";
+    assert_int_equal(parse(moved, "earliest"), MR_OK);
+    moved->seek.plan = mr_lane_fixture_plan(&moved->fixture.arena, lookup);
+    moved->seek.source = "t";
+    assert_int_equal(mr_seek_check(&moved->seek, &moved->error), MR_INVALID);
+    assert_non_null(strstr(moved->error.message, "a table that every task reads whole"));
+}
+
 static void test_back_to_the_start_reads_everything_again(void **state)
 {
     struct moved *moved = *state;
@@ -159,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_places),
+        CASE(test_a_table_of_every_task_has_no_positions),
         CASE(test_back_to_the_start_reads_everything_again),
         CASE(test_offsets_move_what_they_name),
         CASE(test_latest_leaves_out_what_waits),

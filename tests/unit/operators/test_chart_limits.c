@@ -145,6 +145,56 @@ static void a_baseline_follows(void **state)
     assert_true(baseline.center == 4.5 && baseline.sigma == 1);
 }
 
+static double share_error(const struct mr_chart_rule_book *book,
+                          const struct mr_chart_baseline *baseline, double weight)
+{
+    MR_UNUSED(book);
+    return sqrt(baseline->center * (1 - baseline->center) / weight);
+}
+
+static void counts_have_a_floor_and_a_ceiling(void **state)
+{
+    MR_UNUSED(state);
+    struct mr_chart_kind counts = {.counts = MR_COUNTS_ITEMS, .error = share_error};
+    struct mr_chart_rule_book book = {.kind = &counts, .sigmas = 3, .phase1_sigmas = 3};
+    struct mr_chart_baseline baseline = {.center = 0.5};
+    struct mr_chart_measure given = {1, 4, (double)NAN, (double)NAN};
+    struct mr_chart_point point;
+    mr_chart_judge(&book, &baseline, &given, &point);
+    assert_true(point.lines.lower == 0 && point.lines.upper == 1);
+    assert_true(point.value == 1 && point.distance == 2 && !point.beyond);
+    /* As totals; without a ceiling where there may be more defects than units. */
+    counts.is_total = true;
+    mr_chart_judge(&book, &baseline, &given, &point);
+    assert_true(point.lines.center == 2 && point.lines.lower == 0 && point.lines.upper == 4);
+    assert_true(point.value == 4 && point.distance == 2 && !point.beyond);
+    counts.counts = MR_COUNTS_DEFECTS;
+    mr_chart_judge(&book, &baseline, &given, &point);
+    assert_true(point.lines.lower == 0 && point.lines.upper == 5);
+    given.location = 1.0 / 49;
+    given.weight = 49;
+    assert_true(mr_chart_plotted(&counts, &given) == 1);
+}
+
+/* Each point of phase 1 has the limits of its weight. */
+static void counts_are_left_out_by_their_sizes(void **state)
+{
+    MR_UNUSED(state);
+    const struct mr_chart_kind counts = {.counts = MR_COUNTS_ITEMS, .error = share_error};
+    struct mr_chart_rule_book book = {
+        .kind = &counts, .sigmas = 3, .phase1_sigmas = 3, .excludes = true};
+    struct mr_chart_kept kept[10];
+    struct mr_chart_baseline baseline;
+    for (int index = 0; index < 10; index++)
+        kept[index].measure = (struct mr_chart_measure){0.1, 1000, (double)NAN, (double)NAN};
+    kept[2].measure.location = kept[6].measure.location = 0.3;
+    kept[2].measure.weight = 10;
+    assert_int_equal(mr_chart_estimate_baseline(&book, kept, 10, &baseline), 1);
+    assert_true(kept[6].is_excluded && !kept[2].is_excluded);
+    assert_true(fabs(baseline.center - 803.0 / 8010) < 1e-12 && baseline.weight == 8010);
+    assert_true(baseline.sigma == 0 && baseline.sigmas_count == 0);
+}
+
 static void numbers_stay_finite(void **state)
 {
     MR_UNUSED(state);
@@ -172,6 +222,8 @@ int main(void)
         cmocka_unit_test(an_unusual_spread_is_left_out),
         cmocka_unit_test(weights_and_missing_spreads),
         cmocka_unit_test(a_baseline_follows),
+        cmocka_unit_test(counts_have_a_floor_and_a_ceiling),
+        cmocka_unit_test(counts_are_left_out_by_their_sizes),
         cmocka_unit_test(numbers_stay_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

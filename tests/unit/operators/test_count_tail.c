@@ -17,18 +17,6 @@ static void assert_near(double found, double expected, double tolerance)
         fail_msg("%.17g, expected %.17g", found, expected);
 }
 
-static void the_gamma_function(void **state)
-{
-    MR_UNUSED(state);
-    assert_near(mr_log_gamma(1), 0, 1e-13);
-    assert_near(mr_log_gamma(2), 0, 1e-13);
-    assert_near(mr_log_gamma(0.5), 0.5 * log(acos(-1)), 1e-13);
-    assert_near(mr_log_gamma(11), log(3628800), 1e-14);
-    assert_near(mr_log_gamma(1e-8), 18.420680738180209, 1e-13);
-    for (double x = 0.01; x < 1e6; x *= 1.7)
-        assert_near(mr_log_gamma(x), lgamma(x), 1e-13);
-}
-
 /* ln P(X = k) of the negative binomial distribution. */
 static double log_mass(double size, double p, double k)
 {
@@ -92,7 +80,6 @@ static void huge_and_tiny(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_gamma_function),
         cmocka_unit_test(sums_of_probabilities),
         cmocka_unit_test(tails_far_out),
         cmocka_unit_test(huge_and_tiny),

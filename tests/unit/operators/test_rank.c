@@ -70,7 +70,7 @@ static void the_last_row_of_a_key_is_told_at_once(void **state)
 {
     MR_UNUSED(state);
     struct harness harness;
-    open(&harness, "order: [{by: value, descending: true}]");
+    open(&harness, "sort_by: [{by: value, descending: true}]");
     struct harness_row rows[] = {event(1, "a", 3), event(2, "a", 2), event(3, "b", 1),
                                  event(4, "a", 3), event(5, "a", 4)};
     harness_feed(&harness, 0, rows, 5);
@@ -82,7 +82,7 @@ static void rows_that_are_pushed_down_are_told_again(void **state)
 {
     MR_UNUSED(state);
     struct harness harness;
-    open(&harness, "order: [{by: value, descending: true}], count: 3, into: place");
+    open(&harness, "sort_by: [{by: value, descending: true}], count: 3, into: place");
     struct harness_row rows[] = {event(1, "a", 5), event(2, "a", 3), event(3, "a", 4),
                                  event(4, "a", 1), event(5, "a", 6), event(6, "b", 1)};
     harness_feed(&harness, 0, rows, 2);
@@ -99,7 +99,7 @@ static void a_ranking_is_closed_by_the_watermark(void **state)
 {
     MR_UNUSED(state);
     struct harness harness;
-    open(&harness, "order: [{by: value}], count: 2, emit: close, into: place, "
+    open(&harness, "sort_by: [{by: value}], count: 2, emit: close, into: place, "
                    "until: 'value > 50.0 ? 2000 : 1000'");
     struct harness_row rows[] = {event(1, "a", 5), event(2, "a", 3), event(3, "a", 4),
                                  event(4, "b", 9), event(5, "b", 60)};
@@ -127,7 +127,7 @@ static void ties_share_a_rank(void **state)
 {
     MR_UNUSED(state);
     struct harness harness;
-    open(&harness, "order: [{by: value, descending: true}], ties: true, emit: close, "
+    open(&harness, "sort_by: [{by: value, descending: true}], ties: true, emit: close, "
                    "into: place, until: '1000'");
     struct harness_row rows[80];
     for (int64_t index = 0; index < 80; index++)
@@ -141,7 +141,7 @@ static void ties_share_a_rank(void **state)
     seen[0] = '\0';
     harness_close(&harness);
 
-    open(&harness, "order: [{by: value}], count: 2, ties: true, emit: close, into: place, "
+    open(&harness, "sort_by: [{by: value}], count: 2, ties: true, emit: close, into: place, "
                    "until: '1000'");
     struct harness_row level[] = {event(1, "a", 5), event(2, "a", 4), event(3, "a", 5),
                                   event(4, "a", 6), event(5, "a", 4)};
@@ -156,13 +156,13 @@ static void what_has_no_order_or_time_is_reported(void **state)
 {
     MR_UNUSED(state);
     struct harness harness;
-    open(&harness, "order: [{by: value}, {by: k}]");
+    open(&harness, "sort_by: [{by: value}, {by: k}]");
     struct harness_row row = event(1, "a", 5);
     harness_feed(&harness, 0, &row, 1);
     assert_non_null(strstr(harness_errors(&harness),
-                           "order[1]: the value is string; rows are ordered by finite numbers"));
+                           "sort_by[1]: the value is string; rows are ordered by finite numbers"));
     harness_close(&harness);
-    open(&harness, "order: [{by: value}], until: k, emit: close");
+    open(&harness, "sort_by: [{by: value}], until: k, emit: close");
     harness_feed(&harness, 0, &row, 1);
     assert_non_null(strstr(harness_errors(&harness), "until: the value is string, not a time"));
     harness_close(&harness);
@@ -173,7 +173,7 @@ static void a_row_of_many_pieces_comes_back_whole(void **state)
     MR_UNUSED(state);
     static char text[70000];
     struct harness harness;
-    open(&harness, "order: [{by: value, descending: true}], count: 2, into: place");
+    open(&harness, "sort_by: [{by: value, descending: true}], count: 2, into: place");
     memset(text, 'x', sizeof(text));
     text[30000] = '\0';
     struct harness_row rows[] = {event(1, text, 5), event(2, text, 6)};
@@ -194,7 +194,8 @@ static void options_that_do_not_fit_are_refused(void **state)
     };
     for (size_t index = 0; index < MR_ARRAY_COUNT(given); index++) {
         const char *operators = mr_arena_format(
-            &arena, "    - {name: op, type: rank, from: in, key: [k], order: [{by: value}], %s}\n",
+            &arena,
+            "    - {name: op, type: rank, from: in, key: [k], sort_by: [{by: value}], %s}\n",
             given[index][0]);
         const char *findings =
             harness_findings(&arena, "    - {name: in, type: memory, records: [{k: a}]}\n",
@@ -208,7 +209,7 @@ static void the_stored_layout_stays_readable(void **state)
 {
     MR_UNUSED(state);
     struct harness harness;
-    const char *options = "order: [{by: value, descending: true}], count: 3, into: place, "
+    const char *options = "sort_by: [{by: value, descending: true}], count: 3, into: place, "
                           "until: '1700000000000'";
     open(&harness, options);
     struct harness_row rows[] = {event(1, "a", 5), event(2, "a", 3), event(3, "b", 4)};

@@ -81,6 +81,7 @@ static void expect(uint32_t row, int64_t until_ms)
     assert_int_equal(mr_waiting_rows_take(&rows, until_ms, &arena, &waiting, &found, &error),
                      MR_OK);
     assert_true(found);
+    assert_int_equal(waiting.sequence, row);
     assert_true(mr_slice_equal(waiting.key, mr_slice_text(keys[row])));
     mr_batch_init(&back, &arena, domain.shape, 1);
     assert_int_equal(mr_kept_row_append(&kept, waiting.row, &back, &error), MR_OK);
@@ -130,6 +131,35 @@ static void rows_come_back_from_the_store(void **state)
     expect_none(INT64_MAX);
 }
 
+/* Bytes of the caller's own, small and of several slots, among the rows. */
+static void own_bytes_wait_among_rows(void **state)
+{
+    enum { SEQUENCE = 100 };
+    static const size_t own_sizes[] = {1, PAYLOAD_MAX};
+    MR_UNUSED(state);
+    make_given();
+    put(0);
+    put(1);
+    for (uint32_t index = 0; index < MR_ARRAY_COUNT(own_sizes); index++)
+        assert_int_equal(mr_waiting_rows_put_bytes(
+                             &rows, mr_slice_from(given.payloads[6].data, own_sizes[index]),
+                             mr_slice_text("k"), SEQUENCE + index, 30, &arena, &error),
+                         MR_OK);
+    fixture_commit(&fixture);
+    expect(1, INT64_MAX);
+    for (uint32_t index = 0; index < MR_ARRAY_COUNT(own_sizes); index++) {
+        struct mr_waiting_row waiting;
+        bool found;
+        assert_int_equal(mr_waiting_rows_take(&rows, 30, &arena, &waiting, &found, &error), MR_OK);
+        assert_true(found);
+        assert_int_equal(waiting.sequence, SEQUENCE + index);
+        assert_true(mr_slice_equal(waiting.key, mr_slice_text("k")));
+        assert_true(
+            mr_slice_equal(waiting.row, mr_slice_from(given.payloads[6].data, own_sizes[index])));
+    }
+    expect(0, INT64_MAX);
+}
+
 static int setup(void **state)
 {
     MR_UNUSED(state);
@@ -156,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rows_leave_in_order_as_they_came, setup, teardown),
         cmocka_unit_test_setup_teardown(rows_come_back_from_the_store, setup, teardown),
+        cmocka_unit_test_setup_teardown(own_bytes_wait_among_rows, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

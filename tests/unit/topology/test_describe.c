@@ -13,13 +13,15 @@ static const char body[] =
     "  sources:\n"
     "    - {name: in, type: kafka, topic: readings, key: [id], timestamp: ts}\n"
     "    - {name: more, type: kafka, topic: more, key: [id]}\n"
+    "    - {name: rates, type: kafka, topic: rates, key: [code], table: true}\n"
     "  operators:\n"
     "    - {name: all, type: merge, inputs: [in, more]}\n"
     "    - {name: score, type: detect.zscore, from: all, key: [site], field: v,\n"
     "       state: {max_keys: 2000000, ttl: 2h, max_bytes: 1GiB}}\n"
     "    - {name: whole, type: detect.zscore, from: score, key: [], field: v, as: total}\n"
+    "    - {name: rated, type: join.lookup, from: whole, table: rates, key: [currency]}\n"
     "  sinks:\n"
-    "    - {name: out, type: kafka, topic: out, from: whole}\n"
+    "    - {name: out, type: kafka, topic: out, from: rated}\n"
     "  tests:\n"
     "    - {name: a, given: {}, expect: {out: {count: 0}}}\n";
 
@@ -42,6 +44,8 @@ static void the_text_says_what_runs(void **state)
         "one per partition of in, more, which must have equally many",
         "subtopology score (stateful)",
         "in (kafka readings), more (kafka more)",
+        "rates, all partitions of its topic, whole in every task: each reads, holds, logs and "
+        "restores it, at most 1000 keys with 0 bytes of state",
         "all (merge)",
         "score (detect.zscore by [site])",
         "whole (detect.zscore by [])",

@@ -46,6 +46,31 @@ static void memory_is_that_of_full_batches(void **state)
     mr_topology_fixture_close(&fixture);
 }
 
+static void a_table_of_every_task_costs_what_its_lookups_keep(void **state)
+{
+    (void)state;
+    struct mr_topology_fixture fixture;
+    mr_topology_fixture_open(
+        &fixture, "  sources:\n"
+                  "    - {name: in, type: kafka, topic: in}\n"
+                  "    - {name: rates, type: kafka, topic: r, key: [code], table: true}\n"
+                  "  operators:\n"
+                  "    - {name: a, type: join.lookup, from: in, table: rates, key: [x], "
+                  "as: one, max_keys: 20}\n"
+                  "    - {name: b, type: join.lookup, from: a, table: rates, key: [z], "
+                  "as: two, max_keys: 30}\n"
+                  "  sinks:\n"
+                  "    - {name: out, type: kafka, topic: out, from: b}\n");
+    assert_non_null(fixture.plan);
+    struct mr_describe_table table =
+        mr_describe_table(fixture.plan, mr_topology_fixture_node(&fixture, "rates"));
+    assert_int_equal(table.keys_max, 30);
+    assert_int_equal(table.state_bytes_max, 0); /* the fixture's type gives no estimate */
+    table = mr_describe_table(fixture.plan, mr_topology_fixture_node(&fixture, "in"));
+    assert_int_equal(table.keys_max, 0);
+    mr_topology_fixture_close(&fixture);
+}
+
 static void one_store_without_a_bound_bounds_nothing(void **state)
 {
     (void)state;
@@ -67,6 +92,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(restore_times_round_up),
+        cmocka_unit_test(a_table_of_every_task_costs_what_its_lookups_keep),
         cmocka_unit_test(memory_is_that_of_full_batches),
         cmocka_unit_test(one_store_without_a_bound_bounds_nothing),
     };

@@ -30,6 +30,7 @@ static const struct mr_option_spec specs[] = {
     {.name = "secret", .type = MR_OPTION_STRING, .flags = MR_OPTION_SECRET},
     {.name = "bounded", .type = MR_OPTION_INTEGER, .minimum = -2, .maximum = 3},
     {.name = "two", .type = MR_OPTION_STRINGS, .minimum = 2, .maximum = 3},
+    {.name = "numbers", .type = MR_OPTION_NUMBERS, .minimum = 1, .maximum = 3},
     {.name = NULL},
 };
 
@@ -54,6 +55,29 @@ static void parse(struct parsed *parsed, const char *text)
 static const struct mr_option_value *get(const struct parsed *parsed, const char *name)
 {
     return mr_options_get(&parsed->options, name);
+}
+
+/* 1 and 1.0 have the same text: the meaning of stored state is hashed from it. */
+static void numbers_are_read(void **state)
+{
+    (void)state;
+    struct parsed parsed;
+    parse(&parsed, "{numbers: [1.0, -2.5e3, -0]}");
+    assert_int_equal(parsed.report.errors_count, 0);
+    const struct mr_option_value *value = get(&parsed, "numbers");
+    assert_true(value->present);
+    assert_int_equal(value->count, 3);
+    assert_true(value->numbers[0] == 1 && value->numbers[1] == -2500 && value->numbers[2] == 0);
+    assert_string_equal(value->texts[0], "1");
+    assert_string_equal(value->texts[2], "0");
+    mr_arena_deinit(&parsed.arena);
+    static const char *const wrong[] = {"{numbers: 1}", "{numbers: [1, '2']}", "{numbers: [.inf]}",
+                                        "{numbers: []}", "{numbers: [1, 2, 3, 4]}"};
+    for (size_t index = 0; index < sizeof(wrong) / sizeof(wrong[0]); index++) {
+        parse(&parsed, wrong[index]);
+        assert_int_equal(parsed.report.errors_count, 1);
+        mr_arena_deinit(&parsed.arena);
+    }
 }
 
 static void scalars_are_read(void **state)
@@ -165,9 +189,13 @@ static void secrets_are_references(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scalars_are_read),     cmocka_unit_test(lists_and_mappings_are_read),
-        cmocka_unit_test(schemas_are_read),     cmocka_unit_test(wrong_values_are_left_out),
-        cmocka_unit_test(bounds_are_inclusive), cmocka_unit_test(secrets_are_references),
+        cmocka_unit_test(numbers_are_read),
+        cmocka_unit_test(scalars_are_read),
+        cmocka_unit_test(lists_and_mappings_are_read),
+        cmocka_unit_test(schemas_are_read),
+        cmocka_unit_test(wrong_values_are_left_out),
+        cmocka_unit_test(bounds_are_inclusive),
+        cmocka_unit_test(secrets_are_references),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,6 +162,40 @@ static void a_lookup_is_given_lines_only(void **state)
     }
 }
 
+/* A topic that every task reads stays one: what comes later is a change. */
+static void a_lookup_in_a_topic_is_a_table(void **state)
+{
+    (void)state;
+    struct mr_arena arena;
+    struct mr_report report;
+    struct mr_tested tested;
+    static const char topic[] =
+        "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n"
+        "  sources:\n"
+        "    - {name: in, type: kafka, topic: in}\n"
+        "    - {name: side, type: kafka, topic: side, key: [k], table: true}\n"
+        "  operators:\n"
+        "    - {name: known, type: join.lookup, from: in, table: side, key: [k]}\n"
+        "  sinks:\n"
+        "    - {name: out, type: kafka, topic: out, from: known}\n"
+        "  tests:\n"
+        "    - {name: x, expect: {out: {count: 0}}, steps: [{given: {in: []}},\n"
+        "       {given: {side: [{record: {k: a}, partition: 0}, {tombstone: true, message_key: "
+        "a}]}}]}\n";
+    mr_arena_init(&arena, 4096);
+    mr_report_init(&report, &arena, "test");
+    mr_topology_parse_tested(mr_slice_text(topic), &mr_test_catalogue, NULL, &arena, &report,
+                             &tested);
+    for (uint32_t i = 0; i < report.findings_count; i++)
+        print_message("%s\n", report.findings[i].message);
+    assert_int_equal(report.errors_count, 0);
+    assert_int_equal(tested.lookups_count, 0);
+    const struct mr_plan_node *side = mr_plan_node_find(tested.plan, "side");
+    assert_string_equal(side->type->name, "kafka");
+    assert_true(side->is_broadcast);
+    mr_arena_deinit(&arena);
+}
+
 static void a_file_without_tests_has_no_plan(void **state)
 {
     (void)state;
@@ -185,6 +219,7 @@ int main(void)
         cmocka_unit_test(sources_and_sinks_are_replaced),
         cmocka_unit_test(a_lookup_is_given_before_the_start),
         cmocka_unit_test(a_lookup_is_given_lines_only),
+        cmocka_unit_test(a_lookup_in_a_topic_is_a_table),
         cmocka_unit_test(a_file_without_tests_has_no_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,6 +107,55 @@ static void test_a_repartition_brings_keys_together(void **state)
     mr_lane_fixture_close(&fixture);
 }
 
+/* A detector that lets records wait says what one behind a sort does, byte for byte; what fails
+ * when its turn has come goes to the dead letters, from either. */
+static void test_records_that_waited_are_as_those_of_a_sort(void **state)
+{
+    enum { DELAY = 8 };
+    static const struct mr_lane_topic topics[] = {
+        {"in", 1}, {"one", 1}, {"two", 1}, {"t.dead-letters", 1}};
+    static const char topology[] =
+        "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n"
+        "  sources:\n"
+        "    - {name: a, type: kafka, topic: in, format: json, timestamp: ts, key: [k], watermark: "
+        "{max_delay: 8ms}}\n"
+        "  operators:\n"
+        "    - {name: ordered, type: sort, from: a, key: [k]}\n"
+        "    - {name: behind, type: detect.zscore, from: ordered, key: [k], field: v, warmup: 2}\n"
+        "    - {name: waits, type: detect.zscore, from: a, key: [k], field: v, warmup: 2, order: "
+        "event_time}\n"
+        "  sinks:\n"
+        "    - {name: sorted, type: kafka, from: behind, topic: one}\n"
+        "    - {name: waited, type: kafka, from: waits, topic: two}\n";
+    struct mr_lane_fixture fixture;
+    uint32_t sorted_count;
+    uint32_t waited_count;
+    uint32_t letters;
+    (void)state;
+    mr_lane_fixture_open(&fixture, topology, topics, 4);
+    for (int id = 0; id <= RECORDS; id++) {
+        char value[96];
+        int time_ms = id == RECORDS ? 10000 : 1000 + id - id % DELAY + (DELAY - 1 - id % DELAY);
+        (void)snprintf(value, sizeof(value), "{\"id\":%d,\"k\":\"k\",\"v\":%s,\"ts\":%d}", id,
+                       id == 21      ? "\"none\""
+                       : id % 2 == 0 ? "1.5"
+                                     : "2",
+                       time_ms);
+        mr_lane_fixture_write(&fixture, "in", 0, "k", value);
+    }
+    process(&fixture);
+    struct mr_lane_record *sorted = mr_lane_fixture_read(&fixture, "one", 0, &sorted_count);
+    struct mr_lane_record *waited = mr_lane_fixture_read(&fixture, "two", 0, &waited_count);
+    (void)mr_lane_fixture_read(&fixture, "t.dead-letters", 0, &letters);
+    assert_int_equal(sorted_count, RECORDS - 1); /* the last holds no other up and waits itself */
+    assert_int_equal(waited_count, RECORDS - 1);
+    assert_int_equal(letters, 2);
+    assert_non_null(strstr(waited[0].value, "\"id\":7,"));
+    for (uint32_t index = 0; index < waited_count; index++)
+        assert_string_equal(waited[index].value, sorted[index].value);
+    mr_lane_fixture_close(&fixture);
+}
+
 /* Records go side by side with results of a window over them, and are pushed first: the results are
  * not late for that. */
 static void test_results_are_not_late_beside_their_records(void **state)
@@ -151,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_branches_do_not_touch_each_other),
         cmocka_unit_test(test_a_repartition_brings_keys_together),
+        cmocka_unit_test(test_records_that_waited_are_as_those_of_a_sort),
         cmocka_unit_test(test_results_are_not_late_beside_their_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
