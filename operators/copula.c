@@ -9,7 +9,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
-#include "operators/normal.h"
+#include "operators/tail.h"
 
 void mr_copula_create(struct mr_copula *model, const struct mr_copula_shape *shape)
 {
@@ -84,7 +84,7 @@ void mr_copula_learn(struct mr_copula *model, struct mr_copula_work *work,
                      const struct mr_value *cells, uint32_t rows_count, double decay)
 {
     MR_ASSERT(rows_count >= 1 && rows_count <= MR_COPULA_BLOCK_MAX && decay >= 0);
-    double factor = mr_normal_exponential(-decay);
+    double factor = mr_tail_exponential(-decay);
     model->weight = model->weight * factor + rows_count;
     model->squares = model->squares * factor * factor + rows_count;
     model->age += decay;

@@ -15,7 +15,7 @@
 
 #include "base/assert.h"
 #include "operators/natural_log.h"
-#include "operators/normal.h"
+#include "operators/normal_score.h"
 
 #define TIED 0.002         /* variance that scores must lack to count as tied */
 #define VARIES 1e-9        /* least variance of scores */
@@ -90,7 +90,7 @@ static void map_missing(struct mr_copula_latent *latent, double share)
     latent->is_tied = latent->is_active;
     if (!latent->is_active)
         return;
-    latent->threshold = mr_normal_quantile(1 - share);
+    latent->threshold = mr_normal_score(1 - share);
     double height = mr_normal_density(latent->threshold);
     latent->missing = height / share;
     latent->present = -height / (1 - share);

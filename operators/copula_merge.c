@@ -9,7 +9,7 @@
 #include <math.h>
 
 #include "base/assert.h"
-#include "operators/normal.h"
+#include "operators/normal_score.h"
 
 #define ALIKE 0.05 /* greatest distance of two distributions */
 

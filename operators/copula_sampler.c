@@ -11,7 +11,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "operators/normal.h"
+#include "operators/normal_score.h"
 #include "operators/symmetric.h"
 
 enum { ROWS = MR_COPULA_SAMPLE_ROWS, DATE_BYTES = 10, DAY_MS = 86400000, NUMBER_DIGITS = 12 };
@@ -62,7 +62,7 @@ static void draw_normals(struct mr_copula_sampler *sampler, uint64_t seed, uint6
         mr_random_init(&random, seed, first + row);
         for (uint32_t at = 0; at < sampler->count; at++) {
             double uniform = mr_random_double(&random) + 0x1p-54;
-            sampler->normals[(size_t)at * ROWS + row] = mr_normal_quantile(uniform);
+            sampler->normals[(size_t)at * ROWS + row] = mr_normal_score(uniform);
         }
     }
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "operators/normal.h"
+#include "operators/normal_score.h"
 
 enum { BINS_MORE = 2 * MR_MARGINAL_BINS_MAX + MR_MARGINAL_BLOCK_MAX };
 
@@ -199,9 +199,9 @@ void mr_marginal_map(struct mr_marginal_map *map, const struct mr_marginal_bin *
         below += bins[bin].weight;
         double end = below / total;
         bool is_last = below >= total * (1 - 1e-15);
-        double to = mr_normal_quantile(is_last ? 1 - tail : end);
+        double to = mr_normal_score(is_last ? 1 - tail : end);
         if (made == 0)
-            map->edges[0] = mr_normal_quantile(tail);
+            map->edges[0] = mr_normal_score(tail);
         map->edges[made + 1] = to;
         map->lowest[made] = bins[bin].lowest;
         map->highest[made] = bins[bin].highest;

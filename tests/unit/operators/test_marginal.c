@@ -12,7 +12,7 @@
 
 #include "base/assert.h"
 #include "base/random.h"
-#include "operators/normal.h"
+#include "operators/normal_score.h"
 
 static int compare(const void *left, const void *right)
 {
@@ -98,9 +98,9 @@ static void few_different_values_are_exact(void **state)
     assert_int_equal(marginal.bins_count, 4);
     struct mr_marginal_map map;
     mr_marginal_map(&map, marginal.bins, marginal.bins_count, 0, 0.0005);
-    assert_true(mr_marginal_value(&map, mr_normal_quantile(0.05)) == -1.5);
-    assert_true(mr_marginal_value(&map, mr_normal_quantile(0.59)) == 0);
-    assert_true(mr_marginal_value(&map, mr_normal_quantile(0.61)) == 2.25);
+    assert_true(mr_marginal_value(&map, mr_normal_score(0.05)) == -1.5);
+    assert_true(mr_marginal_value(&map, mr_normal_score(0.59)) == 0);
+    assert_true(mr_marginal_value(&map, mr_normal_score(0.61)) == 2.25);
     assert_true(mr_marginal_value(&map, 9) == 7 && mr_marginal_value(&map, -9) == -1.5);
     /* Scores of ties are the means of their intervals, and have no mean together. */
     double mean = 0.1 * mr_marginal_score(&map, -1.5) + 0.5 * mr_marginal_score(&map, 0) +

@@ -1,41 +1,22 @@
-/* operators/normal.c — see normal.h.
- * Design: e^x is 2^k times a Taylor series of the rest, |rest| <= ln(2) / 2. The integral from 0 is
- * density * (z + z^3 / 3 + z^5 / 15 + ...), all terms positive; from 4 on the tail is density over
- * a continued fraction, evaluated from its end. */
-#include "operators/normal.h"
+/* operators/normal_score.c — see normal_score.h.
+ * Design: the integral from 0 is density * (z + z^3 / 3 + z^5 / 15 + ...), all terms positive; from
+ * 4 on the tail is density over a continued fraction, evaluated from its end. */
+#include "operators/normal_score.h"
 
 #include <math.h>
-#include <stdint.h>
-#include <string.h>
 
 #include "operators/natural_log.h"
+#include "operators/tail.h"
 
 #define SERIES_MAX 4.0 /* the series is used up to here */
 #define CENTRAL 0.425  /* half the width of the middle, of AS 241 */
 
 enum { FRACTION_TERMS = 60, SERIES_TERMS = 100 };
 
-double mr_normal_exponential(double x)
-{
-    static const double log_two = 0.6931471805599453;
-    static const double log_two_rest = 2.3190468138462996e-17;
-    if (!(x > -700))
-        return 0;
-    double whole = nearbyint(x / log_two);
-    double rest = x - whole * log_two - whole * log_two_rest;
-    double sum = 1;
-    for (int term = 18; term >= 1; term--)
-        sum = 1 + sum * rest / term;
-    uint64_t bits = (uint64_t)((int64_t)whole + 1023) << 52;
-    double power;
-    memcpy(&power, &bits, sizeof(power));
-    return sum * power;
-}
-
 double mr_normal_density(double z)
 {
     static const double peak = 0.3989422804014327;
-    return peak * mr_normal_exponential(-z * z / 2);
+    return peak * mr_tail_exponential(-z * z / 2);
 }
 
 /* Probability above z >= SERIES_MAX. */
@@ -99,7 +80,7 @@ static double tail_quantile(double probability)
     return ratio(far_numerator, far_denominator, distance - 5);
 }
 
-double mr_normal_quantile(double probability)
+double mr_normal_score(double probability)
 {
     static const double numerator[8] = {3.3871328727963666080,    1.3314166789178437745e+2,
                                         1.9715909503065514427e+3, 1.3731693765509461125e+4,
