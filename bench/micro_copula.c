@@ -4,6 +4,7 @@
  * well. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -93,14 +94,16 @@ static void measure(uint32_t columns)
     struct mr_copula model;
     struct mr_copula_work work;
     struct mr_copula_sampler sampler;
+    struct mr_error error;
     struct mr_value *cells = make_rows(columns);
     mr_copula_create(&model, &shape);
     mr_copula_work_create(&work, columns);
-    mr_copula_sampler_create(&sampler, columns);
+    mr_copula_sampler_create(&sampler, columns, NULL, 0);
     double learned = learn(&model, &work, cells);
     uint64_t begun_ns = mr_clock_thread_cpu_ns();
     for (int times = 0; times < MAKES; times++)
-        mr_copula_sampler_make(&sampler, &model, &work);
+        if (mr_copula_sampler_make(&sampler, &model, &work, &error) != MR_OK)
+            exit(EXIT_FAILURE);
     double make_us = seconds_since(begun_ns) / MAKES * 1e6;
     double made = make(&sampler, &model);
     printf("%2u columns: learned %.0f rows/s, made %.0f rows/s, the sampler anew in %.0f us\n",

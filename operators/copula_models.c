@@ -37,9 +37,10 @@ static size_t entry_encode(const void *object, uint8_t *output)
     mr_put_double_le(output + 24, entry->owed);
     mr_put_u64le(output + 32, (uint64_t)entry->latest_ms);
     mr_put_u64le(output + 40, (uint64_t)entry->learned_ms);
-    mr_put_u32le(output + 48, entry->pending_rows);
-    mr_put_u32le(output + 52, entry->pending_bytes);
-    mr_put_u32le(output + 56, entry->model_bytes);
+    mr_put_double_le(output + 48, entry->probability);
+    mr_put_u32le(output + 56, entry->pending_rows);
+    mr_put_u32le(output + 60, entry->pending_bytes);
+    mr_put_u32le(output + 64, entry->model_bytes);
     return ENTRY_BYTES;
 }
 
@@ -54,9 +55,10 @@ bool mr_copula_entry_decode(void *object, uint32_t version, struct mr_slice stor
     entry->owed = mr_get_double_le(stored.data + 24);
     entry->latest_ms = (int64_t)mr_get_u64le(stored.data + 32);
     entry->learned_ms = (int64_t)mr_get_u64le(stored.data + 40);
-    entry->pending_rows = mr_get_u32le(stored.data + 48);
-    entry->pending_bytes = mr_get_u32le(stored.data + 52);
-    entry->model_bytes = mr_get_u32le(stored.data + 56);
+    entry->probability = mr_get_double_le(stored.data + 48);
+    entry->pending_rows = mr_get_u32le(stored.data + 56);
+    entry->pending_bytes = mr_get_u32le(stored.data + 60);
+    entry->model_bytes = mr_get_u32le(stored.data + 64);
     return entry->pending_rows < MR_COPULA_BLOCK_MAX && entry->pending_bytes <= PENDING_BYTES_MAX &&
            entry->owed >= 0 && entry->owed < 1;
 }
@@ -68,19 +70,21 @@ uint32_t mr_copula_model_slots(const struct mr_copula_shape *shape)
 
 /* ---- Opening ---- */
 
-static size_t expanded_bytes(const struct mr_copula_shape *shape)
+static size_t expanded_bytes(const struct mr_copula_models *models)
 {
+    const struct mr_copula_shape *shape = &models->shape;
     size_t columns = shape->columns_count;
     return sizeof(struct mr_copula_expanded) +
+           (models->conditions_count > 0 ? sizeof(struct mr_copula_boxes) : 0) +
            columns * (sizeof(struct mr_copula_column) + 2 * sizeof(struct mr_copula_latent)) +
            8 * (4 * columns * columns + 5 * columns * columns +
                 4 * columns * MR_COPULA_SAMPLE_ROWS) +
            8 * (size_t)shape->reservoir_rows * (columns + 2);
 }
 
-static uint32_t expanded_count(const struct mr_copula_shape *shape)
+static uint32_t expanded_count(const struct mr_copula_models *models)
 {
-    size_t count = EXPANDED_BYTES / expanded_bytes(shape);
+    size_t count = EXPANDED_BYTES / expanded_bytes(models);
     return count < 1 ? 1 : count > EXPANDED_MAX ? EXPANDED_MAX : (uint32_t)count;
 }
 
@@ -117,11 +121,12 @@ enum mr_status mr_copula_models_open(struct mr_copula_models *models,
     models->bytes = mr_memory_new(mr_copula_model_slots(shape), SLOT_BYTES);
     models->pending = mr_memory_new(PENDING_BYTES_MAX, 1);
     models->cells = mr_memory_new(columns * MR_COPULA_BLOCK_MAX, sizeof(struct mr_value));
-    models->expanded_count = expanded_count(shape);
+    models->expanded_count = expanded_count(models);
     models->expanded = mr_memory_new(models->expanded_count, sizeof(*models->expanded));
     for (uint32_t index = 0; index < models->expanded_count; index++) {
         mr_copula_create(&models->expanded[index].model, shape);
-        mr_copula_sampler_create(&models->expanded[index].sampler, shape->columns_count);
+        mr_copula_sampler_create(&models->expanded[index].sampler, shape->columns_count,
+                                 models->conditions, models->conditions_count);
     }
     return open_table(models, open, error);
 }
@@ -341,8 +346,11 @@ enum mr_status mr_copula_models_sampler(struct mr_copula_models *models, struct 
         status = find_expanded(models, hash, object, found, error);
     if (status != MR_OK)
         return status;
+    struct mr_copula_entry *entry = object;
     if (!(*found)->is_made)
-        mr_copula_sampler_make(&(*found)->sampler, &(*found)->model, &models->work);
-    (*found)->is_made = true;
-    return MR_OK;
+        status = mr_copula_sampler_make(&(*found)->sampler, &(*found)->model, &models->work, error);
+    (*found)->is_made = status == MR_OK;
+    entry->probability = status == MR_OK ? mr_copula_sampler_probability(&(*found)->sampler) : 0;
+    mr_table_dirty(models->table, entry);
+    return status;
 }

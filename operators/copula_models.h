@@ -8,7 +8,8 @@
  *   0   uint64  records seen; 8 uint64 blocks learned; 16 uint64 records made
  *   24  double  records owed, below 1
  *   32  int64   latest event time; 40 int64 the same when the last block was learned
- *   48  uint32  pending rows; 52 uint32 their bytes; 56 uint32 bytes of the model
+ *   48  double  how likely the conditions were when records were last drawn; 1: there are none
+ *   56  uint32  pending rows; 60 uint32 their bytes; 64 uint32 bytes of the model
  * Stored slots of 1 kB: 64 of pending rows (pending_rows.h), then the model's bytes
  * (copula_bytes.c). */
 #ifndef MR_OPERATORS_COPULA_MODELS_H
@@ -19,7 +20,7 @@
 
 enum {
     MR_COPULA_MODELS_VERSION = 1,
-    MR_COPULA_ENTRY_BYTES = 60,
+    MR_COPULA_ENTRY_BYTES = 68,
     MR_COPULA_SLOT_BYTES = 1024,
     MR_COPULA_PENDING_SLOTS = 64
 };
@@ -31,6 +32,7 @@ struct mr_copula_entry {
     double owed;
     int64_t latest_ms;
     int64_t learned_ms;
+    double probability;
     uint32_t pending_rows;
     uint32_t pending_bytes;
     uint32_t model_bytes;
@@ -52,6 +54,8 @@ struct mr_copula_models {
     uint32_t block_rows; /* at most MR_COPULA_BLOCK_MAX */
     double decay_rows;   /* decay exponent of a row */
     double decay_ms;     /* of event time in which weights fall to 1 / e; 0: by rows */
+    const struct mr_copula_condition *conditions; /* that all rows drawn meet */
+    uint32_t conditions_count;
     /* Own. */
     const char *name;
     int32_t partition;
@@ -87,7 +91,8 @@ bool mr_copula_models_is_due(const struct mr_copula_models *models,
 enum mr_status mr_copula_models_learn(struct mr_copula_models *models, uint64_t hash,
                                       struct mr_copula_entry *entry,
                                       struct mr_error *error) MR_NODISCARD;
-/* The model of a key that has learned, with its sampler; valid until the next call. */
+/* The model of a key that has learned, with its sampler; valid until the next call. MR_INVALID: the
+ * conditions are impossible under it. */
 enum mr_status mr_copula_models_sampler(struct mr_copula_models *models, struct mr_slice key,
                                         uint64_t hash, struct mr_copula_expanded **found,
                                         struct mr_error *error) MR_NODISCARD;

@@ -20,8 +20,11 @@ enum { ROWS = MR_COPULA_SAMPLE_ROWS, DATE_BYTES = 10, DAY_MS = 86400000, NUMBER_
 static const double time_min_ms = -62135596800000;
 static const double time_max_ms = 253402300799999;
 
-void mr_copula_sampler_create(struct mr_copula_sampler *sampler, uint32_t columns_count)
+void mr_copula_sampler_create(struct mr_copula_sampler *sampler, uint32_t columns_count,
+                              const struct mr_copula_condition *conditions,
+                              uint32_t conditions_count)
 {
+    MR_ASSERT(conditions_count <= MR_COPULA_CONDITIONS_MAX);
     size_t latents = 2 * (size_t)columns_count;
     memset(sampler, 0, sizeof(*sampler));
     sampler->columns_count = columns_count;
@@ -29,6 +32,10 @@ void mr_copula_sampler_create(struct mr_copula_sampler *sampler, uint32_t column
     sampler->factor = mr_memory_new(latents * latents, sizeof(double));
     sampler->normals = mr_memory_new(latents * ROWS, sizeof(double));
     sampler->values = mr_memory_new(latents * ROWS, sizeof(double));
+    sampler->conditions = conditions;
+    sampler->conditions_count = conditions_count;
+    if (conditions_count > 0)
+        sampler->boxes = mr_memory_new(1, sizeof(*sampler->boxes));
 }
 
 void mr_copula_sampler_destroy(struct mr_copula_sampler *sampler)
@@ -37,21 +44,66 @@ void mr_copula_sampler_destroy(struct mr_copula_sampler *sampler)
     mr_memory_free(sampler->factor);
     mr_memory_free(sampler->normals);
     mr_memory_free(sampler->values);
+    mr_memory_free(sampler->boxes);
 }
 
-void mr_copula_sampler_make(struct mr_copula_sampler *sampler, const struct mr_copula *model,
-                            struct mr_copula_work *work)
+/* Put the constrained latents first, in the order of the boxes: lists and matrix. */
+static void order_latents(struct mr_copula_sampler *sampler, double *matrix, double *scratch)
+{
+    uint32_t count = sampler->count;
+    uint32_t order[2 * MR_COPULA_COLUMNS_MAX];
+    uint32_t latents[2 * MR_COPULA_COLUMNS_MAX];
+    bool taken[2 * MR_COPULA_COLUMNS_MAX] = {false};
+    uint32_t placed = 0;
+    for (uint32_t box = 0; box < sampler->boxes->count; box++)
+        for (uint32_t at = 0; at < count; at++)
+            if (sampler->latents[at] == sampler->boxes->boxes[box].latent) {
+                order[placed++] = at;
+                taken[at] = true;
+            }
+    MR_ASSERT(placed == sampler->boxes->count);
+    for (uint32_t at = 0; at < count; at++)
+        if (!taken[at])
+            order[placed++] = at;
+    for (uint32_t row = 0; row < count; row++) {
+        latents[row] = sampler->latents[order[row]];
+        for (uint32_t column = 0; column < count; column++)
+            scratch[(size_t)row * count + column] =
+                matrix[(size_t)order[row] * count + order[column]];
+    }
+    memcpy(sampler->latents, latents, count * sizeof(*latents));
+    memcpy(matrix, scratch, (size_t)count * count * sizeof(*matrix));
+}
+
+enum mr_status mr_copula_sampler_make(struct mr_copula_sampler *sampler,
+                                      const struct mr_copula *model, struct mr_copula_work *work,
+                                      struct mr_error *error)
 {
     MR_ASSERT(model->shape.columns_count == sampler->columns_count);
     sampler->count = mr_copula_correlations(model, sampler->latents, work->matrix);
-    sampler->is_repaired = false;
     memset(sampler->values, 0, 2 * (size_t)sampler->columns_count * ROWS * sizeof(double));
-    if (mr_symmetric_factor(work->matrix, sampler->count, sampler->factor))
-        return;
-    sampler->is_repaired = true;
-    mr_symmetric_repair(work->matrix, sampler->count, work->scratch);
+    if (sampler->boxes != NULL) {
+        enum mr_status status = mr_copula_boxes_make(sampler->boxes, model, sampler->conditions,
+                                                     sampler->conditions_count, error);
+        if (status != MR_OK)
+            return status;
+        order_latents(sampler, work->matrix, work->scratch);
+    }
     bool is_fine = mr_symmetric_factor(work->matrix, sampler->count, sampler->factor);
-    MR_ASSERT(is_fine);
+    sampler->is_repaired = !is_fine;
+    if (!is_fine) {
+        mr_symmetric_repair(work->matrix, sampler->count, work->scratch);
+        is_fine = mr_symmetric_factor(work->matrix, sampler->count, sampler->factor);
+        MR_ASSERT(is_fine);
+    }
+    return sampler->boxes == NULL
+               ? MR_OK
+               : mr_copula_boxes_bind(sampler->boxes, sampler->factor, sampler->count, error);
+}
+
+double mr_copula_sampler_probability(const struct mr_copula_sampler *sampler)
+{
+    return sampler->boxes == NULL ? 1 : sampler->boxes->probability;
 }
 
 static void draw_normals(struct mr_copula_sampler *sampler, uint64_t seed, uint64_t first,
@@ -60,7 +112,14 @@ static void draw_normals(struct mr_copula_sampler *sampler, uint64_t seed, uint6
     for (uint32_t row = 0; row < rows_count; row++) {
         struct mr_random random;
         mr_random_init(&random, seed, first + row);
-        for (uint32_t at = 0; at < sampler->count; at++) {
+        uint32_t given = sampler->boxes == NULL ? 0 : sampler->boxes->count;
+        if (given > 0) {
+            double normals[MR_COPULA_BOXES_MAX];
+            mr_copula_boxes_draw(sampler->boxes, sampler->factor, sampler->count, &random, normals);
+            for (uint32_t at = 0; at < given; at++)
+                sampler->normals[(size_t)at * ROWS + row] = normals[at];
+        }
+        for (uint32_t at = given; at < sampler->count; at++) {
             double uniform = mr_random_double(&random) + 0x1p-54;
             sampler->normals[(size_t)at * ROWS + row] = mr_normal_score(uniform);
         }
@@ -106,6 +165,20 @@ static void make_column(const struct mr_copula_sampler *sampler, const struct mr
             numbers[row] = NAN;
 }
 
+/* Rounding must not lead out of what was asked for. */
+static void keep_bounds(const struct mr_copula_boxes *boxes, uint32_t rows_count, double *numbers)
+{
+    for (uint32_t bound = 0; bound < boxes->bounds_count; bound++) {
+        double *column = numbers + (size_t)boxes->columns[bound] * ROWS;
+        for (uint32_t row = 0; row < rows_count; row++) {
+            if (column[row] < boxes->lowest[bound])
+                column[row] = boxes->lowest[bound];
+            if (column[row] > boxes->highest[bound])
+                column[row] = boxes->highest[bound];
+        }
+    }
+}
+
 void mr_copula_sample(struct mr_copula_sampler *sampler, const struct mr_copula *model,
                       uint64_t seed, uint64_t first, uint32_t rows_count, double *numbers)
 {
@@ -114,6 +187,8 @@ void mr_copula_sample(struct mr_copula_sampler *sampler, const struct mr_copula 
     make_latents(sampler);
     for (uint32_t index = 0; index < sampler->columns_count; index++)
         make_column(sampler, model, index, rows_count, numbers + (size_t)index * ROWS);
+    if (sampler->boxes != NULL)
+        keep_bounds(sampler->boxes, rows_count, numbers);
 }
 
 /* ---- Cells ---- */

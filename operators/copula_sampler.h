@@ -7,7 +7,7 @@
 #ifndef MR_OPERATORS_COPULA_SAMPLER_H
 #define MR_OPERATORS_COPULA_SAMPLER_H
 
-#include "operators/copula.h"
+#include "operators/copula_condition.h"
 
 enum { MR_COPULA_SAMPLE_ROWS = 64 };
 
@@ -19,14 +19,23 @@ struct mr_copula_sampler {
     double *normals;   /* count x MR_COPULA_SAMPLE_ROWS */
     double *values;    /* 2 d x MR_COPULA_SAMPLE_ROWS, by latent: 0 of one that does not vary */
     bool is_repaired;  /* the correlations were indefinite */
+    const struct mr_copula_condition *conditions;
+    uint32_t conditions_count;
+    struct mr_copula_boxes *boxes; /* NULL without conditions */
 };
 
-/* Owner: the caller, until _destroy, which accepts a zeroed one. */
-void mr_copula_sampler_create(struct mr_copula_sampler *sampler, uint32_t columns_count);
+/* Owner: the caller, until _destroy, which accepts a zeroed one. conditions: at most
+ * MR_COPULA_CONDITIONS_MAX, of different columns, which all rows meet; borrowed. */
+void mr_copula_sampler_create(struct mr_copula_sampler *sampler, uint32_t columns_count,
+                              const struct mr_copula_condition *conditions,
+                              uint32_t conditions_count);
 void mr_copula_sampler_destroy(struct mr_copula_sampler *sampler);
-/* Follow the model as it is now. */
-void mr_copula_sampler_make(struct mr_copula_sampler *sampler, const struct mr_copula *model,
-                            struct mr_copula_work *work);
+/* Follow the model as it is now. MR_INVALID with a sentence: the conditions are impossible. */
+enum mr_status mr_copula_sampler_make(struct mr_copula_sampler *sampler,
+                                      const struct mr_copula *model, struct mr_copula_work *work,
+                                      struct mr_error *error) MR_NODISCARD;
+/* How likely a row of the model meets the conditions; 1 without any. */
+double mr_copula_sampler_probability(const struct mr_copula_sampler *sampler);
 /* Rows first to first + rows_count - 1, at most MR_COPULA_SAMPLE_ROWS, of the model that the
  * sampler was made of: numbers[column * MR_COPULA_SAMPLE_ROWS + row]; NaN: missing. Of a text the
  * number is its place in mr_copula_texts; of an identifier any. */

@@ -28,6 +28,8 @@ struct draws {
     uint64_t hash;
     uint32_t count;
     uint64_t first;
+    const struct mr_batch *cause; /* of the records that earned them */
+    uint32_t rows[MR_COPULA_SAMPLE_ROWS];
     int64_t times_ms[MR_COPULA_SAMPLE_ROWS];
 };
 
@@ -40,6 +42,7 @@ struct copula_generator {
     uint32_t columns_count;
     double ratio;
     double min_records;
+    struct mr_copula_condition conditions[MR_COPULA_CONDITIONS_MAX];
     double *numbers; /* of rows drawn */
     struct draws draws;
     struct mr_batch *output; /* being filled; NULL: none */
@@ -70,6 +73,41 @@ static void bind_decay(struct mr_copula_models *models, const struct mr_options 
         models->decay_ms = (double)half_life->integer / log_two;
 }
 
+static uint32_t column_of(const struct mr_option_value *fields, const char *name)
+{
+    uint32_t column = 0;
+    while (column < fields->count && strcmp(fields->texts[column], name) != 0)
+        column++;
+    return column;
+}
+
+static double bound_of(const struct mr_options *options, const char *name, double otherwise)
+{
+    return mr_options_present(options, name) ? mr_options_number(options, name) : otherwise;
+}
+
+static void bind_conditions(struct copula_generator *generator, const struct mr_options *options)
+{
+    const struct mr_option_value *given = mr_options_get(options, "conditions");
+    for (uint32_t index = 0; index < given->count; index++) {
+        const struct mr_options *one = &given->objects[index];
+        const struct mr_option_value *texts = mr_options_get(one, "any_of");
+        const char *name = mr_options_text(one, "field");
+        generator->conditions[index] = (struct mr_copula_condition){
+            .column = column_of(mr_options_get(options, "fields"), name),
+            .name = name,
+            .texts = texts->texts,
+            .texts_count = texts->count,
+            .lowest = bound_of(one, "gte", bound_of(one, "gt", -INFINITY)),
+            .highest = bound_of(one, "lte", bound_of(one, "lt", INFINITY)),
+            .lowest_is_out = mr_options_present(one, "gt"),
+            .highest_is_out = mr_options_present(one, "lt"),
+        };
+    }
+    generator->models.conditions = generator->conditions;
+    generator->models.conditions_count = given->count;
+}
+
 static enum mr_status generator_open(void *self, const struct mr_operator_open *open,
                                      struct mr_error *error)
 {
@@ -92,6 +130,7 @@ static enum mr_status generator_open(void *self, const struct mr_operator_open *
     generator->models.shape = shape;
     generator->models.block_rows = (uint32_t)mr_options_integer(options, "learn_batch");
     bind_decay(&generator->models, options);
+    bind_conditions(generator, options);
     return mr_copula_models_open(&generator->models, open, error);
 }
 
@@ -163,6 +202,16 @@ static void fill_rows(struct copula_generator *generator, struct mr_batch *batch
     batch->rows_count = start + behind - from;
 }
 
+/* No record can be made: those that earned some are reported, once each. */
+static void report_draws(struct copula_generator *generator, struct mr_operator_context *context,
+                         const struct mr_error *error)
+{
+    const struct draws *draws = &generator->draws;
+    for (uint32_t at = 0; at < draws->count; at++)
+        if (at == 0 || draws->rows[at] != draws->rows[at - 1])
+            mr_operator_row_error(context, draws->cause, draws->rows[at], "%s", error->message);
+}
+
 /* Draw what is to be drawn. Objects handed out before are not valid any more. */
 static enum mr_status draw(struct copula_generator *generator, struct mr_operator_context *context,
                            struct mr_error *error)
@@ -173,6 +222,11 @@ static enum mr_status draw(struct copula_generator *generator, struct mr_operato
         return MR_OK;
     enum mr_status status =
         mr_copula_models_sampler(&generator->models, draws->key, draws->hash, &expanded, error);
+    if (status == MR_INVALID) {
+        report_draws(generator, context, error);
+        draws->count = 0;
+        return MR_OK;
+    }
     if (status != MR_OK)
         return status;
     mr_copula_sample(&expanded->sampler, &expanded->model, expanded->seed, draws->first,
@@ -233,9 +287,10 @@ static bool row_is_fine(const struct copula_generator *generator,
 
 /* Note what the record has earned: `ratio` records, where the model has seen enough. */
 static enum mr_status earn(struct copula_generator *generator, struct mr_operator_context *context,
-                           struct mr_slice key, uint64_t hash, int64_t time_ms,
-                           struct mr_error *error)
+                           const struct mr_batch *batch, uint32_t row, struct mr_slice key,
+                           uint64_t hash, struct mr_error *error)
 {
+    int64_t time_ms = batch->event_times_ms[row];
     struct draws *draws = &generator->draws;
     struct mr_copula_entry *entry;
     enum mr_status status =
@@ -255,7 +310,9 @@ static enum mr_status earn(struct copula_generator *generator, struct mr_operato
             draws->key = key;
             draws->hash = hash;
             draws->first = first;
+            draws->cause = batch;
         }
+        draws->rows[draws->count] = row;
         draws->times_ms[draws->count++] = time_ms;
         first++;
     }
@@ -273,7 +330,7 @@ static enum mr_status take_row(struct copula_generator *generator,
     if (generator->draws.count > 0 && !mr_slice_equal(generator->draws.key, key))
         status = draw(generator, context, error);
     if (status == MR_OK)
-        status = earn(generator, context, key, hash, time_ms, error);
+        status = earn(generator, context, batch, row, key, hash, error);
     if (status == MR_OK)
         status = mr_copula_models_get(&generator->models, key, hash, time_ms, &entry, error);
     if (status == MR_OK)
@@ -335,6 +392,7 @@ static enum mr_status generator_describe(const struct mr_state_object *object,
     mr_describe_member(description, "learned", mr_value_uint(entry.seen - entry.pending_rows));
     mr_describe_member(description, "blocks", mr_value_uint(entry.blocks));
     mr_describe_member(description, "made", mr_value_uint(entry.made));
+    mr_describe_member(description, "condition_probability", mr_value_double(entry.probability));
     mr_describe_member(description, "model_bytes", mr_value_uint(entry.model_bytes));
     mr_describe_time(description, "latest", entry.latest_ms);
     return MR_OK;
@@ -354,9 +412,48 @@ static void generator_estimate(const struct mr_options *options, struct mr_state
     estimate->changelog_bytes_per_record += (row_slots + slots / batch + 1) * slot_bytes;
 }
 
+static enum mr_status check_condition(const struct mr_options *options, uint32_t index,
+                                      struct mr_error *error)
+{
+    const struct mr_option_value *given = mr_options_get(options, "conditions");
+    const struct mr_options *one = &given->objects[index];
+    const struct mr_option_value *fields = mr_options_get(options, "fields");
+    const char *name = mr_options_text(one, "field");
+    bool has_texts = mr_options_get(one, "any_of")->count > 0;
+    bool has_low = mr_options_present(one, "gte") || mr_options_present(one, "gt");
+    bool has_high = mr_options_present(one, "lte") || mr_options_present(one, "lt");
+    if (name == NULL)
+        return MR_OK; /* reported with the option */
+    if (column_of(fields, name) == fields->count)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "the condition's field \"%s\" is not among `fields`", name);
+    if (has_texts == (has_low || has_high))
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "the condition on \"%s\" needs either `any_of`, or bounds by `gte`, `gt`, "
+                       "`lte` and `lt`",
+                       name);
+    if ((mr_options_present(one, "gte") && mr_options_present(one, "gt")) ||
+        (mr_options_present(one, "lte") && mr_options_present(one, "lt")))
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "the condition on \"%s\" has two bounds on one side: leave one out", name);
+    for (uint32_t earlier = 0; earlier < index; earlier++) {
+        const char *other = mr_options_text(&given->objects[earlier], "field");
+        if (other != NULL && strcmp(other, name) == 0)
+            return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                           "two conditions are on \"%s\": make one of them", name);
+    }
+    return MR_OK;
+}
+
 static enum mr_status generator_check(const struct mr_options *options, const char **option,
                                       struct mr_error *error)
 {
+    *option = "conditions";
+    for (uint32_t index = 0; index < mr_options_get(options, "conditions")->count; index++) {
+        enum mr_status status = check_condition(options, index, error);
+        if (status != MR_OK)
+            return status;
+    }
     const struct mr_option_value *half_life = mr_options_get(options, "half_life");
     if (half_life->given && mr_options_get(options, "weight")->given) {
         *option = "half_life";
@@ -366,6 +463,37 @@ static enum mr_status generator_check(const struct mr_options *options, const ch
     }
     return MR_OK;
 }
+
+static const struct mr_option_spec condition_options[] = {
+    {.name = "field",
+     .type = MR_OPTION_STRING,
+     .flags = MR_OPTION_REQUIRED,
+     .help = "One of `fields`: a number, a category or a boolean."},
+    {.name = "any_of",
+     .type = MR_OPTION_STRINGS,
+     .help = "It is one of these texts; of a boolean 'true' or 'false'."},
+    {.name = "gte",
+     .type = MR_OPTION_NUMBER,
+     .minimum = -1e140,
+     .maximum = 1e140,
+     .help = "It is at least this."},
+    {.name = "gt",
+     .type = MR_OPTION_NUMBER,
+     .minimum = -1e140,
+     .maximum = 1e140,
+     .help = "It is above this."},
+    {.name = "lte",
+     .type = MR_OPTION_NUMBER,
+     .minimum = -1e140,
+     .maximum = 1e140,
+     .help = "It is at most this; with the same `gte`: exactly this."},
+    {.name = "lt",
+     .type = MR_OPTION_NUMBER,
+     .minimum = -1e140,
+     .maximum = 1e140,
+     .help = "It is below this."},
+    {.name = NULL},
+};
 
 static const struct mr_option_spec generator_options[] = {
     {.name = "fields",
@@ -389,6 +517,16 @@ static const struct mr_option_spec generator_options[] = {
      .minimum = 1,
      .maximum = 1e9,
      .help = "Records of the key that must be learned before the first one is made."},
+    {.name = "conditions",
+     .type = MR_OPTION_OBJECTS,
+     .fields = condition_options,
+     .minimum = 0,
+     .maximum = MR_COPULA_CONDITIONS_MAX,
+     .help = "What every synthetic record meets, one condition per field, at most 16. The records "
+             "are drawn as such, not chosen among others, so that rare ones cost no more. While "
+             "the conditions are impossible by what is known (a text that was never seen, or less "
+             "likely together than 1e-9) a real record that should have made some follows "
+             "`on_error`."},
     {.name = "weight",
      .type = MR_OPTION_SHARE,
      .default_text = "0.1",
@@ -460,6 +598,8 @@ const struct mr_operator_type mr_operator_generate_copula = {
                 "correlations are made anew from a sample of the records. State begins with the "
                 "first record; `weight`, `half_life`, `ratio` and `min_records` may be changed "
                 "later.\n\n"
+                "With `conditions` the records are as if those had been kept that meet them; how "
+                "likely that is the state says (`millrace query`).\n\n"
                 "Use it for test data that looks like production's, and for load. Not where "
                 "records of a key follow each other in time: each is drawn by itself. A category "
                 "has at most 128 texts of at most 64 bytes, the first ones seen; others are never "

@@ -37,7 +37,7 @@ static void feed(struct harness *harness, uint32_t first, uint32_t count, uint32
 static void entries_come_back(void **state)
 {
     MR_UNUSED(state);
-    const uint8_t stored[MR_COPULA_ENTRY_BYTES] = {[0] = 9, [8] = 2, [16] = 3, [48] = 1, [52] = 5};
+    const uint8_t stored[MR_COPULA_ENTRY_BYTES] = {[0] = 9, [8] = 2, [16] = 3, [56] = 1, [60] = 5};
     struct mr_copula_entry entry;
     assert_true(mr_copula_entry_decode(&entry, MR_COPULA_MODELS_VERSION,
                                        mr_slice_from(stored, sizeof(stored))));
@@ -47,7 +47,7 @@ static void entries_come_back(void **state)
                                         mr_slice_from(stored, sizeof(stored))));
     assert_false(mr_copula_entry_decode(&entry, MR_COPULA_MODELS_VERSION,
                                         mr_slice_from(stored, sizeof(stored) - 1)));
-    const uint8_t many[MR_COPULA_ENTRY_BYTES] = {[49] = 1}; /* 256 rows wait */
+    const uint8_t many[MR_COPULA_ENTRY_BYTES] = {[57] = 1}; /* 256 rows wait */
     assert_false(mr_copula_entry_decode(&entry, MR_COPULA_MODELS_VERSION,
                                         mr_slice_from(many, sizeof(many))));
 }

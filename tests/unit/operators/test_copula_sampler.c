@@ -23,8 +23,11 @@ static void open_all(uint32_t count)
     copula_rows_make(&rows, count, 14, 0);
     copula_fixture_open(&fixture, 1024);
     copula_fixture_learn(&fixture, &rows, 256, 0);
-    mr_copula_sampler_create(&sampler, COPULA_ROWS_COLUMNS);
-    mr_copula_sampler_make(&sampler, &fixture.model, &fixture.work);
+    struct mr_error error;
+    mr_copula_sampler_create(&sampler, COPULA_ROWS_COLUMNS, NULL, 0);
+    assert_int_equal(mr_copula_sampler_make(&sampler, &fixture.model, &fixture.work, &error),
+                     MR_OK);
+    assert_true(mr_copula_sampler_probability(&sampler) == 1);
 }
 
 static void close_all(void)

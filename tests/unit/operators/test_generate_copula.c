@@ -134,6 +134,37 @@ static void cells_that_are_no_scalars_are_reported(void **state)
     harness_close(&harness);
 }
 
+static void conditions_are_met(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open(&harness, "learn_batch: 50, min_records: 500, conditions: [{field: value, gt: 40}, "
+                   "{field: kind, any_of: [low, high]}]");
+    feed(&harness, 0, 700, "a");
+    assert_int_equal(harness.emitted_count[0], 200);
+    for (const char *line = harness_output(&harness, 0); *line != '\0';
+         line = strchr(line, '\n') + 1) {
+        int value;
+        assert_int_equal(sscanf(strstr(line, "1=int:"), "1=int:%d", &value), 1);
+        assert_in_range(value, 41, 49);
+    }
+    harness_close(&harness);
+}
+
+static void impossible_conditions_are_reported(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open(&harness, "learn_batch: 10, min_records: 10, ratio: 3, "
+                   "conditions: [{field: kind, any_of: [none]}]");
+    feed(&harness, 0, 12, "a");
+    assert_int_equal(harness.emitted_count[0], 0);
+    assert_int_equal(harness.errors_count, 2);
+    assert_non_null(strstr(harness_errors(&harness),
+                           "the condition on field kind is impossible: no such value was learned"));
+    harness_close(&harness);
+}
+
 static void options_are_checked(void **state)
 {
     MR_UNUSED(state);
@@ -143,6 +174,15 @@ static void options_are_checked(void **state)
     assert_true(refused("key: [], fields: []", "fields"));
     assert_true(refused("key: [], fields: [value], learn_batch: 257", "learn_batch"));
     assert_true(refused("fields: [value]", "key"));
+    assert_true(refused("key: [], fields: [value], conditions: [{field: other, gt: 1}]",
+                        "the condition's field \"other\" is not among `fields`"));
+    assert_true(refused("key: [], fields: [value], conditions: [{field: value}]",
+                        "needs either `any_of`, or bounds"));
+    assert_true(refused("key: [], fields: [value], conditions: [{field: value, gt: 1, gte: 2}]",
+                        "has two bounds on one side"));
+    assert_true(refused("key: [], fields: [value], conditions: [{field: value, gt: 1}, {field: "
+                        "value, lt: 2}]",
+                        "two conditions are on \"value\""));
 }
 
 int main(void)
@@ -152,6 +192,8 @@ int main(void)
         cmocka_unit_test(a_ratio_above_one_makes_several),
         cmocka_unit_test(records_look_like_the_real_ones),
         cmocka_unit_test(cells_that_are_no_scalars_are_reported),
+        cmocka_unit_test(conditions_are_met),
+        cmocka_unit_test(impossible_conditions_are_reported),
         cmocka_unit_test(options_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
