@@ -47,6 +47,7 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_drift_page_hinkley,
     &mr_operator_filter,
     &mr_operator_flat_map,
+    &mr_operator_generate_copula,
     &mr_operator_generate_nexmark,
     &mr_operator_generate_random,
     &mr_operator_generate_sequence,

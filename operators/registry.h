@@ -43,6 +43,7 @@ extern const struct mr_operator_type mr_operator_drift_kswin;
 extern const struct mr_operator_type mr_operator_drift_page_hinkley;
 extern const struct mr_operator_type mr_operator_filter;
 extern const struct mr_operator_type mr_operator_flat_map;
+extern const struct mr_operator_type mr_operator_generate_copula;
 extern const struct mr_operator_type mr_operator_generate_nexmark;
 extern const struct mr_operator_type mr_operator_generate_random;
 extern const struct mr_operator_type mr_operator_generate_sequence;

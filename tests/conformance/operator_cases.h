@@ -194,6 +194,19 @@ static const struct operator_case cases[] = {
      "alerts", false, true},
     {"filter", "from: in, where: 'value > 5.0'", "", false, false},
     {"flat_map", "from: in, field: tags, into: tag", "", false, false},
+    {"generate.copula",
+     "learn: in, key: [k], fields: [value, second, third], learn_batch: 8, min_records: 20, "
+     "reservoir: 16, ratio: 0.7",
+     "", false, false},
+    {"generate.copula",
+     "learn: in, key: [k], fields: [value], learn_batch: 50, min_records: 30, reservoir: 100, "
+     "half_life: 300ms, ratio: 2",
+     "", false, false},
+    {"generate.copula",
+     "learn: in, key: [k], fields: [value, second], learn_batch: 10, min_records: 10, "
+     "reservoir: 16, half_life: 50, conditions: [{field: value, gte: 15, lt: 1e100}, "
+     "{field: second, lte: 1e100}]",
+     "", false, false},
     {"join.interval",
      "left: in, right: in2, key: [k], interval: {before: 100ms, after: 50ms}, max_rows: 12", "late",
      true, false},

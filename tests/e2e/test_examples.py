@@ -222,6 +222,11 @@ EXPECTED = {
         "spike", "level_shift", "gap", "duplicate", "reorder", "stuck",
     } and len({row["episode"] for row in rows}) == 19,
     "generate.sequence": lambda rows: [row["seq"] for row in rows] == [100, 101, 102, 103, 104],
+    "generate.copula": (
+        lambda rows: len(rows) == 148
+        and {row["country"] for row in rows} == {"SE", "DE", "FR"}
+        and sum(row["express"] == (row["amount"] > 90) for row in rows) > 125
+    ),
     "generate.nexmark": (
         lambda rows: [row["event_type"] for row in rows] == [0, 1, 1, 1, 2, 2]
         and [row.get("id") for row in rows] == [1000, 1000, 1001, 1002, None, None]
