@@ -35,9 +35,11 @@ static const char *flag(const struct reporting *reporting, const char *name)
 
 /* ---- The chart in the topology ---- */
 
+/* spc.capability is none: it has no limits that its points are within. */
 static bool is_chart(const struct mr_plan_node *node)
 {
-    return strncmp(node->type->name, "spc.", 4) == 0;
+    return strncmp(node->type->name, "spc.", 4) == 0 &&
+           mr_option_specs_find(node->options.specs, "phase1") >= 0;
 }
 
 static enum mr_exit find_chart(struct reporting *reporting)
@@ -132,6 +134,8 @@ static const char *words_of_limits(struct reporting *reporting, const struct mr_
     int64_t points = 25;
     if (is_given(options, "limits")) {
         const struct mr_options *limits = mr_options_get(options, "limits")->objects;
+        if (mr_option_specs_find(limits->specs, "cl") < 0) /* of several fields */
+            return "given: means, sigmas and correlations of the fields";
         double center = mr_options_number(limits, "cl");
         if (is_given(limits, "sigma"))
             return mr_arena_format(arena, "given: centre line %.10g, sigma %.10g", center,
@@ -144,6 +148,20 @@ static const char *words_of_limits(struct reporting *reporting, const struct mr_
     if (is_given(options, "phase1"))
         points = mr_options_integer(mr_options_get(options, "phase1")->objects, "subgroups");
     return mr_arena_format(arena, "estimated from the first %" PRId64 " points", points);
+}
+
+/* What is watched: "field", or "first, second". */
+static const char *words_of_fields(struct reporting *reporting, const struct mr_options *options)
+{
+    if (is_given(options, "field"))
+        return mr_options_text(options, "field");
+    if (!is_given(options, "fields"))
+        return reporting->node->name;
+    const struct mr_option_value *fields = mr_options_get(options, "fields");
+    const char *words = fields->texts[0];
+    for (uint32_t index = 1; index < fields->count; index++)
+        words = mr_arena_format(&reporting->arena, "%s, %s", words, fields->texts[index]);
+    return words;
 }
 
 static const char *words_of_rules(struct reporting *reporting, const struct mr_options *options)
@@ -167,7 +185,7 @@ static void describe(struct reporting *reporting)
     chart->topology = reporting->plan->name;
     chart->operator_name = node->name;
     chart->type = node->type->name;
-    chart->field = is_given(options, "field") ? mr_options_text(options, "field") : node->name;
+    chart->field = words_of_fields(reporting, options);
     chart->value_help = help_of(node->type, "value");
     chart->spread_help = help_of(node->type, "spread");
     chart->has_zones = mr_option_specs_find(options->specs, "rules") >= 0;
