@@ -60,6 +60,9 @@ CASES = [
     ("p", "type: spc.p, field: bad, size: made, phase1: {subgroups: 10}",
      [{"bad": 3 + i * 5 % 7 + (20 if i == 30 else 0), "made": 100 if i % 3 else 400}
       for i in range(40)]),
+    ("t2", "type: spc.t2, fields: [width, height], phase1: {subgroups: 20}",
+     [{"width": v, "height": 2 * v + 0.05 * WAVE[i * 3 % 16] + (3 if i == 35 else 0)}
+      for i, v in enumerate(values(40, 40, 0))]),
 ]
 
 
