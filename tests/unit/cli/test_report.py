@@ -366,6 +366,26 @@ class ReportTest(unittest.TestCase):
         self.has(self.page([point(1)], "--operator", "chart"), "spc.i_mr")
         self.topology("type: detect.zscore, field: width")
         self.refused(self.report([point(1)]), 1, "has no control chart (spc.*)")
+        self.topology("type: spc.capability, field: width, subgroup: {count: 5}, lsl: 19")
+        self.refused(self.report([point(1)]), 1, "has no control chart (spc.*)")
+
+    def test_several_fields(self):
+        """One limit, no centre line: of a chart of several fields."""
+        def points(chart):
+            made = [point(i, value=2.5, upper=11.8, detector=chart) for i in range(1, 9)]
+            for one in made:
+                for name in ("center", "lower", "spread", "spread_center", "spread_lower",
+                             "spread_upper"):
+                    del one["spc"][name]
+            return made
+
+        self.topology("type: spc.t2, fields: [width, depth]")
+        self.has(self.page(points("spc.t2")), "spc.t2", "width, depth", "11.8",
+                 "estimated from the first 25 points")
+        self.topology("type: spc.mewma, fields: [width, depth], limits: {values: "
+                      "[{cl: 20, sigma: 1}, {cl: 5, sigma: 2}]}")
+        self.has(self.page(points("spc.mewma")), "spc.mewma",
+                 "given: means, sigmas and correlations of the fields")
 
     def test_a_topology_of_the_cluster(self):
         text = TOPOLOGY.replace("CHART", "type: spc.i_mr, field: width")
