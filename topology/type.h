@@ -110,6 +110,8 @@ struct mr_type_spec {
      * nothing was found wrong. May be NULL. */
     enum mr_status (*check_bound)(const struct mr_options *options, const char **option,
                                   struct mr_error *error);
+    /* With these options a KEYED type keeps no state and needs no `key`. May be NULL: never. */
+    bool (*is_stateless)(const struct mr_options *options);
     /* Whether these options make the output depend on the clock, where not all do. May be NULL. */
     bool (*reads_wall_clock)(const struct mr_options *options);
 };

@@ -209,6 +209,34 @@ static const struct operator_case cases[] = {
     {"map", "from: in, set: {twice: 'value * 2.0', name: 'k + \"!\"'}, remove: [tags]", "", false,
      true},
     {"merge", "inputs: [in, in2]", "", true, true},
+    {"quality.checkpoint",
+     "from: in, key: [k], window: {count: 7}, max_wait: 300ms, max_records: 200, checks: "
+     "[{name: a, field: value, expect: between, min: -20, max: 45, mostly: 0.8}, "
+     "{name: b, field: third, expect: unique, mostly: 0.5}, "
+     "{name: c, field: second, expect: mean_between, min: -0.5, severity: info}, "
+     "{name: d, expect: row_count_between, min: 7}, {name: e, where: 'value < 40.0', mostly: "
+     "0.7}]",
+     "fail alerts results late", false, false},
+    {"quality.checkpoint",
+     "from: in, key: [k], window: {tumbling: 250ms}, lateness: 30ms, max_records: 250, checks: "
+     "[{name: a, field: value, expect: not_null, mostly: 0.9}, {name: b, field: value, expect: "
+     "max_between, max: 60}, {name: c, field: third, expect: stdev_between, max: 2}, {name: d, "
+     "field: k, expect: matches, pattern: '[1-9]'}]",
+     "fail alerts results late", false, false},
+    {"quality.rules",
+     "from: in, checks: [{name: a, field: value, expect: between, min: -20, max: 45}, "
+     "{name: b, field: value, expect: not_null}, {name: c, field: k, expect: matches, pattern: "
+     "'^0'}, {name: d, field: value, expect: in_set, values: ['7.25', x]}, "
+     "{name: e, field: tags, expect: type, of: list}, {name: f, where: 'value < second'}]",
+     "alerts", false, true},
+    {"quality.score",
+     "from: in, key: [k], fields: [value, second], window: {count: 40}, warmup: 10, every: 50ms, "
+     "threshold: 0.9",
+     "alerts", false, true},
+    {"quality.score",
+     "from: in, key: [k], detectors: [duplicates], identity: [third, failed], window: {count: 20}, "
+     "warmup: 5, every: 0s",
+     "alerts", false, true},
     {"quality.duplicates", "from: in, key: [k], fields: [value, third], window: {sliding: 300ms}",
      "duplicates alerts", false, true},
     {"quality.duplicates", "from: in, key: [k], fields: [third], window: {count: 40}", "duplicates",

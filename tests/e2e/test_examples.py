@@ -151,6 +151,20 @@ EXPECTED = {
     "detect.ensemble": lambda rows: [row["seq"] for row in rows] == [300, 301, 355],
     "detect.heartbeat": lambda rows: [(row["key"], row["state"], row["event_time"]) for row in rows]
     == [("s2", "open", 32001), ("s2", "resolved", 47000)],
+    "quality.rules": (
+        lambda rows: len(rows) == 41
+        and {name for row in rows for name in row["quality"]["failed"]}
+        == {"id_shape", "amount_plausible", "unit_known", "customer_known", "in_order"}
+    ),
+    "quality.checkpoint": (
+        lambda rows: len(rows) == 30
+        and {row["seq"] for row in rows if not row["quality"]["passed"]}
+        == {1, 3, 5, 7, 9, 10, 12, 14, 16, 18}
+    ),
+    "quality.score": (
+        lambda rows: [row["state"] for row in rows] == ["open"] + 4 * ["update"] + ["resolved"]
+        and len({row["id"] for row in rows}) == 1
+    ),
     "detect.rate": lambda rows: [(row["count"], row["anomaly"]["is_anomaly"]) for row in rows]
     == [(60, True), (0, True)],
     "detect.new_value": lambda rows: [row["seq"] for row in rows] == [400],
