@@ -716,6 +716,7 @@ const struct mr_operator_type mr_operator_quality_checkpoint = {
             .state_version = MR_QUALITY_HOLD_VERSION,
             .estimate = checkpoint_estimate,
             .check = checkpoint_check,
+            .check_bound = mr_quality_check_bound,
             .is_stateless = checkpoint_is_stateless,
         },
     .instance_size = sizeof(struct checkpoint),

@@ -272,6 +272,48 @@ enum mr_status mr_quality_check(const struct mr_options *options, bool of_many, 
     return MR_OK;
 }
 
+/* What a field must be able to be; NULL: anything. */
+static const char *wanted_kind(enum mr_quality_expect expect)
+{
+    if (expect == MR_EXPECT_MATCHES)
+        return "texts";
+    bool numeric = expect == MR_EXPECT_BETWEEN || expect >= MR_EXPECT_MEAN;
+    return numeric ? "numbers" : NULL;
+}
+
+static bool can_be(enum mr_quality_expect expect, enum mr_type_code code)
+{
+    if (code == MR_TYPE_ANY)
+        return true;
+    if (expect == MR_EXPECT_MATCHES)
+        return code == MR_TYPE_STRING;
+    return code == MR_TYPE_INT || code == MR_TYPE_UINT || code == MR_TYPE_DOUBLE;
+}
+
+enum mr_status mr_quality_check_bound(const struct mr_options *options, const char **option,
+                                      struct mr_error *error)
+{
+    const struct mr_option_value *checks = mr_options_get(options, "checks");
+    struct mr_arena arena;
+    enum mr_status status = MR_OK;
+    *option = "checks";
+    mr_arena_init(&arena, 1024);
+    for (uint32_t index = 0; index < checks->count && status == MR_OK; index++) {
+        const struct mr_options *check = &checks->objects[index];
+        const struct mr_option_value *field = mr_options_get(check, "field");
+        enum mr_quality_expect expect = (enum mr_quality_expect)mr_options_integer(check, "expect");
+        if (wanted_kind(expect) == NULL || !field->present || field->types == NULL ||
+            field->types[0] == NULL || can_be(expect, field->types[0]->code))
+            continue;
+        status = MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                         "check '%s': %s is about %s, but '%s' is %s by its declaration",
+                         mr_options_text(check, "name"), expects[expect], wanted_kind(expect),
+                         field->text, mr_type_name(&arena, field->types[0]));
+    }
+    mr_arena_deinit(&arena);
+    return status;
+}
+
 /* ---- Opening ---- */
 
 /* What else a text of `values` stands for. */

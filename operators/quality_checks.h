@@ -98,6 +98,10 @@ static inline bool mr_quality_is_aggregate(enum mr_quality_expect expect)
 enum mr_status mr_quality_check(const struct mr_options *options, bool of_many, const char **option,
                                 struct mr_error *error) MR_NODISCARD;
 
+/* The same with what fields are declared as, for .spec.check_bound. */
+enum mr_status mr_quality_check_bound(const struct mr_options *options, const char **option,
+                                      struct mr_error *error) MR_NODISCARD;
+
 /* Bind the option `checks`. Pre: mr_quality_check was fine. */
 void mr_quality_checks_open(struct mr_quality_checks *checks, const struct mr_options *options);
 void mr_quality_checks_close(struct mr_quality_checks *checks); /* also of a zeroed one */

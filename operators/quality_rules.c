@@ -105,6 +105,7 @@ const struct mr_operator_type mr_operator_quality_rules = {
             .added_fields = rules_fields,
             .added_fields_count = MR_ARRAY_COUNT(rules_fields),
             .check = rules_check,
+            .check_bound = mr_quality_check_bound,
         },
     .instance_size = sizeof(struct quality_rules),
     .open = rules_open,

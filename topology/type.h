@@ -51,7 +51,10 @@ enum mr_type_flags {
      * one field per entry of the option `aggregates`. */
     MR_TYPE_GROUPS = 1u << 11,
     /* Takes control records, though it adds no object (mr_type_is_controlled). */
-    MR_TYPE_CONTROLLED = 1u << 16
+    MR_TYPE_CONTROLLED = 1u << 16,
+    /* State has layers and boxes: queries may ask for one, and a control record may be about one;
+     * it knows no action but reset (voxel.aggregate). */
+    MR_TYPE_PLACES = 1u << 17
 };
 
 struct mr_input_spec {

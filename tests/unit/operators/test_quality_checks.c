@@ -228,6 +228,38 @@ static void wrong_options_are_refused(void **state)
     refused(", field: a, expect: betwen, min: 1", "did you mean 'between'?");
 }
 
+static void refused_by_schema(const char *check, const char *sentence)
+{
+    struct mr_arena arena;
+    char text[512];
+    mr_arena_init(&arena, 1 << 14);
+    snprintf(text, sizeof(text),
+             "    - {name: op, type: quality.rules, from: in, checks: [{name: c, %s}]}\n", check);
+    const char *findings =
+        harness_findings(&arena,
+                         "    - {name: in, type: memory, schema: {k: string, m: int, t: "
+                         "list(double)}}\n",
+                         text, "    - {name: out, type: memory, from: op}\n");
+    if (sentence == NULL ? strstr(findings, "check 'c'") != NULL
+                         : strstr(findings, sentence) == NULL)
+        fail_msg("%s: %s", check, findings);
+    mr_arena_deinit(&arena);
+}
+
+static void declared_types_that_cannot_satisfy_are_refused(void **state)
+{
+    MR_UNUSED(state);
+    refused_by_schema("field: k, expect: between, min: 1",
+                      "check 'c': between is about numbers, but 'k' is string by its declaration");
+    refused_by_schema("field: m, expect: matches, pattern: x",
+                      "check 'c': matches is about texts, but 'm' is int by its declaration");
+    refused_by_schema("field: t, expect: between, min: 1", "'t' is list(double)");
+    refused_by_schema("field: m, expect: between, min: 1", NULL);
+    refused_by_schema("field: k, expect: matches, pattern: x", NULL);
+    refused_by_schema("field: other, expect: between, min: 1", NULL);
+    refused_by_schema("field: k, expect: in_set, values: [a]", NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +271,7 @@ int main(void)
         cmocka_unit_test(a_reference_is_a_field_of_what_was_joined),
         cmocka_unit_test(all_checks_are_judged),
         cmocka_unit_test(wrong_options_are_refused),
+        cmocka_unit_test(declared_types_that_cannot_satisfy_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
