@@ -88,13 +88,20 @@ struct mr_state_estimate {
     uint64_t changelog_bytes_per_record;
 };
 
+/* An option that types like this one have, and this one has not. */
+struct mr_refused_option {
+    const char *name;
+    const char *why; /* a clause behind "has no option 'x': " */
+};
+
 struct mr_type_spec {
     const char *name; /* "detect.zscore" */
     enum mr_role role;
     uint32_t flags;
     const char *summary;     /* one sentence */
     const char *description; /* what it does and when not to use it; paragraphs divided by \n\n */
-    const struct mr_option_spec *options; /* ended by a NULL name; without the common ones */
+    const struct mr_option_spec *options;    /* ended by a NULL name; without the common ones */
+    const struct mr_refused_option *refused; /* ended by a NULL name; may be NULL */
     const struct mr_input_spec
         *inputs; /* ended by a NULL option; NULL: {"from"} for operators, sinks */
     const struct mr_output_spec *outputs; /* [0] is main; NULL for sinks */

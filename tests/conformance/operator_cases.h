@@ -194,6 +194,19 @@ static const struct operator_case cases[] = {
      "alerts", false, true},
     {"filter", "from: in, where: 'value > 5.0'", "", false, false},
     {"flat_map", "from: in, field: tags, into: tag", "", false, false},
+    {"generate.copula",
+     "learn: in, key: [k], fields: [value, second, third], learn_batch: 8, min_records: 20, "
+     "reservoir: 16, ratio: 0.7",
+     "", false, false},
+    {"generate.copula",
+     "learn: in, key: [k], fields: [value], learn_batch: 50, min_records: 30, reservoir: 100, "
+     "half_life: 300ms, ratio: 2",
+     "", false, false},
+    {"generate.copula",
+     "learn: in, key: [k], fields: [value, second], learn_batch: 10, min_records: 10, "
+     "reservoir: 16, half_life: 50, conditions: [{field: value, gte: 15, lt: 1e100}, "
+     "{field: second, lte: 1e100}]",
+     "", false, false},
     {"join.interval",
      "left: in, right: in2, key: [k], interval: {before: 100ms, after: 50ms}, max_rows: 12", "late",
      true, false},
@@ -271,6 +284,16 @@ static const struct operator_case cases[] = {
     {"spc.c", "from: in, key: [k], field: defects", "alerts", false, true},
     {"spc.c", "from: in, key: [k], field: defects, limits: {cl: 1}, baseline: exponential",
      "alerts", false, true},
+    {"spc.capability", "from: in, key: [k], field: value, subgroup: {count: 25}, lsl: 0, usl: 40",
+     "alerts", false, false},
+    {"spc.capability",
+     "from: in, key: [k], field: value, subgroup: {window: 300ms}, usl: 30, within: range, "
+     "within_size: 3, index: ppk",
+     "alerts late", false, false},
+    {"spc.capability",
+     "from: in, key: [k], field: value, subgroup: {field: third}, lsl: -5, within: deviation, "
+     "running: true",
+     "", false, false},
     {"spc.cusum", "from: in, key: [k], field: value", "alerts", false, true},
     {"spc.cusum",
      "from: in, key: [k], field: value, limits: {cl: 20, sigma: 5}, head: 0.5, restart: true, "

@@ -201,6 +201,8 @@ EXPECTED = {
     "spc.p.items": lambda rows: [(row["checked"], row["spc"]["value"]) for row in rows]
     == [(2, 0.5), (1, 0), (1, 0)],
     "spc.u": lambda rows: [(row["ts"], row["spc"]["value"]) for row in rows] == [(3000, 2.75)],
+    "spc.capability": lambda rows: [(row["size"], row["rating"]) for row in rows]
+    == [(6, "marginal")],
     "spc.mewma": lambda rows: [row["ts"] for row in rows] == [6000, 7000, 8000],
     "spc.t2": lambda rows: [(row["ts"], row["spc"]["point"]) for row in rows] == [(3000, 3)],
     "spc.xbar_t2": lambda rows: [row["is_anomaly"] for row in rows] == [False, True],
@@ -220,6 +222,11 @@ EXPECTED = {
         "spike", "level_shift", "gap", "duplicate", "reorder", "stuck",
     } and len({row["episode"] for row in rows}) == 19,
     "generate.sequence": lambda rows: [row["seq"] for row in rows] == [100, 101, 102, 103, 104],
+    "generate.copula": (
+        lambda rows: len(rows) == 148
+        and {row["country"] for row in rows} == {"SE", "DE", "FR"}
+        and sum(row["express"] == (row["amount"] > 90) for row in rows) > 125
+    ),
     "generate.nexmark": (
         lambda rows: [row["event_type"] for row in rows] == [0, 1, 1, 1, 2, 2]
         and [row.get("id") for row in rows] == [1000, 1000, 1001, 1002, None, None]
