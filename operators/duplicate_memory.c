@@ -416,6 +416,7 @@ enum mr_status mr_duplicate_memory_take(struct mr_duplicate_memory *memory,
     if (time_ms > group->latest_ms)
         group->latest_ms = time_ms;
     row->finding.number = ++group->records;
+    row->finding.name = group->life + group->records;
     uint64_t life = group->life;
     mr_table_dirty(memory->groups, group);
     if (memory->form == MR_DUPLICATE_BLOOM)

@@ -173,7 +173,7 @@ static void write_row(const struct duplicates *duplicates, const struct mr_dupli
     if (!is_duplicate)
         return;
     const struct mr_alert_notice notice = {
-        .id = mr_alert_teller_id(&duplicates->teller, row->key, (int64_t)finding->number),
+        .id = mr_alert_teller_id(&duplicates->teller, row->key, (int64_t)finding->name),
         .state = "open",
         .severity = duplicates->severity,
         .message = reason,

@@ -241,8 +241,11 @@ static void tell(struct profile *profile, struct mr_slice key, const struct mr_a
     if (fields[FIELD_PASSED].boolean)
         return;
     struct mr_slice reason = mr_value_text(fields[FIELD_REASON]);
+    const double numbers[] = {(double)span->start_ms, (double)span->end_ms,
+                              fields[FIELD_SCORE].number};
+    uint64_t window = mr_hash64(mr_slice_from(numbers, sizeof(numbers)));
     const struct mr_alert_notice notice = {
-        .id = mr_alert_teller_id(&profile->teller, key, span->start_ms ^ span->end_ms),
+        .id = mr_alert_teller_id(&profile->teller, key, (int64_t)window),
         .state = "open",
         .severity = severity,
         .message = mr_arena_format(arena, "%.*s", (int)reason.size, (const char *)reason.data),

@@ -156,6 +156,27 @@ static void keys_are_apart(void **state)
     harness_close(&harness);
 }
 
+/* The group is forgotten and comes again: its records' numbers begin anew, the alerts' ids do not.
+ */
+static void alerts_of_lives_have_ids_of_their_own(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    char first[32];
+    open(&harness, "window: {sliding: 1s}");
+    feed(&harness, 1, mr_value_int(1), 0);
+    feed(&harness, 2, mr_value_int(1), 1);
+    struct mr_value id = harness_field(&harness, 2, "id");
+    snprintf(first, sizeof(first), "%.*s", (int)id.size, (const char *)id.text);
+    harness_watermark(&harness, 100000);
+    feed(&harness, 3, mr_value_int(1), 200000);
+    feed(&harness, 4, mr_value_int(1), 200001);
+    assert_int_equal(harness.emitted_count[2], 2);
+    assert_false(
+        mr_slice_equal(mr_value_text(harness_field(&harness, 2, "id")), mr_slice_text(first)));
+    harness_close(&harness);
+}
+
 /* A group that the bound dropped begins anew: what is left of it counts for nothing. */
 static void a_dropped_group_begins_anew(void **state)
 {
@@ -242,6 +263,7 @@ int main(void)
         cmocka_unit_test(filters_tell_how_full_they_are),
         cmocka_unit_test(values_are_compared_as_in_keys),
         cmocka_unit_test(keys_are_apart),
+        cmocka_unit_test(alerts_of_lives_have_ids_of_their_own),
         cmocka_unit_test(a_dropped_group_begins_anew),
         cmocka_unit_test(windows_that_cannot_be_are_refused),
         cmocka_unit_test(stored_bytes_stay_readable),

@@ -105,6 +105,26 @@ static void a_window_is_scored(void **state)
     harness_close(&harness);
 }
 
+static void alerts_of_windows_have_ids_of_their_own(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open(&harness, "window: {tumbling: 512ms}, threshold: 1");
+    char first[32];
+    struct harness_row row = record(1, mr_value_null(), mr_value_int(1), 100);
+    harness_feed(&harness, 0, &row, 1);
+    harness_watermark(&harness, 512);
+    struct mr_value id = harness_field(&harness, 2, "id");
+    snprintf(first, sizeof(first), "%.*s", (int)id.size, (const char *)id.text);
+    row = record(2, mr_value_null(), mr_value_int(1), 1100);
+    harness_feed(&harness, 0, &row, 1);
+    harness_watermark(&harness, 1536);
+    assert_int_equal(harness.emitted_count[2], 2);
+    assert_false(
+        mr_slice_equal(mr_value_text(harness_field(&harness, 2, "id")), mr_slice_text(first)));
+    harness_close(&harness);
+}
+
 static void dimensions_without_a_rule_are_null(void **state)
 {
     MR_UNUSED(state);
@@ -223,6 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_window_is_scored),
+        cmocka_unit_test(alerts_of_windows_have_ids_of_their_own),
         cmocka_unit_test(dimensions_without_a_rule_are_null),
         cmocka_unit_test(rules_are_asked_of_what_is_there),
         cmocka_unit_test(hopping_windows_are_merged),
