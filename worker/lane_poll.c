@@ -93,6 +93,15 @@ static enum mr_status take_records(struct mr_lane *lane, struct mr_task_input *i
     return status;
 }
 
+/* One of the tasks that read the input is due, since its connectors were read. */
+static bool is_awaited(const struct mr_lane *lane, const struct mr_task_input *input)
+{
+    for (uint32_t slot = 0; mr_lane_next_reader(lane, input, &slot); slot++)
+        if (lane->slots[slot].task->due)
+            return true;
+    return false;
+}
+
 /* Feed what was fetched, until its end or until a task is due. */
 static enum mr_status take_fetch(struct mr_lane *lane, struct mr_task **culprit,
                                  struct mr_error *error)
@@ -107,6 +116,8 @@ static enum mr_status take_fetch(struct mr_lane *lane, struct mr_task **culprit,
             lane->fetch_next++;
             continue;
         }
+        if (is_awaited(lane, input))
+            break;
         if (message->event != MR_LOG_RECORD) {
             status = take_event(lane, input, message, error);
             lane->fetch_next++;
@@ -342,6 +353,7 @@ static bool let_out(struct mr_lane *lane)
 bool mr_lane_poll(struct mr_lane *lane, uint32_t wait_ms)
 {
     bool worked = false;
+    lane->part_end_ns = mr_clock_monotonic_ns() + step_ns(lane);
     watch(lane);
     heed_pauses(lane);
     if (let_out(lane)) {
