@@ -61,6 +61,8 @@ static const struct measured measured[] = {
     {"type: detect.knn_cad, from: in, key: [k], field: value", 1, 8},
     {"type: detect.isolation_forest, from: in, key: [], fields: [" TEN_FIELDS "]", 1, 400},
     {"type: detect.random_cut_forest, from: in, key: [k], fields: [value], shingle: 4", 1, 0},
+    {"type: generate.copula, learn: in, key: [], fields: [" TEN_FIELDS "], ratio: 0", 1, ROUNDS},
+    {"type: generate.copula, learn: in, key: [], fields: [" TEN_FIELDS "], ratio: 1", 1, ROUNDS},
     {"type: window.aggregate, from: in, key: [k], window: {tumbling: 1h}, " AGGREGATES, 1, 1200},
     {"type: window.aggregate, from: in, key: [k], window: {hopping: 10s, every: 2s}, " AGGREGATES,
      1, 1200},

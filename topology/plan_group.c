@@ -1,8 +1,8 @@
 /* topology/plan_group.c — rows that stand for groups of rows: windows and running aggregates.
  * Design: the output is a row space of its own with known fields, in this order: those of the key,
- * by the last name of their paths; those of the type (the window's times); one per aggregate, in
- * name order. Rows stay in the task of their key, so that whoever groups by the same fields behind
- * needs no repartition. */
+ * by the last name of their paths; those of the type (the window's times); those of the option
+ * `fields`, by the last names too; one per aggregate, in name order. Rows stay in the task of their
+ * key, so that whoever groups by the same fields behind needs no repartition. */
 #include "topology/planner.h"
 
 #include "topology/aggregate_parse.h"
@@ -46,8 +46,9 @@ static const char *last_name(const struct mr_path *path)
     return name;
 }
 
-static void add_key(struct group_fields *fields, const struct mr_node_draft *node,
-                    const struct mr_option_value *key)
+/* Fields of the input that the results have too, with their types. */
+static void add_paths(struct group_fields *fields, const struct mr_node_draft *node,
+                      const char *option, const struct mr_option_value *key)
 {
     for (uint32_t i = 0; key != NULL && key->present && i < key->count; i++) {
         struct mr_resolution resolution = {.type = mr_planner_type(MR_TYPE_ANY)};
@@ -56,7 +57,7 @@ static void add_key(struct group_fields *fields, const struct mr_node_draft *nod
                             &resolution, &error) != MR_RESOLVED_FINE ||
             resolution.steps_used != key->paths[i].steps_count)
             resolution.type = mr_planner_type(MR_TYPE_ANY);
-        add_field(fields, "key", last_name(&key->paths[i]), resolution.type->code,
+        add_field(fields, option, last_name(&key->paths[i]), resolution.type->code,
                   key->locations == NULL ? key->location : key->locations[i]);
     }
 }
@@ -95,15 +96,18 @@ void mr_view_groups(struct mr_planner *planner, struct mr_node_draft *node, uint
     const struct mr_option_value *key = mr_definition_value(node->entry, "key");
     const struct mr_option_value *aggregates =
         number == 0 ? mr_definition_value(node->entry, "aggregates") : NULL;
+    const struct mr_option_value *made =
+        number == 0 ? mr_definition_value(node->entry, "fields") : NULL;
     const struct mr_output_spec *output = &node->entry->type->outputs[number];
     uint32_t most = output->fields_count + (key == NULL ? 0 : key->count) +
-                    (aggregates == NULL ? 0 : aggregates->count);
+                    (made == NULL ? 0 : made->count) + (aggregates == NULL ? 0 : aggregates->count);
     struct group_fields fields = {.planner = planner, .fine = true};
     fields.items = mr_arena_new(planner->arena, most, sizeof(*fields.items));
-    add_key(&fields, node, key);
+    add_paths(&fields, node, "key", key);
     for (uint32_t i = 0; i < output->fields_count; i++)
         add_field(&fields, NULL, output->fields[i].name, output->fields[i].type,
                   node->entry->name_location);
+    add_paths(&fields, node, "fields", made);
     add_aggregates(&fields, aggregates);
     mr_view_fields(planner,
                    number == 0

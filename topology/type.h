@@ -76,6 +76,7 @@ struct mr_output_spec {
     const struct mr_output_field
         *fields; /* fields of new rows of this output; NULL: the input's rows */
     uint32_t fields_count;
+    bool is_like_main; /* rows of the main output's kind, with what the type adds to them */
     /* Of GROUPS, behind main: the key's fields come first, and the rows stay in its task. */
     bool has_key;
 };
@@ -119,6 +120,8 @@ struct mr_type_spec {
      * nothing was found wrong. May be NULL. */
     enum mr_status (*check_bound)(const struct mr_options *options, const char **option,
                                   struct mr_error *error);
+    /* With these options a KEYED type keeps no state and needs no `key`. May be NULL: never. */
+    bool (*is_stateless)(const struct mr_options *options);
     /* Whether these options make the output depend on the clock, where not all do. May be NULL. */
     bool (*reads_wall_clock)(const struct mr_options *options);
 };

@@ -1,4 +1,5 @@
-"""The registry of checks of detectors, and the table that script/detectors prints."""
+"""The registry of checks of detectors and generators, and the table that script/detectors and
+script/generators print."""
 
 import argparse
 import importlib
@@ -59,13 +60,14 @@ def check(name, reference, asked, quick=False):
     return register
 
 
-def load():
-    """All checks of this folder, by file and place."""
-    sys.path.insert(0, str(FOLDER))
+def load(folder=FOLDER):
+    """All checks of a folder, by file and place."""
+    sys.path[:0] = [str(folder), str(FOLDER)]
     registry = importlib.import_module("check")  # the one that the checks import
-    for path in sorted(FOLDER.glob("checks_*.py")):
-        importlib.import_module(path.stem)
-    return registry.CHECKS
+    names = [path.stem for path in sorted(Path(folder).glob("checks_*.py"))]
+    for name in names:
+        importlib.import_module(name)
+    return [one for one in registry.CHECKS if one.run.__module__ in names]
 
 
 def show(figure):
@@ -78,8 +80,9 @@ def main():
     parser.add_argument("--list", action="store_true", help="print the names")
     parser.add_argument("--only", default="", help="checks whose name contains this")
     parser.add_argument("--quick", action="store_true", help="those that take a second")
+    parser.add_argument("--folder", default=FOLDER, help="where the checks are")
     options = parser.parse_args()
-    chosen = [one for one in load() if options.only in one.name
+    chosen = [one for one in load(options.folder) if options.only in one.name
               and (one.quick or not options.quick)]
     if options.list or not options.check:
         print("\n".join(one.name for one in chosen))

@@ -1,0 +1,83 @@
+/* operators/copula_condition.h — rows of a copula that meet conditions, drawn as such instead of
+ * drawing until one does.
+ * Model: a condition on a column is a set of intervals of its latent, or one point where a single
+ * number of a continuous column is asked; besides, the value must not be missing. Points are
+ * conditioned on exactly: with the constrained latents first in the factor of the correlations,
+ * their normals follow by substitution. One latent with intervals is drawn exactly from its
+ * truncated normal distribution; of several the row's own Gibbs chain is run from a draw of one
+ * after the other. What remains is normal given these.
+ * Probability: of the intervals, given the points: exact for one, for several the mean over
+ * MR_COPULA_PROBABILITY_DRAWS fixed draws (Geweke, Hajivassiliou and Keane). Below
+ * MR_COPULA_PROBABILITY_MIN a condition is refused.
+ * Pure; the same bits everywhere. */
+#ifndef MR_OPERATORS_COPULA_CONDITION_H
+#define MR_OPERATORS_COPULA_CONDITION_H
+
+#include "base/error.h"
+#include "operators/copula.h"
+
+enum {
+    MR_COPULA_CONDITIONS_MAX = 16,
+    MR_COPULA_BOXES_MAX = 2 * MR_COPULA_CONDITIONS_MAX,
+    MR_COPULA_GIBBS_SWEEPS = 32,
+    MR_COPULA_PROBABILITY_DRAWS = 2000
+};
+
+#define MR_COPULA_PROBABILITY_MIN 1e-9
+
+/* What a column must be; one condition per column. */
+struct mr_copula_condition {
+    uint32_t column;
+    const char *name; /* of the field, for sentences */
+    /* One of these texts ("true" and "false" of a boolean); 0: a number, within bounds. */
+    const char *const *texts;
+    uint32_t texts_count;
+    double lowest; /* -INFINITY: none */
+    double highest;
+    bool lowest_is_out; /* the bound itself does not count */
+    bool highest_is_out;
+};
+
+struct mr_copula_part {
+    double from;
+    double to;
+};
+
+/* A constrained latent. */
+struct mr_copula_box {
+    uint32_t latent;
+    uint32_t parts_count; /* 0: the point */
+    double point;
+    struct mr_copula_part parts[MR_COPULA_TEXTS_MAX];
+};
+
+/* Conditions under a model: points first. */
+struct mr_copula_boxes {
+    uint32_t count;
+    uint32_t points_count;
+    struct mr_copula_box boxes[MR_COPULA_BOXES_MAX];
+    /* Numbers of the conditioned columns are kept within these, by condition. */
+    uint32_t bounds_count;
+    uint32_t columns[MR_COPULA_CONDITIONS_MAX];
+    double lowest[MR_COPULA_CONDITIONS_MAX];
+    double highest[MR_COPULA_CONDITIONS_MAX];
+    /* Of the factor's first rows; filled by mr_copula_boxes_bind. */
+    double normals[MR_COPULA_BOXES_MAX]; /* of the points */
+    double means[MR_COPULA_BOXES_MAX];   /* of the latents with parts, given the points */
+    double precision[MR_COPULA_BOXES_MAX * MR_COPULA_BOXES_MAX];
+    double probability;
+};
+
+/* What the conditions mean under the model. MR_INVALID with a sentence: one is impossible. */
+enum mr_status mr_copula_boxes_make(struct mr_copula_boxes *boxes, const struct mr_copula *model,
+                                    const struct mr_copula_condition *conditions,
+                                    uint32_t conditions_count, struct mr_error *error) MR_NODISCARD;
+/* The factor's first boxes->count rows, of `stride` doubles, are those of the boxes. MR_INVALID:
+ * together they are impossible. */
+enum mr_status mr_copula_boxes_bind(struct mr_copula_boxes *boxes, const double *factor,
+                                    size_t stride, struct mr_error *error) MR_NODISCARD;
+/* The first boxes->count normals of a row: of the points, then of draws. */
+void mr_copula_boxes_draw(const struct mr_copula_boxes *boxes, const double *factor, size_t stride,
+                          struct mr_random *random, double *normals);
+
+#endif
