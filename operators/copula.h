@@ -50,8 +50,8 @@ enum mr_copula_kind {
     MR_COPULA_BOOLEAN,
     MR_COPULA_TEXT,       /* a category */
     MR_COPULA_DATE,       /* text "2026-01-28"; days */
-    MR_COPULA_TIME,       /* text of RFC 3339; ms */
-    MR_COPULA_TIMESTAMP,  /* a timestamp by the schema; ms */
+    MR_COPULA_TIME,       /* text of RFC 3339; seconds, to the ms */
+    MR_COPULA_TIMESTAMP,  /* a timestamp by the schema; seconds, to the ms */
     MR_COPULA_IDENTIFIER, /* texts that hardly ever repeat: new ones are made */
     MR_COPULA_KINDS_COUNT
 };
@@ -68,7 +68,7 @@ struct mr_copula_texts {
 
 struct mr_copula_column {
     uint8_t kind;     /* enum mr_copula_kind */
-    uint8_t decimals; /* of numbers; above MR_COPULA_DECIMALS_MAX: any */
+    uint8_t decimals; /* of numbers and times; above MR_COPULA_DECIMALS_MAX: any */
     double missing;   /* weight */
     struct mr_marginal marginal;
     struct mr_copula_texts texts;
