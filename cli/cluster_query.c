@@ -65,7 +65,7 @@ static enum mr_exit query(struct mr_server *server, const struct mr_arguments *a
                                        mr_server_part(server, arguments->operands[2]));
     if (mr_arguments_given(arguments, "standby"))
         path = mr_server_query(server, path, "standby", "1");
-    static const char *const asked[] = {"last", "since"};
+    static const char *const asked[] = {"last", "since", "layer", "from", "to"};
     for (size_t index = 0; index < MR_ARRAY_COUNT(asked); index++)
         if (mr_arguments_given(arguments, asked[index]))
             path = mr_server_query(server, path, asked[index],
@@ -99,7 +99,20 @@ static const struct mr_flag flags[] = {
     {.name = "since",
      .kind = MR_FLAG_TEXT,
      .value = "DURATION",
-     .help = "The same: those of the last 10s, for instance, of the key's event time."},
+     .help = "The same: those of the last 10s, for instance, of the key's event time; of "
+             "voxel.aggregate the voxels that had points then."},
+    {.name = "layer",
+     .kind = MR_FLAG_TEXT,
+     .value = "N",
+     .help = "Of voxel.aggregate: what the layer says, and its voxels."},
+    {.name = "from",
+     .kind = MR_FLAG_TEXT,
+     .value = "X,Y,Z",
+     .help = "The same: the voxels of a box, of which this is the lower corner,"},
+    {.name = "to",
+     .kind = MR_FLAG_TEXT,
+     .value = "X,Y,Z",
+     .help = "and this the upper one, in the unit of the fields."},
     MR_FLAG_OUTPUT,
     MR_FLAGS_SERVER,
     {.name = NULL}};

@@ -93,6 +93,7 @@ extern const struct mr_command mr_command_pause;
 extern const struct mr_command mr_command_plan;
 extern const struct mr_command mr_command_produce;
 extern const struct mr_command mr_command_query;
+extern const struct mr_command mr_command_report;
 extern const struct mr_command mr_command_reset;
 extern const struct mr_command mr_command_resume;
 extern const struct mr_command mr_command_rollback;

@@ -39,6 +39,7 @@ static const struct {
     {"Records (--brokers)", &mr_command_produce},
     {NULL, &mr_command_tail},
     {NULL, &mr_command_dlq},
+    {NULL, &mr_command_report},
     {"Help", &mr_command_doctor},
 };
 

@@ -229,8 +229,8 @@ static enum mr_exit start_worker(struct session *session)
     return MR_EXIT_FINE;
 }
 
-/* Everything has ended: on Kafka when each topology says so, on the embedded broker when in
- * addition nothing has moved for a moment, since one topology's end feeds another's source. */
+/* Everything has ended: each topology says so, and nothing has moved for a moment, since one
+ * topology's end feeds another's source, and one task's the repartition of another. */
 static bool all_ended(const struct session *session, uint64_t *moved, uint32_t *quiet_ticks)
 {
     uint64_t now_moved = 0;
@@ -242,6 +242,8 @@ static bool all_ended(const struct session *session, uint64_t *moved, uint32_t *
         ended = ended && status.state != MR_RUNNING_ACTIVE;
     }
     *quiet_ticks = ended && now_moved == *moved ? *quiet_ticks + 1 : 0;
+    for (uint32_t index = 0; index < session->count && now_moved != *moved; index++)
+        mr_worker_look_again(session->runnings[index]);
     *moved = now_moved;
     return ended && *quiet_ticks >= QUIET_TICKS_END;
 }

@@ -52,7 +52,7 @@ enum mr_status mr_aggregate_prepare(const struct mr_aggregate_call *call, uint32
 {
     const struct mr_aggregate_function *function = find_function(call->spec);
     MR_ASSERT(piece_bytes % 16 == 0 && piece_bytes >= 256 &&
-              piece_bytes <= MR_AGGREGATE_PIECE_BYTES_MAX);
+              piece_bytes <= MR_SKETCH_PIECE_BYTES_MAX);
     MR_ASSERT(call->arguments_count >= call->spec->arguments_min &&
               call->arguments_count <= call->spec->arguments_max);
     *aggregate = (struct mr_aggregate){.function = function,
@@ -78,14 +78,14 @@ enum mr_status mr_aggregate_prepare(const struct mr_aggregate_call *call, uint32
 }
 
 /* A body is offered where one is needed, with pieces of the prepared size. */
-static bool body_fits(const struct mr_aggregate *aggregate, const struct mr_aggregate_body *body)
+static bool body_fits(const struct mr_aggregate *aggregate, const struct mr_sketch_body *body)
 {
     return aggregate->pieces_max == 0 ||
            (body != NULL && body->piece_bytes == aggregate->piece_bytes);
 }
 
 enum mr_status mr_aggregate_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                                struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                                struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                                 struct mr_error *error)
 {
     MR_ASSERT(body_fits(aggregate, body));
@@ -93,8 +93,8 @@ enum mr_status mr_aggregate_add(const struct mr_aggregate *aggregate, uint8_t *h
 }
 
 enum mr_status mr_aggregate_check(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                  struct mr_aggregate_body *body,
-                                  const struct mr_aggregate_row *row, struct mr_error *error)
+                                  struct mr_sketch_body *body, const struct mr_aggregate_row *row,
+                                  struct mr_error *error)
 {
     MR_ASSERT(body_fits(aggregate, body));
     if (aggregate->pieces_max > 0)
@@ -105,15 +105,15 @@ enum mr_status mr_aggregate_check(const struct mr_aggregate *aggregate, const ui
 }
 
 enum mr_status mr_aggregate_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                  struct mr_aggregate_body *body, const uint8_t *other_head,
-                                  struct mr_aggregate_body *other_body, struct mr_error *error)
+                                  struct mr_sketch_body *body, const uint8_t *other_head,
+                                  struct mr_sketch_body *other_body, struct mr_error *error)
 {
     MR_ASSERT(body_fits(aggregate, body) && body_fits(aggregate, other_body));
     return aggregate->function->merge(aggregate, head, body, other_head, other_body, error);
 }
 
 enum mr_status mr_aggregate_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                   struct mr_aggregate_body *body,
+                                   struct mr_sketch_body *body,
                                    const struct mr_aggregate_span *span, struct mr_arena *arena,
                                    struct mr_value *result, struct mr_error *error)
 {
@@ -138,29 +138,4 @@ enum mr_status mr_aggregate_number(const struct mr_aggregate *aggregate,
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE, "%s: the number is not finite",
                        aggregate->call->text);
     return MR_OK;
-}
-
-/* ---- Bodies in an arena ---- */
-
-static enum mr_status scratch_piece(struct mr_aggregate_body *body, uint32_t index, bool write,
-                                    uint8_t **bytes, struct mr_error *error)
-{
-    struct mr_aggregate_scratch *scratch = (struct mr_aggregate_scratch *)body;
-    MR_UNUSED(write);
-    MR_UNUSED(error);
-    MR_ASSERT(index < scratch->pieces_count);
-    if (scratch->pieces[index] == NULL)
-        scratch->pieces[index] = mr_arena_new(scratch->arena, 1, body->piece_bytes);
-    *bytes = scratch->pieces[index];
-    return MR_OK;
-}
-
-void mr_aggregate_scratch_init(struct mr_aggregate_scratch *scratch, struct mr_arena *arena,
-                               uint32_t piece_bytes, uint32_t pieces_max)
-{
-    *scratch =
-        (struct mr_aggregate_scratch){.body = {.piece = scratch_piece, .piece_bytes = piece_bytes},
-                                      .arena = arena,
-                                      .pieces = mr_arena_new(arena, pieces_max, sizeof(uint8_t *)),
-                                      .pieces_count = pieces_max};
 }

@@ -15,20 +15,13 @@
 #define MR_OPERATORS_AGGREGATE_H
 
 #include "base/arena.h"
+#include "base/sketch.h"
 #include "record/value.h"
 #include "topology/aggregate_call.h"
 
 enum {
     MR_AGGREGATE_VERSION = 1, /* of all heads and bodies together */
     MR_AGGREGATE_HEAD_BYTES_MAX = 512
-};
-
-/* The pieces of one state's body. Whoever keeps states implements it. A piece never touched reads
- * as zeros. The bytes are valid until the next call. write: the piece will be changed. */
-struct mr_aggregate_body {
-    enum mr_status (*piece)(struct mr_aggregate_body *body, uint32_t index, bool write,
-                            uint8_t **bytes, struct mr_error *error);
-    uint32_t piece_bytes; /* of every piece; a multiple of 16, 256..4096 */
 };
 
 /* A row as an aggregate sees it. */
@@ -66,42 +59,31 @@ enum mr_status mr_aggregate_prepare(const struct mr_aggregate_call *call, uint32
 /* MR_INVALID: the row's argument is not usable, the state is unchanged. MR_LIMIT: the group holds
  * more than the function's bound; unchanged too. body is NULL without pieces. */
 enum mr_status mr_aggregate_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                                struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                                struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                                 struct mr_error *error) MR_NODISCARD;
 /* What add would say of the row, without changing anything: MR_OK, MR_INVALID or MR_LIMIT. For
  * callers with several aggregates, none of which may take a row that another one refuses: light
  * ones can be undone by copying heads back, a head without its body cannot. So: add to the light
  * ones, check the heavy ones, then add to these. */
 enum mr_status mr_aggregate_check(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                  struct mr_aggregate_body *body,
-                                  const struct mr_aggregate_row *row,
+                                  struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                                   struct mr_error *error) MR_NODISCARD;
 /* other's rows come behind those of the state. other is not changed. The two bodies are different
  * ones, and only the piece that either was asked for last is in use. MR_INVALID: a sum of ints or
  * doubles is beyond its type: unchanged, and the sentence is for the result (no row is to blame).
  * MR_LIMIT as in add; the state then holds some of other's rows. */
 enum mr_status mr_aggregate_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                  struct mr_aggregate_body *body, const uint8_t *other_head,
-                                  struct mr_aggregate_body *other_body,
+                                  struct mr_sketch_body *body, const uint8_t *other_head,
+                                  struct mr_sketch_body *other_body,
                                   struct mr_error *error) MR_NODISCARD;
 /* The result; text and lists live in arena. Without rows: as SQL (count 0, sum NULL, ...). */
 enum mr_status mr_aggregate_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                   struct mr_aggregate_body *body,
+                                   struct mr_sketch_body *body,
                                    const struct mr_aggregate_span *span, struct mr_arena *arena,
                                    struct mr_value *result, struct mr_error *error) MR_NODISCARD;
 /* True where merging is cheap and exact in any grouping (of doubles: but for the last digits), and
  * a head alone holds everything: such states may be kept as running totals of neighbouring panes.
  */
 bool mr_aggregate_is_light(const struct mr_aggregate *aggregate);
-
-/* A body in an arena, for merged results. */
-struct mr_aggregate_scratch {
-    struct mr_aggregate_body body;
-    struct mr_arena *arena;
-    uint8_t **pieces;
-    uint32_t pieces_count;
-};
-void mr_aggregate_scratch_init(struct mr_aggregate_scratch *scratch, struct mr_arena *arena,
-                               uint32_t piece_bytes, uint32_t pieces_max);
 
 #endif

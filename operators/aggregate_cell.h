@@ -7,6 +7,7 @@
 #ifndef MR_OPERATORS_AGGREGATE_CELL_H
 #define MR_OPERATORS_AGGREGATE_CELL_H
 
+#include "base/hash.h"
 #include "operators/aggregate_function.h"
 
 enum {
@@ -59,5 +60,19 @@ struct mr_aggregate_key {
 };
 /* Pre: the value passed the check, for a cell of any size. */
 struct mr_aggregate_key mr_aggregate_key_of(const struct mr_value *value);
+/* A hash of the key, for sketches. */
+static inline uint64_t mr_aggregate_hash(const struct mr_value *value)
+{
+    struct mr_aggregate_key key = mr_aggregate_key_of(value);
+    return mr_hash64(mr_slice_from(key.bytes, sizeof(key.bytes)));
+}
+
+/* The most frequent values of a Space-Saving sketch whose payloads are cells, as a list of {value,
+ * count, error}: the largest count first, then the smaller error, then the smaller value; at most
+ * `wanted`. All memory is from arena. Errors: those of the body. (aggregate_frequent.c) */
+enum mr_status mr_aggregate_frequent_list(const struct mr_sketch *sketch, const uint8_t *head,
+                                          struct mr_sketch_body *body, uint32_t wanted,
+                                          struct mr_arena *arena, struct mr_value *list,
+                                          struct mr_error *error) MR_NODISCARD;
 
 #endif

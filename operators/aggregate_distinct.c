@@ -24,7 +24,7 @@ static enum mr_status distinct_prepare(struct mr_aggregate *aggregate, struct mr
     return MR_OK;
 }
 
-static enum mr_status has_key(const struct distinct_head *distinct, struct mr_aggregate_body *body,
+static enum mr_status has_key(const struct distinct_head *distinct, struct mr_sketch_body *body,
                               const struct mr_aggregate_key *key, bool *found,
                               struct mr_error *error)
 {
@@ -38,8 +38,7 @@ static enum mr_status has_key(const struct distinct_head *distinct, struct mr_ag
 
 /* Only a full set must be asked whether the key is new. */
 static enum mr_status check_bound(const struct mr_aggregate *aggregate,
-                                  const struct distinct_head *distinct,
-                                  struct mr_aggregate_body *body,
+                                  const struct distinct_head *distinct, struct mr_sketch_body *body,
                                   const struct mr_aggregate_key *key, struct mr_error *error)
 {
     uint64_t most = (uint64_t)aggregate->call->parameters[0];
@@ -55,7 +54,7 @@ static enum mr_status check_bound(const struct mr_aggregate *aggregate,
                    aggregate->call->text, (unsigned long long)most);
 }
 
-static enum mr_status insert(struct distinct_head *distinct, struct mr_aggregate_body *body,
+static enum mr_status insert(struct distinct_head *distinct, struct mr_sketch_body *body,
                              const struct mr_aggregate_key *key, struct mr_error *error)
 {
     bool added = false;
@@ -81,7 +80,7 @@ static enum mr_status insert(struct distinct_head *distinct, struct mr_aggregate
 }
 
 static enum mr_status distinct_check(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                     struct mr_aggregate_body *body,
+                                     struct mr_sketch_body *body,
                                      const struct mr_aggregate_row *row, struct mr_error *error)
 {
     const struct mr_value *value = &row->arguments[0];
@@ -97,8 +96,8 @@ static enum mr_status distinct_check(const struct mr_aggregate *aggregate, const
 }
 
 static enum mr_status distinct_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                                   struct mr_aggregate_body *body,
-                                   const struct mr_aggregate_row *row, struct mr_error *error)
+                                   struct mr_sketch_body *body, const struct mr_aggregate_row *row,
+                                   struct mr_error *error)
 {
     enum mr_status status = distinct_check(aggregate, head, body, row, error);
     if (status != MR_OK || mr_aggregate_skips(&row->arguments[0]))
@@ -113,7 +112,7 @@ static enum mr_status distinct_add(const struct mr_aggregate *aggregate, uint8_t
 }
 
 static enum mr_status take_keys(const struct mr_aggregate *aggregate,
-                                struct distinct_head *distinct, struct mr_aggregate_body *body,
+                                struct distinct_head *distinct, struct mr_sketch_body *body,
                                 const struct mr_aggregate_key *keys, uint32_t count,
                                 struct mr_error *error)
 {
@@ -127,12 +126,12 @@ static enum mr_status take_keys(const struct mr_aggregate *aggregate,
 }
 
 static enum mr_status distinct_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                     struct mr_aggregate_body *body, const uint8_t *other_head,
-                                     struct mr_aggregate_body *other_body, struct mr_error *error)
+                                     struct mr_sketch_body *body, const uint8_t *other_head,
+                                     struct mr_sketch_body *other_body, struct mr_error *error)
 {
     struct distinct_head distinct;
     struct distinct_head other;
-    struct mr_aggregate_key keys[MR_AGGREGATE_PIECE_BYTES_MAX / sizeof(struct mr_aggregate_key)];
+    struct mr_aggregate_key keys[MR_SKETCH_PIECE_BYTES_MAX / sizeof(struct mr_aggregate_key)];
     memcpy(&distinct, head, sizeof(distinct));
     memcpy(&other, other_head, sizeof(other));
     enum mr_status status = MR_OK;
@@ -149,7 +148,7 @@ static enum mr_status distinct_merge(const struct mr_aggregate *aggregate, uint8
 }
 
 static enum mr_status distinct_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                      struct mr_aggregate_body *body,
+                                      struct mr_sketch_body *body,
                                       const struct mr_aggregate_span *span, struct mr_arena *arena,
                                       struct mr_value *result, struct mr_error *error)
 {

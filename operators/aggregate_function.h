@@ -8,7 +8,6 @@
 #include "operators/aggregate.h"
 
 enum {
-    MR_AGGREGATE_PIECE_BYTES_MAX = 4096,
     MR_AGGREGATE_PIECES_MAX = 4096 /* of one body */
 };
 
@@ -20,16 +19,16 @@ struct mr_aggregate_function {
     enum mr_status (*prepare)(struct mr_aggregate *aggregate, struct mr_error *error);
     /* Whether add would take the row (mr_aggregate_check). NULL: the function has never a body. */
     enum mr_status (*check)(const struct mr_aggregate *aggregate, const uint8_t *head,
-                            struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                            struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                             struct mr_error *error);
     enum mr_status (*add)(const struct mr_aggregate *aggregate, uint8_t *head,
-                          struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                          struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                           struct mr_error *error);
     enum mr_status (*merge)(const struct mr_aggregate *aggregate, uint8_t *head,
-                            struct mr_aggregate_body *body, const uint8_t *other_head,
-                            struct mr_aggregate_body *other_body, struct mr_error *error);
+                            struct mr_sketch_body *body, const uint8_t *other_head,
+                            struct mr_sketch_body *other_body, struct mr_error *error);
     enum mr_status (*result)(const struct mr_aggregate *aggregate, const uint8_t *head,
-                             struct mr_aggregate_body *body, const struct mr_aggregate_span *span,
+                             struct mr_sketch_body *body, const struct mr_aggregate_span *span,
                              struct mr_arena *arena, struct mr_value *result,
                              struct mr_error *error);
 };

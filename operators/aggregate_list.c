@@ -17,7 +17,7 @@
 enum {
     COLLECT_VALUE_HEAD_BYTES = 5,
     COLLECT_SCALAR_BYTES = 9,
-    COLLECT_CELL_BYTES_MAX = MR_AGGREGATE_CELL_HEAD_BYTES + MR_AGGREGATE_PIECE_BYTES_MAX
+    COLLECT_CELL_BYTES_MAX = MR_AGGREGATE_CELL_HEAD_BYTES + MR_SKETCH_PIECE_BYTES_MAX
 };
 
 struct collect_head {
@@ -45,8 +45,8 @@ static enum mr_status collect_prepare(struct mr_aggregate *aggregate, struct mr_
     return MR_OK;
 }
 
-static enum mr_status stream_write(struct mr_aggregate_body *body, uint64_t *offset,
-                                   const void *data, size_t size, struct mr_error *error)
+static enum mr_status stream_write(struct mr_sketch_body *body, uint64_t *offset, const void *data,
+                                   size_t size, struct mr_error *error)
 {
     const uint8_t *bytes = data;
     while (size > 0) {
@@ -65,7 +65,7 @@ static enum mr_status stream_write(struct mr_aggregate_body *body, uint64_t *off
     return MR_OK;
 }
 
-static enum mr_status stream_read(struct mr_aggregate_body *body, uint64_t *offset, void *data,
+static enum mr_status stream_read(struct mr_sketch_body *body, uint64_t *offset, void *data,
                                   size_t size, struct mr_error *error)
 {
     uint8_t *bytes = data;
@@ -91,7 +91,7 @@ static uint32_t cell_content(const uint8_t *cell, uint32_t text_bytes)
     return mr_aggregate_kind_has_text(cell[0]) ? text_bytes : COLLECT_SCALAR_BYTES - 1;
 }
 
-static enum mr_status write_cell(struct collect_head *collect, struct mr_aggregate_body *body,
+static enum mr_status write_cell(struct collect_head *collect, struct mr_sketch_body *body,
                                  const uint8_t *cell, struct mr_error *error)
 {
     uint32_t text_bytes;
@@ -107,7 +107,7 @@ static enum mr_status write_cell(struct collect_head *collect, struct mr_aggrega
 }
 
 /* The cell has room for the longest text. */
-static enum mr_status read_cell(struct mr_aggregate_body *body, uint64_t *offset, uint8_t *cell,
+static enum mr_status read_cell(struct mr_sketch_body *body, uint64_t *offset, uint8_t *cell,
                                 struct mr_error *error)
 {
     uint32_t text_bytes = 0;
@@ -117,15 +117,15 @@ static enum mr_status read_cell(struct mr_aggregate_body *body, uint64_t *offset
         status = stream_read(body, offset, &text_bytes, sizeof(text_bytes), error);
     if (status != MR_OK)
         return status;
-    MR_ASSERT(text_bytes <= MR_AGGREGATE_PIECE_BYTES_MAX);
+    MR_ASSERT(text_bytes <= MR_SKETCH_PIECE_BYTES_MAX);
     memcpy(cell + 4, &text_bytes, sizeof(text_bytes));
     return stream_read(body, offset, cell + MR_AGGREGATE_CELL_HEAD_BYTES,
                        cell_content(cell, text_bytes), error);
 }
 
 static enum mr_status collect_check(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                    struct mr_aggregate_body *body,
-                                    const struct mr_aggregate_row *row, struct mr_error *error)
+                                    struct mr_sketch_body *body, const struct mr_aggregate_row *row,
+                                    struct mr_error *error)
 {
     MR_UNUSED(head);
     MR_UNUSED(body);
@@ -136,8 +136,8 @@ static enum mr_status collect_check(const struct mr_aggregate *aggregate, const 
 }
 
 static enum mr_status collect_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                                  struct mr_aggregate_body *body,
-                                  const struct mr_aggregate_row *row, struct mr_error *error)
+                                  struct mr_sketch_body *body, const struct mr_aggregate_row *row,
+                                  struct mr_error *error)
 {
     struct collect_head collect;
     memcpy(&collect, head, sizeof(collect));
@@ -155,8 +155,8 @@ static enum mr_status collect_add(const struct mr_aggregate *aggregate, uint8_t 
 }
 
 static enum mr_status collect_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                    struct mr_aggregate_body *body, const uint8_t *other_head,
-                                    struct mr_aggregate_body *other_body, struct mr_error *error)
+                                    struct mr_sketch_body *body, const uint8_t *other_head,
+                                    struct mr_sketch_body *other_body, struct mr_error *error)
 {
     uint8_t cell[COLLECT_CELL_BYTES_MAX];
     struct collect_head collect;
@@ -177,7 +177,7 @@ static enum mr_status collect_merge(const struct mr_aggregate *aggregate, uint8_
 }
 
 static enum mr_status collect_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                     struct mr_aggregate_body *body,
+                                     struct mr_sketch_body *body,
                                      const struct mr_aggregate_span *span, struct mr_arena *arena,
                                      struct mr_value *result, struct mr_error *error)
 {
@@ -209,7 +209,7 @@ static const struct mr_aggregate_parameter collect_parameters[] = {
      .help = "The most values that are kept: those that come first."},
     {.name = "bytes",
      .minimum = 8,
-     .maximum = MR_AGGREGATE_PIECE_BYTES_MAX,
+     .maximum = MR_SKETCH_PIECE_BYTES_MAX,
      .is_integer = true,
      .default_number = 128,
      .help = "The longest text that is kept, and the most bytes of a list or map, which take "
@@ -248,13 +248,13 @@ struct top_cell {
 
 /* A heap at work: in the head, or in the body. */
 struct top {
-    uint8_t *cells;                 /* in the head; NULL: in the body */
-    struct mr_aggregate_body *body; /* NULL: in the head */
+    uint8_t *cells;              /* in the head; NULL: in the body */
+    struct mr_sketch_body *body; /* NULL: in the head */
     uint64_t count;
 };
 
 static struct top top_of(const struct mr_aggregate *aggregate, uint8_t *head,
-                         struct mr_aggregate_body *body)
+                         struct mr_sketch_body *body)
 {
     struct top top = {0};
     memcpy(&top.count, head, sizeof(top.count));
@@ -379,7 +379,7 @@ static enum mr_status top_note(const struct top *top, uint8_t *head, struct mr_e
 
 /* In both forms the root is behind the count. */
 static enum mr_status top_take(const struct mr_aggregate *aggregate, uint8_t *head,
-                               struct mr_aggregate_body *body, const struct top_cell *cell,
+                               struct mr_sketch_body *body, const struct top_cell *cell,
                                struct mr_error *error)
 {
     struct top top = top_of(aggregate, head, body);
@@ -398,7 +398,7 @@ static enum mr_status top_take(const struct mr_aggregate *aggregate, uint8_t *he
 }
 
 static enum mr_status top_check(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                                struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                                 struct mr_error *error)
 {
     MR_UNUSED(head);
@@ -414,7 +414,7 @@ static enum mr_status top_check(const struct mr_aggregate *aggregate, const uint
 }
 
 static enum mr_status top_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                              struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                              struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                               struct mr_error *error)
 {
     enum mr_status status = top_check(aggregate, head, body, row, error);
@@ -426,8 +426,8 @@ static enum mr_status top_add(const struct mr_aggregate *aggregate, uint8_t *hea
 }
 
 static enum mr_status top_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                struct mr_aggregate_body *body, const uint8_t *other_head,
-                                struct mr_aggregate_body *other_body, struct mr_error *error)
+                                struct mr_sketch_body *body, const uint8_t *other_head,
+                                struct mr_sketch_body *other_body, struct mr_error *error)
 {
     uint8_t other_copy[MR_AGGREGATE_HEAD_BYTES_MAX];
     memcpy(other_copy, other_head, aggregate->head_bytes);
@@ -449,9 +449,9 @@ static int compare_descending(const void *left, const void *right)
 }
 
 static enum mr_status top_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                 struct mr_aggregate_body *body,
-                                 const struct mr_aggregate_span *span, struct mr_arena *arena,
-                                 struct mr_value *result, struct mr_error *error)
+                                 struct mr_sketch_body *body, const struct mr_aggregate_span *span,
+                                 struct mr_arena *arena, struct mr_value *result,
+                                 struct mr_error *error)
 {
     MR_UNUSED(span);
     uint8_t copy[MR_AGGREGATE_HEAD_BYTES_MAX];

@@ -30,8 +30,8 @@ static enum mr_status bounded_number(const struct mr_aggregate *aggregate,
 /* ---- var and stddev ---- */
 
 static enum mr_status moments_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                                  struct mr_aggregate_body *body,
-                                  const struct mr_aggregate_row *row, struct mr_error *error)
+                                  struct mr_sketch_body *body, const struct mr_aggregate_row *row,
+                                  struct mr_error *error)
 {
     MR_UNUSED(body);
     if (mr_aggregate_skips(&row->arguments[0]))
@@ -48,8 +48,8 @@ static enum mr_status moments_add(const struct mr_aggregate *aggregate, uint8_t 
 }
 
 static enum mr_status moments_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                    struct mr_aggregate_body *body, const uint8_t *other_head,
-                                    struct mr_aggregate_body *other_body, struct mr_error *error)
+                                    struct mr_sketch_body *body, const uint8_t *other_head,
+                                    struct mr_sketch_body *other_body, struct mr_error *error)
 {
     MR_UNUSED(aggregate);
     MR_UNUSED(body);
@@ -81,9 +81,9 @@ static struct mr_value variance_of(const uint8_t *head)
 }
 
 static enum mr_status var_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                 struct mr_aggregate_body *body,
-                                 const struct mr_aggregate_span *span, struct mr_arena *arena,
-                                 struct mr_value *result, struct mr_error *error)
+                                 struct mr_sketch_body *body, const struct mr_aggregate_span *span,
+                                 struct mr_arena *arena, struct mr_value *result,
+                                 struct mr_error *error)
 {
     MR_UNUSED(aggregate);
     MR_UNUSED(body);
@@ -95,7 +95,7 @@ static enum mr_status var_result(const struct mr_aggregate *aggregate, const uin
 }
 
 static enum mr_status stddev_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                    struct mr_aggregate_body *body,
+                                    struct mr_sketch_body *body,
                                     const struct mr_aggregate_span *span, struct mr_arena *arena,
                                     struct mr_value *result, struct mr_error *error)
 {
@@ -149,7 +149,7 @@ struct pair_head {
 };
 
 static enum mr_status pair_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                               struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                               struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                                struct mr_error *error)
 {
     MR_UNUSED(body);
@@ -177,8 +177,8 @@ static enum mr_status pair_add(const struct mr_aggregate *aggregate, uint8_t *he
 }
 
 static enum mr_status pair_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                 struct mr_aggregate_body *body, const uint8_t *other_head,
-                                 struct mr_aggregate_body *other_body, struct mr_error *error)
+                                 struct mr_sketch_body *body, const uint8_t *other_head,
+                                 struct mr_sketch_body *other_body, struct mr_error *error)
 {
     MR_UNUSED(aggregate);
     MR_UNUSED(body);
@@ -206,7 +206,7 @@ static enum mr_status pair_merge(const struct mr_aggregate *aggregate, uint8_t *
 }
 
 static enum mr_status covariance_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                        struct mr_aggregate_body *body,
+                                        struct mr_sketch_body *body,
                                         const struct mr_aggregate_span *span,
                                         struct mr_arena *arena, struct mr_value *result,
                                         struct mr_error *error)
@@ -224,7 +224,7 @@ static enum mr_status covariance_result(const struct mr_aggregate *aggregate, co
 }
 
 static enum mr_status correlation_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                         struct mr_aggregate_body *body,
+                                         struct mr_sketch_body *body,
                                          const struct mr_aggregate_span *span,
                                          struct mr_arena *arena, struct mr_value *result,
                                          struct mr_error *error)

@@ -75,7 +75,7 @@ static enum mr_status extreme_merge(const struct mr_aggregate *aggregate, uint8_
 }
 
 static enum mr_status extreme_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                     struct mr_aggregate_body *body,
+                                     struct mr_sketch_body *body,
                                      const struct mr_aggregate_span *span, struct mr_arena *arena,
                                      struct mr_value *result, struct mr_error *error)
 {
@@ -88,7 +88,7 @@ static enum mr_status extreme_result(const struct mr_aggregate *aggregate, const
 }
 
 static enum mr_status min_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                              struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                              struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                               struct mr_error *error)
 {
     MR_UNUSED(body);
@@ -96,8 +96,8 @@ static enum mr_status min_add(const struct mr_aggregate *aggregate, uint8_t *hea
 }
 
 static enum mr_status min_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                struct mr_aggregate_body *body, const uint8_t *other_head,
-                                struct mr_aggregate_body *other_body, struct mr_error *error)
+                                struct mr_sketch_body *body, const uint8_t *other_head,
+                                struct mr_sketch_body *other_body, struct mr_error *error)
 {
     MR_UNUSED(body);
     MR_UNUSED(other_body);
@@ -106,7 +106,7 @@ static enum mr_status min_merge(const struct mr_aggregate *aggregate, uint8_t *h
 }
 
 static enum mr_status max_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                              struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                              struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                               struct mr_error *error)
 {
     MR_UNUSED(body);
@@ -114,8 +114,8 @@ static enum mr_status max_add(const struct mr_aggregate *aggregate, uint8_t *hea
 }
 
 static enum mr_status max_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                struct mr_aggregate_body *body, const uint8_t *other_head,
-                                struct mr_aggregate_body *other_body, struct mr_error *error)
+                                struct mr_sketch_body *body, const uint8_t *other_head,
+                                struct mr_sketch_body *other_body, struct mr_error *error)
 {
     MR_UNUSED(body);
     MR_UNUSED(other_body);
@@ -209,7 +209,7 @@ static enum mr_status timed_merge(const struct mr_aggregate *aggregate, uint8_t 
 }
 
 static enum mr_status timed_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                   struct mr_aggregate_body *body,
+                                   struct mr_sketch_body *body,
                                    const struct mr_aggregate_span *span, struct mr_arena *arena,
                                    struct mr_value *result, struct mr_error *error)
 {
@@ -220,7 +220,7 @@ static enum mr_status timed_result(const struct mr_aggregate *aggregate, const u
 }
 
 static enum mr_status first_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                                struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                                struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                                 struct mr_error *error)
 {
     MR_UNUSED(body);
@@ -228,8 +228,8 @@ static enum mr_status first_add(const struct mr_aggregate *aggregate, uint8_t *h
 }
 
 static enum mr_status first_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                  struct mr_aggregate_body *body, const uint8_t *other_head,
-                                  struct mr_aggregate_body *other_body, struct mr_error *error)
+                                  struct mr_sketch_body *body, const uint8_t *other_head,
+                                  struct mr_sketch_body *other_body, struct mr_error *error)
 {
     MR_UNUSED(body);
     MR_UNUSED(other_body);
@@ -238,7 +238,7 @@ static enum mr_status first_merge(const struct mr_aggregate *aggregate, uint8_t 
 }
 
 static enum mr_status last_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                               struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                               struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                                struct mr_error *error)
 {
     MR_UNUSED(body);
@@ -246,8 +246,8 @@ static enum mr_status last_add(const struct mr_aggregate *aggregate, uint8_t *he
 }
 
 static enum mr_status last_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                 struct mr_aggregate_body *body, const uint8_t *other_head,
-                                 struct mr_aggregate_body *other_body, struct mr_error *error)
+                                 struct mr_sketch_body *body, const uint8_t *other_head,
+                                 struct mr_sketch_body *other_body, struct mr_error *error)
 {
     MR_UNUSED(body);
     MR_UNUSED(other_body);
@@ -351,9 +351,9 @@ static enum mr_status arg_merge(const struct mr_aggregate *aggregate, uint8_t *h
 }
 
 static enum mr_status arg_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                 struct mr_aggregate_body *body,
-                                 const struct mr_aggregate_span *span, struct mr_arena *arena,
-                                 struct mr_value *result, struct mr_error *error)
+                                 struct mr_sketch_body *body, const struct mr_aggregate_span *span,
+                                 struct mr_arena *arena, struct mr_value *result,
+                                 struct mr_error *error)
 {
     MR_UNUSED(aggregate);
     MR_UNUSED(body);
@@ -362,7 +362,7 @@ static enum mr_status arg_result(const struct mr_aggregate *aggregate, const uin
 }
 
 static enum mr_status argmin_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                                 struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                                 struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                                  struct mr_error *error)
 {
     MR_UNUSED(body);
@@ -370,8 +370,8 @@ static enum mr_status argmin_add(const struct mr_aggregate *aggregate, uint8_t *
 }
 
 static enum mr_status argmin_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                   struct mr_aggregate_body *body, const uint8_t *other_head,
-                                   struct mr_aggregate_body *other_body, struct mr_error *error)
+                                   struct mr_sketch_body *body, const uint8_t *other_head,
+                                   struct mr_sketch_body *other_body, struct mr_error *error)
 {
     MR_UNUSED(body);
     MR_UNUSED(other_body);
@@ -380,7 +380,7 @@ static enum mr_status argmin_merge(const struct mr_aggregate *aggregate, uint8_t
 }
 
 static enum mr_status argmax_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                                 struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                                 struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                                  struct mr_error *error)
 {
     MR_UNUSED(body);
@@ -388,8 +388,8 @@ static enum mr_status argmax_add(const struct mr_aggregate *aggregate, uint8_t *
 }
 
 static enum mr_status argmax_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                   struct mr_aggregate_body *body, const uint8_t *other_head,
-                                   struct mr_aggregate_body *other_body, struct mr_error *error)
+                                   struct mr_sketch_body *body, const uint8_t *other_head,
+                                   struct mr_sketch_body *other_body, struct mr_error *error)
 {
     MR_UNUSED(body);
     MR_UNUSED(other_body);

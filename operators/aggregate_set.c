@@ -90,13 +90,13 @@ void mr_aggregate_set_evaluate(const struct mr_aggregate_set *set,
 /* ---- Bodies ---- */
 
 struct stored_body {
-    struct mr_aggregate_body body;
+    struct mr_sketch_body body;
     const struct mr_aggregate_place *place;
     uint32_t stride;
     uint32_t first;
 };
 
-static enum mr_status stored_piece(struct mr_aggregate_body *body, uint32_t index, bool write,
+static enum mr_status stored_piece(struct mr_sketch_body *body, uint32_t index, bool write,
                                    uint8_t **bytes, struct mr_error *error)
 {
     const struct stored_body *stored = (const struct stored_body *)body;
@@ -109,9 +109,9 @@ static enum mr_status stored_piece(struct mr_aggregate_body *body, uint32_t inde
 }
 
 /* The body of aggregate i, or NULL of a light one. */
-static struct mr_aggregate_body *body_of(const struct mr_aggregate_set *set, uint32_t i,
-                                         const struct mr_aggregate_place *place,
-                                         struct stored_body *stored)
+static struct mr_sketch_body *body_of(const struct mr_aggregate_set *set, uint32_t i,
+                                      const struct mr_aggregate_place *place,
+                                      struct stored_body *stored)
 {
     if (mr_aggregate_is_light(&set->items[i]))
         return NULL;
@@ -139,7 +139,7 @@ static enum mr_status add_one(const struct mr_aggregate_set *set,
     for (uint32_t j = 0; j < aggregate->call->arguments_count; j++)
         given.arguments[j] = columns->arguments[i][j][row];
     uint8_t *head = cell + set->offsets[i];
-    struct mr_aggregate_body *body = body_of(set, i, place, &stored);
+    struct mr_sketch_body *body = body_of(set, i, place, &stored);
     return ask ? mr_aggregate_check(aggregate, head, body, &given, error)
                : mr_aggregate_add(aggregate, head, body, &given, error);
 }
@@ -183,8 +183,8 @@ void mr_aggregate_set_begin(const struct mr_aggregate_set *set, struct mr_arena 
     memset(merged->cell, 0, set->cell_bytes);
     for (uint32_t i = 0; i < set->count && set->heavy_count > 0; i++)
         if (!mr_aggregate_is_light(&set->items[i]))
-            mr_aggregate_scratch_init(&merged->bodies[i], arena, MR_AGGREGATE_SET_PIECE_BYTES,
-                                      set->items[i].pieces_max);
+            mr_sketch_scratch_init(&merged->bodies[i], arena, MR_AGGREGATE_SET_PIECE_BYTES,
+                                   set->items[i].pieces_max);
 }
 
 enum mr_status mr_aggregate_set_merge(const struct mr_aggregate_set *set,
@@ -195,7 +195,7 @@ enum mr_status mr_aggregate_set_merge(const struct mr_aggregate_set *set,
     enum mr_status status = MR_OK;
     for (uint32_t i = 0; i < set->count && status == MR_OK; i++) {
         struct stored_body stored;
-        struct mr_aggregate_body *other = body_of(set, i, place, &stored);
+        struct mr_sketch_body *other = body_of(set, i, place, &stored);
         status = mr_aggregate_merge(&set->items[i], merged->cell + set->offsets[i],
                                     other == NULL ? NULL : &merged->bodies[i].body,
                                     cell + set->offsets[i], other, error);
@@ -212,9 +212,9 @@ enum mr_status mr_aggregate_set_store(const struct mr_aggregate_set *set,
     for (uint32_t i = 0; i < set->count; i++) {
         if (mr_aggregate_is_light(&set->items[i]))
             continue;
-        const struct mr_aggregate_scratch *scratch = &merged->bodies[i];
+        const struct mr_sketch_scratch *scratch = &merged->bodies[i];
         struct stored_body stored;
-        struct mr_aggregate_body *body = body_of(set, i, place, &stored);
+        struct mr_sketch_body *body = body_of(set, i, place, &stored);
         for (uint32_t piece = 0; piece < scratch->pieces_count && status == MR_OK; piece++) {
             uint8_t *bytes;
             if (scratch->pieces[piece] == NULL)

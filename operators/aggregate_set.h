@@ -70,7 +70,7 @@ enum mr_status mr_aggregate_set_add(const struct mr_aggregate_set *set,
 /* A cell that is merged in memory: init, then merge in the order of the rows, then results. */
 struct mr_aggregate_merged {
     uint8_t cell[MR_AGGREGATE_SET_CELL_BYTES];
-    struct mr_aggregate_scratch bodies[MR_AGGREGATE_SET_MAX];
+    struct mr_sketch_scratch bodies[MR_AGGREGATE_SET_MAX];
 };
 void mr_aggregate_set_begin(const struct mr_aggregate_set *set, struct mr_arena *arena,
                             struct mr_aggregate_merged *merged);

@@ -77,7 +77,7 @@ static enum mr_status number_of(const struct mr_aggregate *aggregate,
 /* ---- count ---- */
 
 static enum mr_status count_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                                struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                                struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                                 struct mr_error *error)
 {
     MR_UNUSED(body);
@@ -92,8 +92,8 @@ static enum mr_status count_add(const struct mr_aggregate *aggregate, uint8_t *h
 }
 
 static enum mr_status count_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                  struct mr_aggregate_body *body, const uint8_t *other_head,
-                                  struct mr_aggregate_body *other_body, struct mr_error *error)
+                                  struct mr_sketch_body *body, const uint8_t *other_head,
+                                  struct mr_sketch_body *other_body, struct mr_error *error)
 {
     MR_UNUSED(aggregate);
     MR_UNUSED(body);
@@ -109,7 +109,7 @@ static enum mr_status count_merge(const struct mr_aggregate *aggregate, uint8_t 
 }
 
 static enum mr_status count_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                   struct mr_aggregate_body *body,
+                                   struct mr_sketch_body *body,
                                    const struct mr_aggregate_span *span, struct mr_arena *arena,
                                    struct mr_value *result, struct mr_error *error)
 {
@@ -200,7 +200,7 @@ static enum mr_status sum_combine(const struct mr_aggregate *aggregate, struct s
 }
 
 static enum mr_status sum_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                              struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                              struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                               struct mr_error *error)
 {
     MR_UNUSED(body);
@@ -227,8 +227,8 @@ static enum mr_status sum_add(const struct mr_aggregate *aggregate, uint8_t *hea
 }
 
 static enum mr_status sum_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                struct mr_aggregate_body *body, const uint8_t *other_head,
-                                struct mr_aggregate_body *other_body, struct mr_error *error)
+                                struct mr_sketch_body *body, const uint8_t *other_head,
+                                struct mr_sketch_body *other_body, struct mr_error *error)
 {
     MR_UNUSED(body);
     MR_UNUSED(other_body);
@@ -243,9 +243,9 @@ static enum mr_status sum_merge(const struct mr_aggregate *aggregate, uint8_t *h
 }
 
 static enum mr_status sum_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                 struct mr_aggregate_body *body,
-                                 const struct mr_aggregate_span *span, struct mr_arena *arena,
-                                 struct mr_value *result, struct mr_error *error)
+                                 struct mr_sketch_body *body, const struct mr_aggregate_span *span,
+                                 struct mr_arena *arena, struct mr_value *result,
+                                 struct mr_error *error)
 {
     MR_UNUSED(aggregate);
     MR_UNUSED(body);
@@ -293,7 +293,7 @@ struct mean_head {
 };
 
 static enum mr_status mean_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                               struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                               struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                                struct mr_error *error)
 {
     MR_UNUSED(body);
@@ -313,8 +313,8 @@ static enum mr_status mean_add(const struct mr_aggregate *aggregate, uint8_t *he
 }
 
 static enum mr_status mean_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                 struct mr_aggregate_body *body, const uint8_t *other_head,
-                                 struct mr_aggregate_body *other_body, struct mr_error *error)
+                                 struct mr_sketch_body *body, const uint8_t *other_head,
+                                 struct mr_sketch_body *other_body, struct mr_error *error)
 {
     MR_UNUSED(body);
     MR_UNUSED(other_body);
@@ -330,9 +330,9 @@ static enum mr_status mean_merge(const struct mr_aggregate *aggregate, uint8_t *
 }
 
 static enum mr_status avg_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                 struct mr_aggregate_body *body,
-                                 const struct mr_aggregate_span *span, struct mr_arena *arena,
-                                 struct mr_value *result, struct mr_error *error)
+                                 struct mr_sketch_body *body, const struct mr_aggregate_span *span,
+                                 struct mr_arena *arena, struct mr_value *result,
+                                 struct mr_error *error)
 {
     MR_UNUSED(aggregate);
     MR_UNUSED(body);
@@ -369,7 +369,7 @@ static enum mr_status rate_prepare(struct mr_aggregate *aggregate, struct mr_err
 }
 
 static enum mr_status rate_add(const struct mr_aggregate *aggregate, uint8_t *head,
-                               struct mr_aggregate_body *body, const struct mr_aggregate_row *row,
+                               struct mr_sketch_body *body, const struct mr_aggregate_row *row,
                                struct mr_error *error)
 {
     return aggregate->call->arguments_count == 0 ? count_add(aggregate, head, body, row, error)
@@ -377,17 +377,17 @@ static enum mr_status rate_add(const struct mr_aggregate *aggregate, uint8_t *he
 }
 
 static enum mr_status rate_merge(const struct mr_aggregate *aggregate, uint8_t *head,
-                                 struct mr_aggregate_body *body, const uint8_t *other_head,
-                                 struct mr_aggregate_body *other_body, struct mr_error *error)
+                                 struct mr_sketch_body *body, const uint8_t *other_head,
+                                 struct mr_sketch_body *other_body, struct mr_error *error)
 {
     return (aggregate->call->arguments_count == 0 ? count_merge : mean_merge)(
         aggregate, head, body, other_head, other_body, error);
 }
 
 static enum mr_status rate_result(const struct mr_aggregate *aggregate, const uint8_t *head,
-                                  struct mr_aggregate_body *body,
-                                  const struct mr_aggregate_span *span, struct mr_arena *arena,
-                                  struct mr_value *result, struct mr_error *error)
+                                  struct mr_sketch_body *body, const struct mr_aggregate_span *span,
+                                  struct mr_arena *arena, struct mr_value *result,
+                                  struct mr_error *error)
 {
     MR_UNUSED(body);
     MR_UNUSED(arena);

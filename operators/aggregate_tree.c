@@ -12,7 +12,7 @@ enum {
     CHILD_BYTES = 4,
     /* Each inner node of the smallest piece leads to 6 others at least: 6^5 > 4,096. */
     HEIGHT_MAX = 6,
-    KEYS_MAX = MR_AGGREGATE_PIECE_BYTES_MAX / KEY_BYTES
+    KEYS_MAX = MR_SKETCH_PIECE_BYTES_MAX / KEY_BYTES
 };
 
 struct node_head {
@@ -69,7 +69,7 @@ static uint32_t keys_up_to(const uint8_t *bytes, uint32_t count, const struct mr
 
 /* The way from the root to the leaf of key: at each node the child's number, at the leaf how many
  * keys are <= key. */
-static enum mr_status seek(const struct mr_aggregate_tree *tree, struct mr_aggregate_body *body,
+static enum mr_status seek(const struct mr_aggregate_tree *tree, struct mr_sketch_body *body,
                            const struct mr_aggregate_key *key, struct step path[HEIGHT_MAX],
                            uint32_t *depth, bool *found, struct mr_error *error)
 {
@@ -101,7 +101,7 @@ static enum mr_status seek(const struct mr_aggregate_tree *tree, struct mr_aggre
 }
 
 enum mr_status mr_aggregate_tree_has(const struct mr_aggregate_tree *tree,
-                                     struct mr_aggregate_body *body,
+                                     struct mr_sketch_body *body,
                                      const struct mr_aggregate_key *key, bool *found,
                                      struct mr_error *error)
 {
@@ -113,7 +113,7 @@ enum mr_status mr_aggregate_tree_has(const struct mr_aggregate_tree *tree,
 
 /* ---- Nodes in memory ---- */
 
-static enum mr_status read_node(struct mr_aggregate_body *body, uint32_t piece, struct node *node,
+static enum mr_status read_node(struct mr_sketch_body *body, uint32_t piece, struct node *node,
                                 struct mr_error *error)
 {
     uint8_t *bytes;
@@ -130,7 +130,7 @@ static enum mr_status read_node(struct mr_aggregate_body *body, uint32_t piece, 
     return MR_OK;
 }
 
-static enum mr_status write_node(struct mr_aggregate_body *body, uint32_t piece,
+static enum mr_status write_node(struct mr_sketch_body *body, uint32_t piece,
                                  const struct node *node, struct mr_error *error)
 {
     uint8_t *bytes;
@@ -160,7 +160,7 @@ static void put_into_node(struct node *node, uint32_t position, const struct mr_
 
 /* Put key into the node; when it is too full then, its upper half goes into a new piece, whose
  * least key and number replace *key and *child. */
-static enum mr_status put_or_split(struct mr_aggregate_tree *tree, struct mr_aggregate_body *body,
+static enum mr_status put_or_split(struct mr_aggregate_tree *tree, struct mr_sketch_body *body,
                                    const struct step *place, struct mr_aggregate_key *key,
                                    uint32_t *child, bool *split, struct mr_error *error)
 {
@@ -186,7 +186,7 @@ static enum mr_status put_or_split(struct mr_aggregate_tree *tree, struct mr_agg
 }
 
 /* A new root above the old one and the piece that was split off from it. */
-static enum mr_status grow(struct mr_aggregate_tree *tree, struct mr_aggregate_body *body,
+static enum mr_status grow(struct mr_aggregate_tree *tree, struct mr_sketch_body *body,
                            const struct mr_aggregate_key *key, uint32_t child,
                            struct mr_error *error)
 {
@@ -195,8 +195,7 @@ static enum mr_status grow(struct mr_aggregate_tree *tree, struct mr_aggregate_b
     return write_node(body, tree->root, &root, error);
 }
 
-enum mr_status mr_aggregate_tree_insert(struct mr_aggregate_tree *tree,
-                                        struct mr_aggregate_body *body,
+enum mr_status mr_aggregate_tree_insert(struct mr_aggregate_tree *tree, struct mr_sketch_body *body,
                                         const struct mr_aggregate_key *key, bool *added,
                                         struct mr_error *error)
 {
@@ -225,7 +224,7 @@ enum mr_status mr_aggregate_tree_insert(struct mr_aggregate_tree *tree,
     return split ? grow(tree, body, &rising, child, error) : MR_OK;
 }
 
-enum mr_status mr_aggregate_tree_keys(struct mr_aggregate_body *body, uint32_t piece,
+enum mr_status mr_aggregate_tree_keys(struct mr_sketch_body *body, uint32_t piece,
                                       struct mr_aggregate_key *keys, uint32_t *count,
                                       struct mr_error *error)
 {

@@ -19,16 +19,15 @@ struct mr_aggregate_tree {
 /* Pieces that keys_max keys can take at most. */
 uint32_t mr_aggregate_tree_pieces(uint32_t piece_bytes, uint32_t keys_max);
 enum mr_status mr_aggregate_tree_has(const struct mr_aggregate_tree *tree,
-                                     struct mr_aggregate_body *body,
+                                     struct mr_sketch_body *body,
                                      const struct mr_aggregate_key *key, bool *found,
                                      struct mr_error *error) MR_NODISCARD;
 /* *added: the key is new. */
-enum mr_status mr_aggregate_tree_insert(struct mr_aggregate_tree *tree,
-                                        struct mr_aggregate_body *body,
+enum mr_status mr_aggregate_tree_insert(struct mr_aggregate_tree *tree, struct mr_sketch_body *body,
                                         const struct mr_aggregate_key *key, bool *added,
                                         struct mr_error *error) MR_NODISCARD;
 /* Copy the keys of a piece: none of an inner node. Pre: piece < tree->pieces. */
-enum mr_status mr_aggregate_tree_keys(struct mr_aggregate_body *body, uint32_t piece,
+enum mr_status mr_aggregate_tree_keys(struct mr_sketch_body *body, uint32_t piece,
                                       struct mr_aggregate_key *keys, uint32_t *count,
                                       struct mr_error *error) MR_NODISCARD;
 

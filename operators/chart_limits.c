@@ -80,6 +80,7 @@ static void judge_at(const struct mr_chart_rule_book *book,
                      struct mr_chart_point *point)
 {
     double scale = book->kind->is_total ? measure->weight : 1;
+    *point = (struct mr_chart_point){0};
     double error = scale * book->kind->error(book, baseline, measure->weight);
     double center = scale * baseline->center;
     point->value = mr_chart_plotted(book->kind, measure);

@@ -82,9 +82,16 @@ struct mr_chart_point {
     struct mr_chart_lines spread_lines;
     bool spread_beyond;
     double own[MR_CHART_OWN_MAX]; /* the kind's own members */
+    /* Of kinds with numbers only (operators/chart_numbers.h). */
+    double score;
+    double threshold;
+    const double *more; /* one per field, or per own member; the kind's */
+    const char *text;   /* static; NULL: none */
+    bool is_mild;       /* beyond its limit, but no more than a warning */
 };
 
 struct mr_chart_rule_book;
+struct mr_chart_numbers; /* operators/chart_numbers.h */
 
 struct mr_chart_kind {
     bool has_groups; /* charts subgroups: rows are new records */
@@ -111,6 +118,8 @@ struct mr_chart_kind {
     uint32_t own_count;     /* members of its own */
     /* Mean and standard deviation of the spread where the process has sigma 1. NULL: none. */
     struct mr_range_constants (*spread)(const struct mr_chart_rule_book *book, double weight);
+    /* Samples have more than a mean and a spread: none of the above is called then. Else NULL. */
+    const struct mr_chart_numbers *numbers;
 };
 
 /* What points of one operator are judged by. */

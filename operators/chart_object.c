@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/endian.h"
+#include "base/limits.h"
 
 const char mr_chart_table[] = "chart";
 
@@ -20,8 +22,7 @@ static double read_double(struct mr_reader *reader)
     return mr_get_double_le(mr_read_bytes(reader, 8));
 }
 
-void mr_chart_sample_put(uint8_t output[MR_CHART_SAMPLE_BYTES],
-                         const struct mr_chart_sample *sample)
+static void sample_put(uint8_t output[MR_CHART_SAMPLE_BYTES], const struct mr_chart_sample *sample)
 {
     mr_put_u64le(output, sample->count);
     mr_put_double_le(output + 8, sample->mean);
@@ -32,7 +33,7 @@ void mr_chart_sample_put(uint8_t output[MR_CHART_SAMPLE_BYTES],
     mr_put_u64le(output + 48, (uint64_t)sample->last_ms);
 }
 
-struct mr_chart_sample mr_chart_sample_get(const uint8_t stored[MR_CHART_SAMPLE_BYTES])
+static struct mr_chart_sample sample_get(const uint8_t stored[MR_CHART_SAMPLE_BYTES])
 {
     return (struct mr_chart_sample){
         .count = mr_get_u64le(stored),
@@ -65,6 +66,48 @@ struct mr_chart_measure mr_chart_slot_get(const uint8_t *slot, uint32_t index)
     };
 }
 
+uint32_t mr_chart_point_bytes(const struct mr_chart_counts_of *numbers)
+{
+    return numbers->kept > 0 ? numbers->kept * 8 : POINT_BYTES;
+}
+
+uint32_t mr_chart_slot_points(const struct mr_chart_counts_of *numbers)
+{
+    uint32_t points = MR_LIMIT_STATE_SLOT_BYTES / mr_chart_point_bytes(numbers);
+    MR_ASSERT(points > 0);
+    return points < MR_CHART_SLOT_POINTS ? points : MR_CHART_SLOT_POINTS;
+}
+
+void mr_chart_slot_put_numbers(uint8_t *slot, uint32_t index, uint32_t count, const double *numbers)
+{
+    uint8_t *output = slot + (size_t)index * count * 8;
+    for (uint32_t number = 0; number < count; number++)
+        output = put_double(output, numbers[number]);
+}
+
+void mr_chart_slot_get_numbers(const uint8_t *slot, uint32_t index, uint32_t count, double *numbers)
+{
+    const uint8_t *stored = slot + (size_t)index * count * 8;
+    for (uint32_t number = 0; number < count; number++)
+        numbers[number] = mr_get_double_le(stored + 8 * (size_t)number);
+}
+
+/* Those of sample and baseline, where these are. */
+static uint8_t *put_numbers(const struct mr_chart_object *chart, unsigned flags, uint8_t *end)
+{
+    mr_put_u16le(end, chart->sample_numbers);
+    mr_put_u16le(end + 2, chart->baseline_numbers);
+    end += MR_CHART_NUMBERS_HEAD_BYTES;
+    const double *numbers = chart->numbers;
+    for (uint32_t index = 0; index < chart->sample_numbers; index++, numbers++)
+        if ((flags & MR_CHART_HAS_SAMPLE) != 0)
+            end = put_double(end, *numbers);
+    for (uint32_t index = 0; index < chart->baseline_numbers; index++, numbers++)
+        if ((flags & MR_CHART_HAS_BASELINE) != 0)
+            end = put_double(end, *numbers);
+    return end;
+}
+
 static size_t chart_encode(const void *object, uint8_t *output)
 {
     const struct mr_chart_object *chart = object;
@@ -73,6 +116,7 @@ static size_t chart_encode(const void *object, uint8_t *output)
     flags |= chart->history.count > 0 ? MR_CHART_HAS_HISTORY : 0;
     flags |= chart->sample.count > 0 ? MR_CHART_HAS_SAMPLE : 0;
     flags |= chart->group_size > 0 ? MR_CHART_HAS_GROUP : 0;
+    flags |= chart->sample_numbers + chart->baseline_numbers > 0 ? MR_CHART_HAS_NUMBERS : 0;
     output[0] = (uint8_t)flags;
     mr_put_u32le(output + 1, chart->kept);
     mr_put_u32le(output + 5, chart->excluded);
@@ -90,7 +134,7 @@ static size_t chart_encode(const void *object, uint8_t *output)
     if ((flags & MR_CHART_HAS_PREVIOUS) != 0)
         end = put_double(end, chart->previous);
     if ((flags & MR_CHART_HAS_SAMPLE) != 0) {
-        mr_chart_sample_put(end, &chart->sample);
+        sample_put(end, &chart->sample);
         end += MR_CHART_SAMPLE_BYTES;
     }
     if ((flags & MR_CHART_HAS_GROUP) != 0) {
@@ -101,6 +145,8 @@ static size_t chart_encode(const void *object, uint8_t *output)
     for (int index = 0; (flags & MR_CHART_HAS_STATISTICS) != 0 && index < MR_CHART_STATISTICS;
          index++)
         end = put_double(end, chart->statistics[index]);
+    if ((flags & MR_CHART_HAS_NUMBERS) != 0)
+        end = put_numbers(chart, flags, end);
     return (size_t)(end - output);
 }
 
@@ -121,7 +167,7 @@ static bool read_sample(struct mr_reader *reader, struct mr_chart_sample *sample
 {
     const uint8_t *stored = mr_read_bytes(reader, MR_CHART_SAMPLE_BYTES);
     if (!reader->bad)
-        *sample = mr_chart_sample_get(stored);
+        *sample = sample_get(stored);
     return !reader->bad;
 }
 
@@ -133,6 +179,22 @@ static bool read_group(struct mr_reader *reader, struct mr_chart_object *chart)
     const uint8_t *text = mr_read_bytes(reader, chart->group_size);
     if (!reader->bad)
         memcpy(chart->group, text, chart->group_size);
+    return !reader->bad;
+}
+
+static bool read_numbers(struct mr_reader *reader, unsigned flags, struct mr_chart_object *chart)
+{
+    chart->sample_numbers = mr_read_u16(reader);
+    chart->baseline_numbers = mr_read_u16(reader);
+    if (chart->sample_numbers + chart->baseline_numbers > MR_CHART_NUMBERS_MAX)
+        return false;
+    double *numbers = chart->numbers;
+    for (uint32_t index = 0; index < chart->sample_numbers; index++, numbers++)
+        if ((flags & MR_CHART_HAS_SAMPLE) != 0)
+            *numbers = read_double(reader);
+    for (uint32_t index = 0; index < chart->baseline_numbers; index++, numbers++)
+        if ((flags & MR_CHART_HAS_BASELINE) != 0)
+            *numbers = read_double(reader);
     return !reader->bad;
 }
 
@@ -165,6 +227,8 @@ static bool chart_decode(void *object, uint32_t version, struct mr_slice stored)
     for (int index = 0; (flags & MR_CHART_HAS_STATISTICS) != 0 && index < MR_CHART_STATISTICS;
          index++)
         chart->statistics[index] = read_double(&reader);
+    if ((flags & MR_CHART_HAS_NUMBERS) != 0 && !read_numbers(&reader, flags, chart))
+        return false;
     return !reader.bad && reader.cursor == reader.end;
 }
 
@@ -185,4 +249,29 @@ size_t mr_chart_object_encode(const void *object, uint8_t *output)
 bool mr_chart_object_decode(void *object, uint32_t version, struct mr_slice stored)
 {
     return mr_stage_decode(&mr_chart_model, MR_STAGE_WHOLE, object, version, stored);
+}
+
+size_t mr_chart_window_encode(const void *object, uint8_t *output)
+{
+    const struct mr_chart_window *window = object;
+    uint8_t *end = output + MR_CHART_SAMPLE_BYTES;
+    sample_put(output, &window->sample);
+    for (uint32_t index = 0; index < window->numbers_count; index++)
+        end = put_double(end, window->numbers[index]);
+    return (size_t)(end - output);
+}
+
+bool mr_chart_window_decode(void *object, uint32_t version, struct mr_slice stored)
+{
+    struct mr_chart_window *window = object;
+    if (version != MR_DETECTOR_STATE_VERSION(MR_CHART_VERSION) ||
+        stored.size < MR_CHART_SAMPLE_BYTES || (stored.size - MR_CHART_SAMPLE_BYTES) % 8 != 0 ||
+        stored.size > MR_CHART_SAMPLE_BYTES + 8 * MR_CHART_NUMBERS_MAX)
+        return false;
+    const uint8_t *bytes = stored.data;
+    window->sample = sample_get(bytes);
+    window->numbers_count = (uint32_t)(stored.size - MR_CHART_SAMPLE_BYTES) / 8;
+    for (uint32_t index = 0; index < window->numbers_count; index++)
+        window->numbers[index] = mr_get_double_le(bytes + MR_CHART_SAMPLE_BYTES + 8 * index);
+    return true;
 }

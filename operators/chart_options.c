@@ -97,8 +97,8 @@ const struct mr_output_spec mr_chart_record_outputs[2] = {
 
 /* ---- Checks ---- */
 
-static enum mr_status check_subgroup(const struct mr_options *options, const char **option,
-                                     struct mr_error *error)
+enum mr_status mr_chart_check_subgroup(const struct mr_options *options, const char **option,
+                                       struct mr_error *error)
 {
     if (mr_option_specs_find(options->specs, "subgroup") < 0)
         return MR_OK;
@@ -188,7 +188,7 @@ static enum mr_status check_rules(const struct mr_options *options, const char *
 enum mr_status mr_chart_check(const struct mr_options *options, const char **option,
                               struct mr_error *error)
 {
-    enum mr_status status = check_subgroup(options, option, error);
+    enum mr_status status = mr_chart_check_subgroup(options, option, error);
     if (status == MR_OK)
         status = check_limits(options, option, error);
     return status == MR_OK ? check_rules(options, option, error) : status;
@@ -196,34 +196,46 @@ enum mr_status mr_chart_check(const struct mr_options *options, const char **opt
 
 /* ---- State ---- */
 
-void mr_chart_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
+void mr_chart_estimate_numbers(const struct mr_options *options,
+                               const struct mr_chart_counts_of *numbers,
+                               struct mr_state_estimate *estimate)
 {
     uint32_t points = MR_CHART_PHASE1_DEFAULT;
-    if (mr_options_present(options, "limits"))
+    if (mr_option_specs_find(options->specs, "phase1") < 0 || mr_options_present(options, "limits"))
         points = 0;
     else if (mr_options_present(options, "phase1"))
         points =
             (uint32_t)mr_options_integer(mr_options_get(options, "phase1")->objects, "subgroups");
-    mr_estimate_slots(sizeof(struct mr_detector_stage) + sizeof(struct mr_chart_object),
-                      MR_STAGE_BYTES_MIN + MR_CHART_BYTES_MAX, MR_CHART_SLOT_BYTES,
-                      (points + MR_CHART_SLOT_POINTS - 1) / MR_CHART_SLOT_POINTS, estimate);
+    uint32_t slot_points = mr_chart_slot_points(numbers);
+    size_t more = (numbers->sample + numbers->baseline) * sizeof(double);
+    mr_estimate_slots(sizeof(struct mr_detector_stage) + sizeof(struct mr_chart_object) + more,
+                      MR_STAGE_BYTES_MIN + MR_CHART_BYTES_MAX + more,
+                      (size_t)slot_points * mr_chart_point_bytes(numbers),
+                      (points + slot_points - 1) / slot_points, estimate);
+}
+
+void mr_chart_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
+{
+    const struct mr_chart_counts_of numbers = {0};
+    mr_chart_estimate_numbers(options, &numbers, estimate);
 }
 
 enum mr_status mr_chart_describe(const struct mr_state_object *object, struct mr_arena *arena,
                                  struct mr_state_description *description, struct mr_error *error)
 {
-    MR_UNUSED(arena);
-    struct mr_chart_object chart = {0};
-    if (!mr_stage_describe(&mr_chart_model, object, &chart, description))
+    struct mr_chart_object *chart =
+        mr_arena_new(arena, 1, sizeof(*chart) + MR_CHART_NUMBERS_MAX * sizeof(double));
+    if (!mr_stage_describe(&mr_chart_model, object, chart, description))
         return mr_operator_not_described(error);
-    if ((chart.flags & MR_CHART_HAS_BASELINE) != 0) {
-        mr_describe_member(description, "center", mr_value_double(chart.baseline.center));
-        if (chart.baseline.sigmas_count > 0 || chart.baseline.sigma > 0) /* counts have none */
-            mr_describe_member(description, "sigma", mr_value_double(chart.baseline.sigma));
+    bool has_numbers = chart->sample_numbers + chart->baseline_numbers > 0;
+    if ((chart->flags & MR_CHART_HAS_BASELINE) != 0 && !has_numbers) {
+        mr_describe_member(description, "center", mr_value_double(chart->baseline.center));
+        if (chart->baseline.sigmas_count > 0 || chart->baseline.sigma > 0) /* counts have none */
+            mr_describe_member(description, "sigma", mr_value_double(chart->baseline.sigma));
     }
-    mr_describe_member(description, "phase1_points", mr_value_uint(chart.kept));
-    mr_describe_member(description, "phase1_excluded", mr_value_uint(chart.excluded));
-    if (chart.sample.count > 0)
-        mr_describe_member(description, "open_records", mr_value_uint(chart.sample.count));
+    mr_describe_member(description, "phase1_points", mr_value_uint(chart->kept));
+    mr_describe_member(description, "phase1_excluded", mr_value_uint(chart->excluded));
+    if (chart->sample.count > 0)
+        mr_describe_member(description, "open_records", mr_value_uint(chart->sample.count));
     return MR_OK;
 }

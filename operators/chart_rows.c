@@ -10,6 +10,7 @@
 #include "base/endian.h"
 #include "base/hash.h"
 #include "operators/alert.h"
+#include "operators/chart_numbers.h"
 #include "operators/group_key.h"
 
 /* Most calls make few rows; a full batch is followed by a larger one. */
@@ -220,6 +221,10 @@ static const char *reason_of(const struct mr_chart_rows *rows, const struct mr_c
     const struct mr_chart *chart = rows->chart;
     const struct mr_chart_kind *kind = chart->book.kind;
     char text[REASON_BYTES];
+    if (kind->numbers != NULL) {
+        kind->numbers->describe(chart, row->number, point, text, sizeof(text));
+        return mr_arena_copy_text(rows->batch->arena, text);
+    }
     size_t used =
         (size_t)snprintf(text, sizeof(text),
                          "point %" PRIu64 ": the %s of %.100s is %.10g%s; the limits are %.10g to "
@@ -256,6 +261,41 @@ static void put_lines(const struct target *target, uint32_t first,
     put(target, first, lines == NULL ? mr_value_null() : number_value(lines->center));
     put(target, first + 1, lines == NULL ? mr_value_null() : number_value(lines->lower));
     put(target, first + 2, lines == NULL ? mr_value_null() : number_value(lines->upper));
+}
+
+/* {field: number} */
+static struct mr_value contributions_value(const struct mr_chart *chart, struct mr_arena *arena,
+                                           const double *contributions)
+{
+    struct mr_map_entry *entries = mr_arena_take(arena, chart->fields_count * sizeof(*entries));
+    for (uint32_t field = 0; field < chart->fields_count; field++)
+        entries[field] = (struct mr_map_entry){static_text(chart->field_texts[field]),
+                                               number_value(contributions[field])};
+    return (struct mr_value){.kind = MR_KIND_MAP, .size = chart->fields_count, .entries = entries};
+}
+
+/* Of kinds with numbers. */
+static void put_more(const struct mr_chart *chart, const struct target *target,
+                     const struct mr_chart_point *point)
+{
+    const struct mr_chart_kind *kind = chart->book.kind;
+    bool is_none = point == NULL;
+    put(target, MR_CHART_SCORE, mr_value_double(is_none ? 0 : point->score));
+    put(target, MR_CHART_THRESHOLD, number_value(is_none ? (double)NAN : point->threshold));
+    put(target, MR_CHART_VALUE, number_value(is_none ? (double)NAN : point->value));
+    if (kind->numbers->has_contributions) {
+        put(target, MR_CHART_NUMBERS_UPPER,
+            number_value(is_none ? (double)NAN : point->lines.upper));
+        put(target, MR_CHART_NUMBERS_CONTRIBUTIONS,
+            is_none ? mr_value_null()
+                    : contributions_value(chart, target->batch->arena, point->more));
+        return;
+    }
+    for (uint32_t own = 0; own < kind->own_count; own++)
+        put(target, MR_CHART_NUMBERS_OWN + own,
+            number_value(is_none ? (double)NAN : point->more[own]));
+    put(target, MR_CHART_NUMBERS_OWN + kind->own_count,
+        is_none || point->text == NULL ? mr_value_null() : static_text(point->text));
 }
 
 static void put_numbers(const struct mr_chart *chart, const struct target *target,
@@ -311,7 +351,7 @@ static void tell(struct mr_chart_rows *rows, const struct target *target,
 {
     struct mr_arena *arena = target->batch->arena;
     bool is_critical = (row->broken & MR_RULES_LIMITS) != 0;
-    struct mr_value severity = static_text(is_critical ? "critical" : "warning");
+    struct mr_value severity = static_text(is_critical && !point->is_mild ? "critical" : "warning");
     struct mr_value message = static_text(reason_of(rows, row, point));
     put(target, MR_CHART_SEVERITY, severity);
     put(target, MR_CHART_REASON, message);
@@ -350,7 +390,10 @@ void mr_chart_rows_point(struct mr_chart_rows *rows, uint32_t input_row,
     put(&target, MR_CHART_POINT,
         row->number == 0 ? mr_value_null() : mr_value_int((int64_t)row->number));
     put(&target, MR_CHART_RULES, (struct mr_value){.kind = MR_KIND_LIST});
-    put_numbers(chart, &target, measure, point);
+    if (chart->book.kind->numbers == NULL)
+        put_numbers(chart, &target, measure, point);
+    else
+        put_more(chart, &target, point);
     rows->judged_counts[row->state]++;
     if (is_anomaly)
         tell(rows, &target, row, point);

@@ -3,8 +3,8 @@
  * what is complete makes a point. Subgroups by window are objects of their own, by key and window,
  * in a timed table: the watermark closes them in the order of (end, key), so that their points come
  * in that order whatever the order of the records was.
- * Stored: see chart_object.h; a window: a sample (MR_CHART_SAMPLE_BYTES), under the key's bytes and
- * the window's begin (8 bytes, big-endian). */
+ * Stored: see chart_object.h; a window lies under the key's bytes and its begin (8 bytes,
+ * big-endian). */
 #include "operators/control_chart.h"
 
 #include <inttypes.h>
@@ -17,12 +17,13 @@
 #include "base/memory.h"
 #include "operators/alert.h"
 #include "operators/chart_counts.h"
+#include "operators/chart_numbers.h"
 #include "operators/chart_rows.h"
 #include "operators/control_record.h"
 #include "operators/estimate.h"
 #include "operators/window_time.h"
 
-enum { WINDOW_SUFFIX = 8, WINDOW_BYTES = MR_CHART_SAMPLE_BYTES };
+enum { WINDOW_SUFFIX = 8 };
 
 static const char windows_table[] = "windows";
 
@@ -34,7 +35,7 @@ struct call {
 
 /* What a row gives. */
 struct reading {
-    double value;
+    double values[MR_CHART_FIELDS_MAX];
     double size; /* of charts of counts: of the sample, 0: nothing was looked at; else 1 */
 };
 
@@ -49,18 +50,11 @@ struct keyed {
 
 /* ---- Opening ---- */
 
-static size_t window_encode(const void *object, uint8_t *output)
+/* Of a key's object. */
+static size_t object_bytes(const struct mr_chart *chart)
 {
-    mr_chart_sample_put(output, object);
-    return WINDOW_BYTES;
-}
-
-static bool window_decode(void *object, uint32_t version, struct mr_slice stored)
-{
-    if (version != MR_DETECTOR_STATE_VERSION(MR_CHART_VERSION) || stored.size != WINDOW_BYTES)
-        return false;
-    *(struct mr_chart_sample *)object = mr_chart_sample_get(stored.data);
-    return true;
+    return sizeof(struct mr_detector_stage) + sizeof(struct mr_chart_object) +
+           (chart->numbers.sample + chart->numbers.baseline) * sizeof(double);
 }
 
 static enum mr_status open_tables(struct mr_chart *chart, struct mr_state *state,
@@ -71,12 +65,13 @@ static enum mr_status open_tables(struct mr_chart *chart, struct mr_state *state
         .operator_name = node->name,
         .name = mr_chart_table,
         .version = MR_DETECTOR_STATE_VERSION(MR_CHART_VERSION),
-        .object_size = sizeof(struct mr_detector_stage) + sizeof(struct mr_chart_object),
+        .object_size = object_bytes(chart),
         .encode = mr_chart_object_encode,
-        .encoded_size_max = MR_STAGE_BYTES_MAX + MR_CHART_BYTES_MAX,
+        .encoded_size_max = MR_STAGE_BYTES_MAX + MR_CHART_BYTES_MAX + MR_CHART_NUMBERS_HEAD_BYTES +
+                            8 * (chart->numbers.sample + chart->numbers.baseline),
         .decode = mr_chart_object_decode,
-        .slot_bytes = MR_CHART_SLOT_BYTES,
-        .slots_max = MR_CHART_PHASE1_MAX / MR_CHART_SLOT_POINTS,
+        .slot_bytes = chart->slot_points * mr_chart_point_bytes(&chart->numbers),
+        .slots_max = (MR_CHART_PHASE1_MAX + chart->slot_points - 1) / chart->slot_points,
         .ttl_ms = node->state_ttl_ms,
         .keys_max = node->state_keys_max,
         .bytes_max = node->state_bytes_max,
@@ -87,10 +82,10 @@ static enum mr_status open_tables(struct mr_chart *chart, struct mr_state *state
     if (status != MR_OK || chart->subgroup != MR_SUBGROUP_WINDOW)
         return status;
     spec.name = windows_table;
-    spec.object_size = sizeof(struct mr_chart_sample);
-    spec.encode = window_encode;
-    spec.encoded_size_max = WINDOW_BYTES;
-    spec.decode = window_decode;
+    spec.object_size = sizeof(struct mr_chart_window) + chart->numbers.sample * sizeof(double);
+    spec.encode = mr_chart_window_encode;
+    spec.encoded_size_max = MR_CHART_SAMPLE_BYTES + 8 * chart->numbers.sample;
+    spec.decode = mr_chart_window_decode;
     spec.slot_bytes = 0;
     spec.slots_max = 0;
     spec.ttl_ms = 0;
@@ -130,6 +125,8 @@ static void bind_limits(struct mr_chart *chart, const struct mr_options *options
     const struct mr_options *limits = mr_options_get(options, "limits")->objects;
     chart->phase1_count = 0;
     book->is_given = true;
+    if (book->kind->numbers != NULL)
+        return; /* they are the kind's own */
     book->given.center = mr_options_number(limits, "cl");
     if (book->kind->counts == MR_COUNTS_NONE)
         book->given.sigma = mr_options_number(limits, "sigma");
@@ -146,25 +143,57 @@ static void bind_limits(struct mr_chart *chart, const struct mr_options *options
     book->given.sigma = (book->fixed.upper - book->fixed.lower) / (2 * book->sigmas) * sqrt(weight);
 }
 
+static void bind_fields(struct mr_chart *chart, const struct mr_options *options)
+{
+    bool several = mr_option_specs_find(options->specs, "fields") >= 0;
+    const struct mr_option_value *fields = mr_options_get(options, several ? "fields" : "field");
+    chart->fields_count = several ? fields->count : 1;
+    chart->field_texts = several ? fields->texts : &fields->text;
+    chart->field_slots = fields->slots;
+    chart->field_text = chart->field_texts[0];
+    MR_ASSERT(chart->fields_count >= 1 && chart->fields_count <= MR_CHART_FIELDS_MAX);
+}
+
+static void bind_baseline(struct mr_chart *chart, const struct mr_options *options)
+{
+    struct mr_chart_rule_book *book = &chart->book;
+    if (mr_option_specs_find(options->specs, "baseline") < 0)
+        return; /* a kind without one */
+    book->update = (enum mr_chart_update)mr_options_integer(options, "baseline");
+    book->update_weight = mr_options_number(options, "baseline_weight");
+    chart->learn = (enum mr_chart_learn)mr_options_integer(options, "learn");
+    bind_limits(chart, options);
+}
+
 static void bind_options(struct mr_chart *chart, const struct mr_options *options)
 {
     struct mr_chart_rule_book *book = &chart->book;
     bool has_rules = mr_option_specs_find(options->specs, "rules") >= 0;
     const struct mr_option_value *rules = has_rules ? mr_options_get(options, "rules") : NULL;
-    chart->field_text = mr_options_text(options, "field");
-    chart->field_slot = mr_options_slot(options, "field");
     bool has_sigmas = mr_option_specs_find(options->specs, "sigmas") >= 0;
     if (has_sigmas)
         book->sigmas = mr_options_number(options, "sigmas");
     book->phase1_sigmas = book->kind->judge == NULL ? book->sigmas : MR_CHART_PHASE1_SIGMAS;
-    book->update = (enum mr_chart_update)mr_options_integer(options, "baseline");
-    book->update_weight = mr_options_number(options, "baseline_weight");
-    chart->learn = (enum mr_chart_learn)mr_options_integer(options, "learn");
     chart->rules = rules == NULL || rules->count == 0 ? 1u << MR_RULE_WE1 : 0;
     for (uint32_t index = 0; rules != NULL && index < rules->count; index++)
         chart->rules |= mr_run_rules_named(mr_slice_text(rules->texts[index]));
+    bind_fields(chart, options);
     bind_subgroup(chart, options);
-    bind_limits(chart, options);
+    bind_baseline(chart, options);
+}
+
+/* Rooms for points, and of kinds with numbers for what is taken out of the state meanwhile. */
+static void make_rooms(struct mr_chart *chart)
+{
+    size_t points = chart->phase1_count;
+    chart->slot_points = mr_chart_slot_points(&chart->numbers);
+    if (chart->book.kind->numbers == NULL && points > 0)
+        chart->kept = mr_memory_new(points, sizeof(*chart->kept));
+    if (chart->numbers.kept > 0 && points > 0)
+        chart->kept_numbers = mr_memory_new(points * chart->numbers.kept, sizeof(double));
+    if (chart->numbers.sample > 0)
+        chart->open_numbers = mr_memory_new(chart->numbers.sample, sizeof(double));
+    chart->copy = mr_memory_new(1, object_bytes(chart));
 }
 
 /* Constants of all sizes that can come. */
@@ -202,8 +231,7 @@ enum mr_status mr_chart_open(struct mr_chart *chart, const struct mr_operator_op
         for (uint32_t field = 0; field < chart->key_count; field++)
             chart->key_types[field] = domain->field_types[field];
     }
-    if (chart->phase1_count > 0)
-        chart->kept = mr_memory_new(chart->phase1_count, sizeof(*chart->kept));
+    make_rooms(chart);
     return open_tables(chart, open->state, error);
 }
 
@@ -211,6 +239,9 @@ void mr_chart_close(void *self)
 {
     struct mr_chart *chart = self;
     mr_memory_free(chart->kept);
+    mr_memory_free(chart->kept_numbers);
+    mr_memory_free(chart->open_numbers);
+    mr_memory_free(chart->copy);
     mr_arena_deinit(&chart->keys);
 }
 
@@ -218,10 +249,15 @@ void mr_chart_close(void *self)
 
 static void begin(const struct mr_chart *chart, struct mr_chart_object *object)
 {
+    const struct mr_chart_numbers *numbers = chart->book.kind->numbers;
+    object->sample_numbers = (uint16_t)chart->numbers.sample;
+    object->baseline_numbers = (uint16_t)chart->numbers.baseline;
     if (!chart->book.is_given)
         return;
     object->baseline = chart->book.given;
     object->flags |= MR_CHART_HAS_BASELINE;
+    if (numbers != NULL && numbers->begin != NULL)
+        numbers->begin(chart, mr_chart_baseline_numbers(object));
 }
 
 static enum mr_status find(const struct mr_chart *chart, struct keyed *keyed,
@@ -248,15 +284,13 @@ static enum mr_status find(const struct mr_chart *chart, struct keyed *keyed,
 static enum mr_status drop_slots(const struct mr_chart *chart, struct keyed *keyed,
                                  struct mr_error *error)
 {
-    struct mr_detector_stage stage = *keyed->stage;
-    struct mr_chart_object object = *keyed->object;
+    memcpy(chart->copy, keyed->stage, object_bytes(chart));
     enum mr_status status = mr_table_remove(chart->table, keyed->key, keyed->hash, error);
     if (status == MR_OK)
         status = find(chart, keyed, error);
     if (status != MR_OK)
         return status;
-    *keyed->stage = stage;
-    *keyed->object = object;
+    memcpy(keyed->stage, chart->copy, object_bytes(chart));
     return MR_OK;
 }
 
@@ -264,45 +298,68 @@ static enum mr_status establish(const struct mr_chart *chart, struct keyed *keye
                                 struct mr_error *error)
 {
     struct mr_chart_object *object = keyed->object;
+    const struct mr_chart_numbers *numbers = chart->book.kind->numbers;
+    uint32_t points = chart->slot_points;
     for (uint32_t index = 0; index < object->kept; index++) {
         void *slot;
-        enum mr_status status = mr_table_slot(chart->table, keyed->stage,
-                                              index / MR_CHART_SLOT_POINTS, false, &slot, error);
+        enum mr_status status =
+            mr_table_slot(chart->table, keyed->stage, index / points, false, &slot, error);
         if (status != MR_OK)
             return status;
-        chart->kept[index].measure = mr_chart_slot_get(slot, index % MR_CHART_SLOT_POINTS);
+        if (numbers == NULL)
+            chart->kept[index].measure = mr_chart_slot_get(slot, index % points);
+        else
+            mr_chart_slot_get_numbers(slot, index % points, chart->numbers.kept,
+                                      chart->kept_numbers + (size_t)index * chart->numbers.kept);
     }
-    object->excluded =
-        mr_chart_estimate_baseline(&chart->book, chart->kept, object->kept, &object->baseline);
+    if (numbers == NULL)
+        object->excluded =
+            mr_chart_estimate_baseline(&chart->book, chart->kept, object->kept, &object->baseline);
+    else
+        object->excluded = numbers->establish(chart, chart->kept_numbers, object->kept,
+                                              mr_chart_baseline_numbers(object));
     object->flags |= MR_CHART_HAS_BASELINE;
     return drop_slots(chart, keyed, error);
 }
 
+/* measure, or of kinds with numbers: given. */
 static enum mr_status keep_point(const struct mr_chart *chart, struct keyed *keyed,
-                                 const struct mr_chart_measure *measure, struct mr_error *error)
+                                 const struct mr_chart_measure *measure,
+                                 const struct mr_chart_numbered *given, struct mr_error *error)
 {
     struct mr_chart_object *object = keyed->object;
+    uint32_t place = object->kept % chart->slot_points;
     void *slot;
     if ((keyed->stage->flags & MR_STAGE_FROZEN) != 0)
         return MR_OK;
     enum mr_status status = mr_table_slot(chart->table, keyed->stage,
-                                          object->kept / MR_CHART_SLOT_POINTS, true, &slot, error);
+                                          object->kept / chart->slot_points, true, &slot, error);
     if (status != MR_OK)
         return status;
-    mr_chart_slot_put(slot, object->kept % MR_CHART_SLOT_POINTS, measure);
+    if (measure != NULL) {
+        mr_chart_slot_put(slot, place, measure);
+    } else {
+        chart->book.kind->numbers->keep(chart, given, chart->kept_numbers);
+        mr_chart_slot_put_numbers(slot, place, chart->numbers.kept, chart->kept_numbers);
+    }
     object->kept++;
     return object->kept == chart->phase1_count ? establish(chart, keyed, error) : MR_OK;
 }
 
 /* ---- Points ---- */
 
-/* A point of phase 2: *row gets what is broken and the state. */
+/* A point of phase 2: *row gets what is broken and the state. measure, or of kinds with numbers:
+ * given. */
 static void judge(const struct mr_chart *chart, struct keyed *keyed,
-                  const struct mr_chart_measure *measure, struct mr_chart_point *point,
-                  struct mr_chart_row *row)
+                  const struct mr_chart_measure *measure, const struct mr_chart_numbered *given,
+                  struct mr_chart_point *point, struct mr_chart_row *row)
 {
     struct mr_chart_object *object = keyed->object;
-    if (chart->book.kind->judge == NULL) {
+    const struct mr_chart_numbers *numbers = chart->book.kind->numbers;
+    if (numbers != NULL) {
+        *point = (struct mr_chart_point){.spread = (double)NAN};
+        numbers->judge(chart, given, mr_chart_baseline_numbers(object), point);
+    } else if (chart->book.kind->judge == NULL) {
         mr_chart_judge(&chart->book, &object->baseline, measure, point);
     } else {
         bool begins = (object->flags & MR_CHART_HAS_STATISTICS) == 0;
@@ -316,8 +373,11 @@ static void judge(const struct mr_chart *chart, struct keyed *keyed,
     if (point->spread_beyond)
         row->broken |= chart->rules & MR_RULES_LIMITS;
     bool is_frozen = (keyed->stage->flags & MR_STAGE_FROZEN) != 0;
-    if (!is_frozen && (row->broken == 0 || chart->learn == MR_CHART_LEARN_ALWAYS))
+    bool follows = !is_frozen && (row->broken == 0 || chart->learn == MR_CHART_LEARN_ALWAYS);
+    if (follows && numbers == NULL)
         mr_chart_follow(&chart->book, measure, &object->baseline);
+    else if (follows && numbers->follow != NULL && chart->book.update != MR_CHART_UPDATE_NONE)
+        numbers->follow(chart, given, mr_chart_baseline_numbers(object));
     row->state = MR_DETECTOR_ARMED;
     if ((keyed->stage->flags & MR_STAGE_MUTED) == 0)
         return;
@@ -325,15 +385,17 @@ static void judge(const struct mr_chart *chart, struct keyed *keyed,
     row->state = MR_DETECTOR_MUTED;
 }
 
-/* sample: complete; row->sample and ->group are set. */
+/* given: complete; row->sample and ->group are set. */
 static enum mr_status take_sample(struct call *call, struct keyed *keyed,
-                                  const struct mr_chart_sample *sample, uint32_t input_row,
+                                  const struct mr_chart_numbered *given, uint32_t input_row,
                                   struct mr_chart_row *row, struct mr_error *error)
 {
     const struct mr_chart *chart = call->chart;
     const struct mr_chart_kind *kind = chart->book.kind;
+    const struct mr_chart_sample *sample = &given->sample;
     struct mr_chart_object *object = keyed->object;
-    struct mr_chart_measure measure;
+    struct mr_chart_measure measured;
+    const struct mr_chart_measure *measure = kind->numbers == NULL ? &measured : NULL;
     struct mr_chart_point point;
     row->key = keyed->key;
     if (sample->count < kind->least) {
@@ -342,58 +404,68 @@ static enum mr_status take_sample(struct call *call, struct keyed *keyed,
         return MR_OK;
     }
     bool has_previous = (object->flags & MR_CHART_HAS_PREVIOUS) != 0;
-    kind->measure(&chart->book, sample, has_previous ? object->previous : (double)NAN, &measure);
-    if (!kind->has_groups) {
+    if (measure != NULL)
+        kind->measure(&chart->book, sample, has_previous ? object->previous : (double)NAN,
+                      &measured);
+    if (measure != NULL && !kind->has_groups) {
         object->previous = sample->mean;
         object->flags |= MR_CHART_HAS_PREVIOUS;
     }
     row->number = ++keyed->stage->seen;
     if ((object->flags & MR_CHART_HAS_BASELINE) != 0) {
-        judge(chart, keyed, &measure, &point, row);
-        mr_chart_rows_point(&call->rows, input_row, row, &measure, &point);
+        judge(chart, keyed, measure, given, &point, row);
+        mr_chart_rows_point(&call->rows, input_row, row, measure, &point);
         return MR_OK;
     }
     row->state = MR_DETECTOR_LEARNING;
-    mr_chart_rows_point(&call->rows, input_row, row, &measure, NULL);
-    return keep_point(chart, keyed, &measure, error);
+    mr_chart_rows_point(&call->rows, input_row, row, measure, NULL);
+    return keep_point(chart, keyed, measure, given, error);
 }
 
 /* The open subgroup is complete. */
 static enum mr_status close_subgroup(struct call *call, struct keyed *keyed, uint32_t input_row,
                                      struct mr_error *error)
 {
+    const struct mr_chart *chart = call->chart;
     struct mr_chart_object *object = keyed->object;
-    struct mr_chart_sample sample = object->sample;
-    struct mr_chart_row row = {.sample = sample};
+    struct mr_chart_numbered given = {object->sample, chart->open_numbers};
+    struct mr_chart_row row = {.sample = object->sample};
     row.sample.last_ms++;
+    size_t numbers_bytes = chart->numbers.sample * sizeof(double);
+    if (numbers_bytes > 0)
+        memcpy(chart->open_numbers, object->numbers, numbers_bytes);
     if (object->group_size > 0)
         row.group =
             mr_arena_copy(call->context->arena, mr_slice_from(object->group, object->group_size));
-    object->sample = (struct mr_chart_sample){0};
+    if (!chart->is_running) {
+        object->sample = (struct mr_chart_sample){0};
+        memset(object->numbers, 0, numbers_bytes);
+    }
     object->group_size = 0;
-    return take_sample(call, keyed, &sample, input_row, &row, error);
+    return take_sample(call, keyed, &given, input_row, &row, error);
 }
 
 /* ---- Rows ---- */
 
 static bool read_number(const struct call *call, struct mr_batch *batch, uint32_t row,
-                        double *number)
+                        uint32_t field, double *number)
 {
     const struct mr_chart *chart = call->chart;
-    struct mr_value cell = mr_batch_column(batch, chart->field_slot)[row];
+    const char *name = chart->field_texts[field];
+    struct mr_value cell = mr_batch_column(batch, chart->field_slots[field])[row];
     if (mr_value_as_double(cell, number) && isfinite(*number) &&
         fabs(*number) <= MR_DETECTOR_LEARNED_MAX) {
         *number += 0.0; /* -0.0 becomes 0.0 */
         return true;
     }
     if (cell.kind == MR_KIND_ABSENT)
-        mr_operator_row_error(call->context, batch, row, "field %s is missing", chart->field_text);
+        mr_operator_row_error(call->context, batch, row, "field %s is missing", name);
     else if (cell.kind == MR_KIND_ERROR)
-        mr_operator_row_error(call->context, batch, row, "field %s: %.*s", chart->field_text,
-                              (int)cell.size, (const char *)cell.text);
+        mr_operator_row_error(call->context, batch, row, "field %s: %.*s", name, (int)cell.size,
+                              (const char *)cell.text);
     else
         mr_operator_row_error(call->context, batch, row,
-                              "field %s is %s, not a finite number up to 1e140", chart->field_text,
+                              "field %s is %s, not a finite number up to 1e140", name,
                               mr_kind_name((enum mr_kind)cell.kind));
     return false;
 }
@@ -403,10 +475,21 @@ static bool read_row(const struct call *call, struct mr_batch *batch, uint32_t r
 {
     const struct mr_chart *chart = call->chart;
     reading->size = 1;
-    if (!read_number(call, batch, row, &reading->value))
-        return false;
+    for (uint32_t field = 0; field < chart->fields_count; field++)
+        if (!read_number(call, batch, row, field, &reading->values[field]))
+            return false;
     return chart->book.kind->counts == MR_COUNTS_NONE ||
-           mr_chart_count_read(chart, call->context, batch, row, reading->value, &reading->size);
+           mr_chart_count_read(chart, call->context, batch, row, reading->values[0],
+                               &reading->size);
+}
+
+/* numbers: the sample's, of kinds that have some. */
+static void add_values(const struct mr_chart *chart, struct mr_chart_sample *sample,
+                       double *numbers, const double *values, int64_t event_time_ms)
+{
+    mr_chart_sample_add(sample, values[0], event_time_ms);
+    if (chart->numbers.sample > 0)
+        chart->book.kind->numbers->add(chart, sample, numbers, values);
 }
 
 /* The text of subgroup.field; false: reported. */
@@ -425,7 +508,7 @@ static bool read_group(const struct call *call, struct mr_batch *batch, uint32_t
 
 /* A record of a subgroup that the records themselves end. */
 static enum mr_status add_to_subgroup(struct call *call, struct keyed *keyed,
-                                      struct mr_batch *batch, uint32_t row, double value,
+                                      struct mr_batch *batch, uint32_t row, const double *values,
                                       struct mr_error *error)
 {
     const struct mr_chart *chart = call->chart;
@@ -436,7 +519,7 @@ static enum mr_status add_to_subgroup(struct call *call, struct keyed *keyed,
         if (!read_group(call, batch, row, &group))
             return MR_OK;
         bool is_same = mr_slice_equal(group, mr_slice_from(object->group, object->group_size));
-        if (object->sample.count > 0 && !is_same)
+        if (object->group_size > 0 && !is_same)
             status = close_subgroup(call, keyed, row, error);
         if (status != MR_OK)
             return status;
@@ -450,8 +533,8 @@ static enum mr_status add_to_subgroup(struct call *call, struct keyed *keyed,
                               object->sample.count, chart->node->type->name);
         return MR_OK;
     }
-    mr_chart_sample_add(&object->sample, value, keyed->event_time_ms);
-    if (chart->subgroup == MR_SUBGROUP_COUNT && object->sample.count == chart->subgroup_count)
+    add_values(chart, &object->sample, object->numbers, values, keyed->event_time_ms);
+    if (chart->subgroup == MR_SUBGROUP_COUNT && object->sample.count % chart->subgroup_count == 0)
         return close_subgroup(call, keyed, row, error);
     return MR_OK;
 }
@@ -467,20 +550,20 @@ static enum mr_status add_record(struct call *call, const struct mr_slice *keys,
     if (status != MR_OK)
         return status;
     if (call->chart->subgroup != MR_SUBGROUP_NONE)
-        return add_to_subgroup(call, &keyed, batch, row, reading->value, error);
-    struct mr_chart_sample sample = {.size = reading->size};
+        return add_to_subgroup(call, &keyed, batch, row, reading->values, error);
+    struct mr_chart_numbered given = {{.size = reading->size}, reading->values};
     struct mr_chart_row told = {0};
     if (reading->size > 0) /* else it is starved */
-        mr_chart_sample_add(&sample, reading->value, keyed.event_time_ms);
+        mr_chart_sample_add(&given.sample, reading->values[0], keyed.event_time_ms);
     call->rows.accepted[call->rows.accepted_count++] = (uint16_t)row;
-    return take_sample(call, &keyed, &sample, row, &told, error);
+    return take_sample(call, &keyed, &given, row, &told, error);
 }
 
 /* ---- Windows ---- */
 
 /* *is_late: the record's window is closed. */
 static enum mr_status add_to_window(struct call *call, const struct mr_slice *keys,
-                                    struct mr_batch *batch, uint32_t row, double value,
+                                    struct mr_batch *batch, uint32_t row, const double *values,
                                     bool *is_late, struct mr_error *error)
 {
     const struct mr_chart *chart = call->chart;
@@ -508,14 +591,17 @@ static enum mr_status add_to_window(struct call *call, const struct mr_slice *ke
         mr_table_get(chart->windows, window, mr_hash64(window), time_ms, &entry, &created, error);
     if (status != MR_OK)
         return status;
-    struct mr_chart_sample *sample = entry;
+    struct mr_chart_window *open = entry;
+    struct mr_chart_sample *sample = &open->sample;
+    if (created)
+        open->numbers_count = chart->numbers.sample;
     if (sample->count >= chart->book.kind->most) {
         mr_operator_row_error(call->context, batch, row,
                               "the subgroup has %" PRIu64 " records already: as many as %s takes",
                               sample->count, chart->node->type->name);
         return MR_OK;
     }
-    mr_chart_sample_add(sample, value, time_ms);
+    add_values(chart, sample, open->numbers, values, time_ms);
     if (created)
         mr_table_schedule(chart->windows, entry, end_ms);
     mr_table_dirty(chart->windows, entry);
@@ -527,14 +613,16 @@ static enum mr_status add_to_window(struct call *call, const struct mr_slice *ke
 }
 
 static enum mr_status close_window(struct call *call, struct mr_slice window, uint64_t hash,
-                                   const struct mr_chart_sample *sample, struct mr_error *error)
+                                   const struct mr_chart_window *open, struct mr_error *error)
 {
     struct mr_chart *chart = call->chart;
     mr_arena_reset(&chart->keys);
     window = mr_arena_copy(&chart->keys, window);
     struct mr_slice key = mr_slice_from(window.data, window.size - WINDOW_SUFFIX);
-    struct mr_chart_sample closed = *sample;
-    struct mr_chart_row row = {.sample = closed};
+    struct mr_chart_numbered closed = {open->sample, chart->open_numbers};
+    struct mr_chart_row row = {.sample = open->sample};
+    if (chart->numbers.sample > 0)
+        memcpy(chart->open_numbers, open->numbers, chart->numbers.sample * sizeof(double));
     row.sample.first_ms = (int64_t)mr_get_u64be(window.data + key.size);
     row.sample.last_ms = row.sample.first_ms + chart->subgroup_ms;
     enum mr_status status = mr_table_remove(chart->windows, window, hash, error);
@@ -594,7 +682,7 @@ enum mr_status mr_chart_process(void *self, struct mr_operator_context *context,
         mr_chart_rows_room(&call.rows);
         enum mr_status status =
             chart->windows != NULL
-                ? add_to_window(&call, keys, view.batch, row, reading.value, &is_late, error)
+                ? add_to_window(&call, keys, view.batch, row, reading.values, &is_late, error)
                 : add_record(&call, keys, view.batch, row, &reading, error);
         if (status != MR_OK)
             return status;

@@ -48,6 +48,12 @@ enum mr_chart_spread_member {
     MR_CHART_SPREAD_UPPER,
     MR_CHART_MEMBERS_MAX
 };
+/* Of kinds with numbers, behind MR_CHART_VALUE: of several fields these, else the kind's own. */
+enum mr_chart_numbers_member {
+    MR_CHART_NUMBERS_OWN = MR_CHART_VALUE + 1,
+    MR_CHART_NUMBERS_UPPER = MR_CHART_NUMBERS_OWN,
+    MR_CHART_NUMBERS_CONTRIBUTIONS
+};
 /* Fields of a subgroup's record, between the key's and the members. */
 enum mr_chart_group_field {
     MR_CHART_WINDOW_START,
@@ -71,7 +77,8 @@ enum {
     MR_CHART_PHASE1_MAX = 1024,
     MR_CHART_PHASE1_DEFAULT = 25,
     MR_CHART_PHASE1_SIGMAS = 3, /* of kinds whose limits are not those of single points */
-    MR_CHART_KEY_FIELDS_MAX = 32
+    MR_CHART_KEY_FIELDS_MAX = 32,
+    MR_CHART_FIELDS_MAX = 16 /* of several numbers */
 };
 
 /* ---- Tables ---- */
@@ -128,8 +135,15 @@ enum {
     }
 
 #define MR_CHART_MEMBERS(score_help, value_help)                                                   \
-    {"score", MR_TYPE_DOUBLE, score_help},                                                         \
-        {"threshold", MR_TYPE_DOUBLE, "Where the limits are, in the score's unit."},               \
+    MR_CHART_MEMBERS_OF(score_help, "Where the limits are, in the score's unit.", value_help),     \
+        {"center", MR_TYPE_DOUBLE, "The centre line; null in phase 1."},                           \
+        {"lower", MR_TYPE_DOUBLE, "The lower control limit of value; null in phase 1."},           \
+    {                                                                                              \
+        "upper", MR_TYPE_DOUBLE, "The upper control limit of value; null in phase 1."              \
+    }
+
+#define MR_CHART_MEMBERS_OF(score_help, threshold_help, value_help)                                \
+    {"score", MR_TYPE_DOUBLE, score_help}, {"threshold", MR_TYPE_DOUBLE, threshold_help},          \
         {"is_anomaly", MR_TYPE_BOOL, "True when a rule is broken."},                               \
         {"severity", MR_TYPE_STRING,                                                               \
          "critical for a point beyond the limits, warning for another rule, else info."},          \
@@ -142,11 +156,8 @@ enum {
         {"rules", MR_TYPE_ANY,                                                                     \
          "The rules broken: a list of {rule, chart, points}; chart is value or spread, points "    \
          "are the numbers of those that broke it, the oldest first."},                             \
-        {"value", MR_TYPE_DOUBLE, value_help},                                                     \
-        {"center", MR_TYPE_DOUBLE, "The centre line; null in phase 1."},                           \
-        {"lower", MR_TYPE_DOUBLE, "The lower control limit of value; null in phase 1."},           \
     {                                                                                              \
-        "upper", MR_TYPE_DOUBLE, "The upper control limit of value; null in phase 1."              \
+        "value", MR_TYPE_DOUBLE, value_help                                                        \
     }
 
 #define MR_CHART_SPREAD_MEMBERS(spread_help)                                                       \
@@ -167,6 +178,28 @@ enum {
         "size", MR_TYPE_INT, "How many records the subgroup has."                                  \
     }
 
+/* Of charts of subgroups. */
+#define MR_CHART_OPTION_SUBGROUP                                                                   \
+    {                                                                                              \
+        .name = "subgroup", .type = MR_OPTION_OBJECT,                                              \
+        .flags = MR_OPTION_REQUIRED | MR_OPTION_STATE_BOUND, .fields = mr_chart_subgroup_fields,   \
+        .help = "Which records make one point: exactly one of count, field and window."            \
+    }
+/* Their outputs; own_fields: a table. */
+#define MR_CHART_GROUP_OUTPUTS(own_fields)                                                         \
+    {.name = "main",                                                                               \
+     .help = "One record per subgroup: the key's fields and those below. Its event time is "       \
+             "window_end - 1 ms.",                                                                 \
+     .fields = (own_fields),                                                                       \
+     .fields_count = MR_ARRAY_COUNT(own_fields)},                                                  \
+        {.name = "alerts",                                                                         \
+         .help = "One alert record per point that breaks a rule; its `record` is null.",           \
+         .fields = mr_alert_fields,                                                                \
+         .fields_count = MR_ALERT_FIELDS_COUNT},                                                   \
+    {                                                                                              \
+        .name = "late", .help = "Records that came when their window was closed, unchanged."       \
+    }
+
 extern const struct mr_option_spec mr_chart_subgroup_fields[];
 extern const struct mr_option_spec mr_chart_limits_fields[];
 extern const struct mr_option_spec mr_chart_target_fields[]; /* cl and sigma alone */
@@ -184,6 +217,13 @@ extern const struct mr_chart_kind mr_chart_kind_i_mr;  /* none; book->ranges[2] 
 
 /* ---- An instance ---- */
 
+/* How many doubles a kind with numbers has; of others all are 0. */
+struct mr_chart_counts_of {
+    uint32_t sample;   /* of an open subgroup */
+    uint32_t baseline; /* beside it */
+    uint32_t kept;     /* of a point of phase 1 */
+};
+
 struct mr_chart {
     const struct mr_plan *plan;
     const struct mr_plan_node *node;
@@ -191,8 +231,16 @@ struct mr_chart {
     struct mr_table *table;
     struct mr_table *windows; /* SUBGROUP_WINDOW: open windows of all keys; else NULL */
     const struct mr_layout *record_layout; /* of the input; NULL: alerts are about own rows */
-    const char *field_text;
-    uint32_t field_slot;
+    const char *field_text;                /* the first one, for sentences */
+    const char *const *field_texts;
+    const uint32_t *field_slots;
+    uint32_t fields_count; /* 1, or of several fields */
+    struct mr_chart_counts_of numbers;
+    uint32_t slot_points; /* of phase 1 in a slot */
+    double *kept_numbers; /* room for phase1_count points of them */
+    double *open_numbers; /* room for a subgroup that is being closed */
+    void *copy;           /* room for an object */
+    bool is_running;      /* a subgroup that is told goes on: it is all since the begin */
     enum mr_chart_subgroup subgroup;
     uint32_t subgroup_count;
     uint32_t subgroup_slot;
@@ -225,6 +273,12 @@ void mr_chart_close(void *self);
 enum mr_status mr_chart_describe(const struct mr_state_object *object, struct mr_arena *arena,
                                  struct mr_state_description *description,
                                  struct mr_error *error) MR_NODISCARD;
+enum mr_status mr_chart_check_subgroup(const struct mr_options *options, const char **option,
+                                       struct mr_error *error) MR_NODISCARD;
+/* For .spec.estimate of kinds with numbers. */
+void mr_chart_estimate_numbers(const struct mr_options *options,
+                               const struct mr_chart_counts_of *numbers,
+                               struct mr_state_estimate *estimate);
 /* Checks across the shared options, for .spec.check, and what a key takes, for .spec.estimate. */
 enum mr_status mr_chart_check(const struct mr_options *options, const char **option,
                               struct mr_error *error) MR_NODISCARD;

@@ -101,7 +101,19 @@ double mr_covariance_distance(const double *moments, const struct mr_covariance_
     return sqrt(eliminate(matrix, fields_count));
 }
 
-/* solution = R^-1 z by back substitution, in place of the last column. */
+/* R^-1 z by back substitution, in place of the last column. */
+static void substitute(double *matrix, uint32_t fields_count)
+{
+    uint32_t stride = fields_count + 1;
+    for (uint32_t row = fields_count; row-- > 0;) {
+        double *upper = matrix + (size_t)row * stride;
+        double rest = upper[fields_count];
+        for (uint32_t column = row + 1; column < fields_count; column++)
+            rest -= upper[column] * matrix[(size_t)column * stride + fields_count];
+        upper[fields_count] = rest / upper[row];
+    }
+}
+
 void mr_covariance_contributions(double *scratch, uint32_t fields_count, double distance,
                                  double *contributions)
 {
@@ -110,18 +122,43 @@ void mr_covariance_contributions(double *scratch, uint32_t fields_count, double 
     uint32_t stride = fields_count + 1;
     double total = 0;
     memset(contributions, 0, fields_count * sizeof(*contributions));
+    if (distance > 0)
+        substitute(matrix, fields_count);
     for (uint32_t row = distance > 0 ? fields_count : 0; row-- > 0;) {
-        double *upper = matrix + (size_t)row * stride;
-        double rest = upper[fields_count];
-        for (uint32_t column = row + 1; column < fields_count; column++)
-            rest -= upper[column] * matrix[(size_t)column * stride + fields_count];
-        upper[fields_count] = rest / upper[row];
-        double part = deviations[row] * upper[fields_count];
+        double part = deviations[row] * matrix[(size_t)row * stride + fields_count];
         contributions[row] = part > 0 ? part : 0;
         total += contributions[row];
     }
     for (uint32_t field = 0; total > 0 && field < fields_count; field++)
         contributions[field] = contributions[field] / total * distance;
+}
+
+void mr_covariance_drops(double *scratch, uint32_t fields_count, double *drops)
+{
+    double *matrix = scratch + 2 * (size_t)fields_count;
+    uint32_t stride = fields_count + 1;
+    double *column = scratch + (size_t)fields_count * (fields_count + 3);
+    substitute(matrix, fields_count);
+    memset(drops, 0, fields_count * sizeof(*drops));
+    /* R = U' D^-1 U with D the diagonal of U, so the diagonal of R^-1 is that of U^-1 D U^-1': by
+     * columns of U^-1. */
+    for (uint32_t end = 0; end < fields_count; end++) {
+        double pivot = matrix[(size_t)end * stride + end];
+        column[end] = 1 / pivot;
+        drops[end] += column[end];
+        for (uint32_t row = end; row-- > 0;) {
+            const double *upper = matrix + (size_t)row * stride;
+            double sum = 0;
+            for (uint32_t at = row + 1; at <= end; at++)
+                sum += upper[at] * column[at];
+            column[row] = -sum / upper[row];
+            drops[row] += column[row] * column[row] * pivot;
+        }
+    }
+    for (uint32_t field = 0; field < fields_count; field++) {
+        double solution = matrix[(size_t)field * stride + fields_count];
+        drops[field] = solution * (solution / drops[field]);
+    }
 }
 
 double mr_chi_square_tail(double x, uint32_t freedom)

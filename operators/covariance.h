@@ -65,6 +65,12 @@ double mr_covariance_distance(const double *moments, const struct mr_covariance_
 void mr_covariance_contributions(double *scratch, uint32_t fields_count, double distance,
                                  double *contributions);
 
+/* How much smaller the squared distance would be without each field: fields_count numbers >= 0,
+ * ((inverse covariance * deviation)_k)^2 / (inverse covariance)_kk. Source: Runger, Alt and
+ * Montgomery, Contributors to a multivariate SPC chart signal (1996). scratch is as the call that
+ * gave the distance left it; afterwards it is used up. */
+void mr_covariance_drops(double *scratch, uint32_t fields_count, double *drops);
+
 /* Probability that a chi-square variable of `freedom` >= 1 degrees is above x. Uses exp and erfc:
  * for output, not for state. */
 double mr_chi_square_tail(double x, uint32_t freedom);

@@ -92,20 +92,40 @@ int64_t mr_generator_time_ms(const struct mr_generator *generator, int64_t index
                                                         : generator->start_ms + since_ms;
 }
 
+static void begin_rows(const struct mr_generator *generator, struct mr_batch *batch)
+{
+    batch->origin.topic = generator->node->name;
+    batch->origin.partition = (int32_t)generator->partition;
+}
+
+static void fill_row(struct mr_batch *batch, uint32_t row, int64_t position)
+{
+    batch->offsets[row] = position;
+    batch->message_keys[row] = (struct mr_slice){0};
+    batch->key_nulls[row] = true;
+    batch->payloads[row] = mr_slice_text("{}");
+    batch->payload_nulls[row] = false;
+}
+
 void mr_generator_rows_untimed(const struct mr_generator *generator, struct mr_batch *batch,
                                int64_t position, uint32_t rows_count)
 {
     MR_ASSERT(batch->rows_count == 0 && rows_count <= batch->rows_capacity);
-    batch->origin.topic = generator->node->name;
-    batch->origin.partition = (int32_t)generator->partition;
-    for (uint32_t row = 0; row < rows_count; row++) {
-        batch->offsets[row] = position + row;
-        batch->message_keys[row] = (struct mr_slice){0};
-        batch->key_nulls[row] = true;
-        batch->payloads[row] = mr_slice_text("{}");
-        batch->payload_nulls[row] = false;
-    }
+    begin_rows(generator, batch);
+    for (uint32_t row = 0; row < rows_count; row++)
+        fill_row(batch, row, position + row);
     batch->rows_count = rows_count;
+}
+
+void mr_generator_row(const struct mr_generator *generator, struct mr_batch *batch,
+                      int64_t position, int64_t time_ms)
+{
+    uint32_t row = batch->rows_count++;
+    MR_ASSERT(row < batch->rows_capacity);
+    begin_rows(generator, batch);
+    fill_row(batch, row, position);
+    batch->timestamps_ms[row] = time_ms;
+    batch->event_times_ms[row] = time_ms;
 }
 
 void mr_generator_rows(const struct mr_generator *generator, struct mr_batch *batch,

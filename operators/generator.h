@@ -52,5 +52,8 @@ void mr_generator_rows_untimed(const struct mr_generator *generator, struct mr_b
                                int64_t position, uint32_t rows_count);
 void mr_generator_rows(const struct mr_generator *generator, struct mr_batch *batch,
                        int64_t position, uint32_t rows_count);
+/* Append one row of that event time: everything but the fields. Pre: there is room. */
+void mr_generator_row(const struct mr_generator *generator, struct mr_batch *batch,
+                      int64_t position, int64_t time_ms);
 
 #endif

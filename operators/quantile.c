@@ -3,14 +3,12 @@
 
 #include <math.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/assert.h"
 #include "operators/incomplete.h"
 #include "operators/natural_log.h"
+#include "operators/root.h"
 #include "operators/tail.h"
-
-enum { STEPS_MAX = 300 };
 
 /* Arguments stay within e^-WIDEST and e^WIDEST. */
 static const double widest = 600;
@@ -40,63 +38,30 @@ static void gamma_tails(const struct problem *problem, double place, double *low
 }
 
 /* Rises with place, 0 at the solution. */
-static double off_by(const struct problem *problem, double place)
+static double off_by(const void *argument, double place)
 {
+    const struct problem *problem = argument;
     double lower;
     double upper;
     problem->tails(problem, place, &lower, &upper);
     return problem->by_upper ? problem->target - upper : lower - problem->target;
 }
 
-/* Bounds of the solution, from `begin` on outwards. */
-static void bracket(const struct problem *problem, double begin, double *low, double *high)
-{
-    double step = 0.25;
-    *low = begin;
-    *high = begin;
-    while (*low > -widest && off_by(problem, *low) > 0) {
-        *high = *low;
-        *low -= step;
-        step *= 2;
-    }
-    while (*high < widest && off_by(problem, *high) < 0) {
-        *low = *high;
-        *high += step;
-        step *= 2;
-    }
-}
-
-/* The place where the tail is the target. */
+/* The place where the tail is the target, from `begin` on outwards. */
 static double solve(const struct problem *problem, double begin)
 {
-    double low;
-    double high;
-    int kept = 0; /* the bound that stayed in the step before: -1 low, 1 high */
-    bracket(problem, begin, &low, &high);
-    double low_off = off_by(problem, low);
-    double high_off = off_by(problem, high);
-    for (uint32_t step = 0; step < STEPS_MAX; step++) {
-        if (!(low_off < 0) || !(high_off > 0))
-            break;
-        double place = low - low_off * ((high - low) / (high_off - low_off));
-        if (!(place > low && place < high) || step % 16 == 15)
-            place = low + (high - low) / 2;
-        if (!(place > low && place < high))
-            break;
-        double off = off_by(problem, place);
-        if (off < 0) {
-            low = place;
-            low_off = off;
-            high_off *= kept == 1 ? 0.5 : 1;
-            kept = 1;
-        } else {
-            high = place;
-            high_off = off;
-            low_off *= kept == -1 ? 0.5 : 1;
-            kept = -1;
-        }
+    double low = begin;
+    double high = begin;
+    double step = 0.25;
+    for (; low > -widest && off_by(problem, low) > 0; step *= 2) {
+        high = low;
+        low -= step;
     }
-    return -low_off < high_off ? low : high;
+    for (; high < widest && off_by(problem, high) < 0; step *= 2) {
+        low = high;
+        high += step;
+    }
+    return mr_root(off_by, problem, low, high);
 }
 
 /* The smaller tail is the one that says more. */

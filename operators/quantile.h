@@ -1,7 +1,7 @@
 /* operators/quantile.h — quantiles of the beta, F, chi-square and normal distributions.
- * Method: the incomplete functions (operators/incomplete.h) are solved for their argument by a
- * secant that keeps the solution between two bounds (Illinois), on the logarithm of the smaller
- * tail over the logarithm of the argument or of its odds, which is nearly a straight line.
+ * Method: the incomplete functions (operators/incomplete.h) are solved for their argument
+ * (operators/root.h): the logarithm of the smaller tail over the logarithm of the argument or of
+ * its odds, which is nearly a straight line.
  * Accuracy: 1e-10 relative beside scipy (tests/unit/operators/test_quantile.c). Pure; the same bits
  * on every machine. Cost: some ten evaluations, some 20 us: not per record. */
 #ifndef MR_OPERATORS_QUANTILE_H

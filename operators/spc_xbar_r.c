@@ -61,16 +61,8 @@ static enum mr_status check(const struct mr_options *given, const char **option,
 }
 
 static const struct mr_option_spec options[] = {
-    MR_DETECTOR_OPTION_FIELD,
-    {.name = "subgroup",
-     .type = MR_OPTION_OBJECT,
-     .flags = MR_OPTION_REQUIRED | MR_OPTION_STATE_BOUND,
-     .fields = mr_chart_subgroup_fields,
-     .help = "Which records make one point: exactly one of count, field and window."},
-    MR_CHART_OPTION_SIGMAS,
-    MR_CHART_OPTION_RULES,
-    MR_CHART_OPTIONS,
-    {.name = NULL},
+    MR_DETECTOR_OPTION_FIELD, MR_CHART_OPTION_SUBGROUP, MR_CHART_OPTION_SIGMAS,
+    MR_CHART_OPTION_RULES,    MR_CHART_OPTIONS,         {.name = NULL},
 };
 
 static const struct mr_output_field fields[] = {
@@ -80,18 +72,7 @@ static const struct mr_output_field fields[] = {
     MR_CHART_SPREAD_MEMBERS("Its range: largest less smallest value."),
 };
 
-static const struct mr_output_spec outputs[] = {
-    {.name = "main",
-     .help = "One record per subgroup: the key's fields and those below. Its event time is "
-             "window_end - 1 ms.",
-     .fields = fields,
-     .fields_count = MR_ARRAY_COUNT(fields)},
-    {.name = "alerts",
-     .help = "One alert record per point that breaks a rule; its `record` is null.",
-     .fields = mr_alert_fields,
-     .fields_count = MR_ALERT_FIELDS_COUNT},
-    {.name = "late", .help = "Records that came when their window was closed, unchanged."},
-};
+static const struct mr_output_spec outputs[] = {MR_CHART_GROUP_OUTPUTS(fields)};
 
 const struct mr_operator_type mr_operator_spc_xbar_r = {
     .spec =

@@ -5,45 +5,34 @@
  * its key and the statistics of its layer: those of the last point's are kept in hand as copies and
  * put back when another layer comes, when something is due, and at the end of a call, so that
  * points of one layer pay no lookup for them. Changes: a block keeps a bit per voxel that changed
- * since it was last told, and lies in the timed table `changes` until the end of the interval: then
- * its voxels leave as rows of main, and boxes that cover just them as rows of `changed`. Layers:
- * one closes when a higher one of the same key has begun and the watermark has passed that by
- * `lateness`, or when it has had no point for `layer_timeout`. A point that comes later opens it
- * again, and it is told once more, whole. */
+ * since it was last told; at the end of the interval its voxels leave as rows of main, and boxes
+ * that cover just them as rows of `changed` (voxel_tell.c). Changes of a second interval, which
+ * begins before the first is told, are held beside the block. Layers: one closes when a higher one
+ * of the same key has begun and the watermark has passed that by `lateness`, or when it has had no
+ * point for `layer_timeout`. A point that comes later opens it again, and it is told once more,
+ * whole. Control records forget a box, a layer or all (voxel_reset.c). */
+#include "operators/voxel_aggregate.h"
+
 #include "base/assert.h"
 #include "base/hash.h"
 #include "operators/estimate.h"
 #include "operators/registry.h"
-#include "operators/voxel_points.h"
 #include "operators/window_time.h"
-
-struct voxels {
-    const struct mr_plan_node *node;
-    struct mr_voxel_reading reading;
-    struct mr_voxel_store store;
-    struct mr_voxel_hand hand;
-    struct mr_voxel_rows rows;
-    int64_t every_ms;
-    int64_t now_ms;  /* the watermark up to which all that was due is told */
-    int64_t next_ms; /* no change is due before, and no layer but those that the hand knows of */
-    bool more;       /* something was left at now_ms */
-    bool may_stop;
-    struct mr_arena scratch; /* of one thing that is due */
-};
 
 /* ---- Opening ---- */
 
 static enum mr_status voxels_open(void *self, const struct mr_operator_open *open,
                                   struct mr_error *error)
 {
-    struct voxels *voxels = self;
+    struct mr_voxels *voxels = self;
     const struct mr_options *options = &open->node->options;
     const struct mr_option_value *position = mr_options_get(options, "position");
     const struct mr_option_value *signals = mr_options_get(options, "signals");
     const char *option;
     mr_arena_init(&voxels->scratch, 64 << 10);
     mr_voxel_hand_init(&voxels->hand, &voxels->store, mr_options_integer(options, "lateness"),
-                       mr_options_integer(options, "layer_timeout"));
+                       mr_options_integer(options, "layer_timeout"),
+                       mr_options_integer(options, "every"));
     voxels->node = open->node;
     voxels->reading = (struct mr_voxel_reading){.position_texts = position->texts,
                                                 .position_slots = position->slots,
@@ -62,367 +51,69 @@ static enum mr_status voxels_open(void *self, const struct mr_operator_open *ope
 
 static void voxels_close(void *self)
 {
-    struct voxels *voxels = self;
+    struct mr_voxels *voxels = self;
     mr_voxel_hand_deinit(&voxels->hand);
     mr_arena_deinit(&voxels->scratch);
 }
 
-/* ---- Telling ---- */
-
-static double share(uint64_t filled, int64_t total)
-{
-    return (double)filled / (double)total;
-}
-
-static struct mr_value point_value(struct mr_arena *arena, const struct mr_voxel_grid *grid,
-                                   const uint32_t *edges)
-{
-    struct mr_value *items = mr_arena_take(arena, MR_VOXEL_AXES * sizeof(*items));
-    for (uint32_t axis = 0; axis < MR_VOXEL_AXES; axis++)
-        items[axis] = mr_value_double(mr_voxel_grid_edge(grid, axis, edges[axis]));
-    return (struct mr_value){.kind = MR_KIND_LIST, .size = MR_VOXEL_AXES, .items = items};
-}
-
-/* What a block has to tell; everything in scratch, since emission runs who is behind. */
-struct telling {
-    struct mr_slice key; /* of the group */
-    struct mr_voxel_index first;
-    int64_t due_ms;
-    uint64_t changed;
-    struct mr_voxel_cell *cells; /* of the changed voxels, in order; NULL: nobody reads them */
-};
-
-static enum mr_status copy_cells(struct voxels *voxels, struct mr_voxel_block *block,
-                                 struct telling *telling, struct mr_error *error)
-{
-    uint32_t count = (uint32_t)__builtin_popcountll(telling->changed);
-    size_t bytes = voxels->reading.signals_count * sizeof(*telling->cells);
-    telling->cells = mr_arena_take(&voxels->scratch, count * bytes);
-    struct mr_voxel_cell *next = telling->cells;
-    for (uint64_t rest = telling->changed; rest != 0; rest &= rest - 1) {
-        const struct mr_voxel_cell *cells = NULL;
-        enum mr_status status = mr_voxel_store_read(&voxels->store, block,
-                                                    (uint32_t)__builtin_ctzll(rest), &cells, error);
-        if (status != MR_OK)
-            return status;
-        memcpy(next, cells, bytes);
-        next += voxels->reading.signals_count;
-    }
-    return MR_OK;
-}
-
-static void tell_voxels(struct voxels *voxels, struct mr_operator_context *context,
-                        const struct telling *telling)
-{
-    const struct mr_voxel_grid *grid = &voxels->reading.grid;
-    const struct mr_voxel_cell *cells = telling->cells;
-    for (uint64_t rest = telling->changed; rest != 0; rest &= rest - 1) {
-        uint32_t voxel = (uint32_t)__builtin_ctzll(rest);
-        uint32_t i = telling->first.axis[0] + voxel % MR_VOXEL_SIDE;
-        uint32_t j = telling->first.axis[1] + voxel / MR_VOXEL_SIDE;
-        uint32_t k = telling->first.axis[2];
-        struct mr_arena *arena = mr_voxel_rows_room(&voxels->rows, context, MR_VOXEL_OUTPUT_MAIN);
-        struct mr_value fields[MR_VOXEL_FIELDS_MAX];
-        if (arena != NULL) {
-            uint32_t count = 0;
-            fields[count++] = mr_value_int(i);
-            fields[count++] = mr_value_int(j);
-            fields[count++] = mr_value_int(k);
-            fields[count++] = mr_value_double(mr_voxel_grid_centre(grid, 0, i));
-            fields[count++] = mr_value_double(mr_voxel_grid_centre(grid, 1, j));
-            fields[count++] = mr_value_double(mr_voxel_grid_centre(grid, 2, k));
-            fields[count++] = mr_value_int(telling->due_ms);
-            fields[count++] = mr_voxel_signals_value(arena, voxels->reading.names, cells,
-                                                     voxels->reading.signals_count);
-            cells += voxels->reading.signals_count;
-        }
-        mr_voxel_rows_add(&voxels->rows, MR_VOXEL_OUTPUT_MAIN, telling->key, telling->due_ms - 1,
-                          arena == NULL ? NULL : fields);
-    }
-}
-
-static void tell_boxes(struct voxels *voxels, struct mr_operator_context *context,
-                       const struct telling *telling)
-{
-    uint64_t rest = telling->changed;
-    uint32_t k = telling->first.axis[2];
-    while (rest != 0) {
-        struct mr_voxel_box box = mr_voxel_box_take(&rest, &telling->first);
-        struct mr_arena *arena =
-            mr_voxel_rows_room(&voxels->rows, context, MR_VOXEL_OUTPUT_CHANGED);
-        struct mr_value fields[MR_VOXEL_FIELDS_MAX];
-        if (arena != NULL) {
-            const uint32_t from[] = {box.first_i, box.first_j, k};
-            const uint32_t to[] = {box.last_i + 1, box.last_j + 1, k + 1};
-            int64_t count = (int64_t)(to[0] - from[0]) * (to[1] - from[1]);
-            uint32_t field = 0;
-            fields[field++] = mr_value_int(box.first_i);
-            fields[field++] = mr_value_int(box.last_i);
-            fields[field++] = mr_value_int(box.first_j);
-            fields[field++] = mr_value_int(box.last_j);
-            fields[field++] = mr_value_int(k);
-            fields[field++] = mr_value_int(count);
-            fields[field++] = point_value(arena, &voxels->reading.grid, from);
-            fields[field++] = point_value(arena, &voxels->reading.grid, to);
-            fields[field++] = mr_value_int(telling->due_ms);
-        }
-        mr_voxel_rows_add(&voxels->rows, MR_VOXEL_OUTPUT_CHANGED, telling->key, telling->due_ms - 1,
-                          arena == NULL ? NULL : fields);
-    }
-}
-
-/* Changes of a block are due; the key is borrowed from the table. */
-static enum mr_status close_block(struct voxels *voxels, struct mr_operator_context *context,
-                                  struct mr_slice borrowed, uint64_t hash,
-                                  const struct mr_voxel_change *change, struct mr_error *error)
-{
-    struct mr_slice key = mr_arena_copy(&voxels->scratch, borrowed);
-    struct mr_slice block_key = mr_voxel_change_block(key);
-    struct telling telling = {.due_ms = change->due_ms, .changed = change->changed};
-    telling.key = mr_voxel_key_read(block_key, &telling.first);
-    void *object = NULL;
-    enum mr_status status = mr_table_remove(voxels->store.changes, key, hash, error);
-    if (status == MR_OK)
-        status =
-            mr_table_find(voxels->store.blocks, block_key, mr_hash64(block_key), &object, error);
-    if (status == MR_NOT_FOUND) /* dropped by the bounds of the state */
-        return MR_OK;
-    if (status != MR_OK)
-        return status;
-    struct mr_voxel_block *block = object;
-    if (block->changed != 0 && block->due_ms == telling.due_ms) {
-        telling.changed |= block->changed;
-        block->changed = 0;
-        block->due_ms = 0;
-        mr_table_dirty(voxels->store.blocks, block);
-    }
-    telling.changed &= mr_voxel_block_filled(block); /* it may be another one than then */
-    if (voxels->rows.outputs[MR_VOXEL_OUTPUT_MAIN].is_read)
-        status = copy_cells(voxels, block, &telling, error);
-    if (status != MR_OK)
-        return status;
-    tell_voxels(voxels, context, &telling);
-    tell_boxes(voxels, context, &telling);
-    return MR_OK;
-}
-
-static void tell_layer(struct voxels *voxels, struct mr_operator_context *context,
-                       struct mr_slice key, uint32_t number, int64_t due_ms,
-                       const struct mr_voxel_layer *layer, const struct mr_voxel_cell *cells,
-                       uint64_t filled)
-{
-    const struct mr_voxel_grid *grid = &voxels->reading.grid;
-    struct mr_arena *arena = mr_voxel_rows_room(&voxels->rows, context, MR_VOXEL_OUTPUT_LAYERS);
-    struct mr_value fields[MR_VOXEL_FIELDS_MAX];
-    if (arena != NULL) {
-        int64_t size = mr_voxel_grid_layer(grid);
-        int64_t total = mr_voxel_grid_total(grid);
-        uint32_t count = 0;
-        fields[count++] = mr_value_int(number);
-        fields[count++] = mr_value_double(mr_voxel_grid_centre(grid, 2, number));
-        fields[count++] = mr_value_int((int64_t)layer->points);
-        fields[count++] = mr_value_int((int64_t)layer->filled);
-        fields[count++] = mr_value_int(size);
-        fields[count++] = mr_value_double(share(layer->filled, size));
-        fields[count++] = mr_value_int((int64_t)filled);
-        fields[count++] = mr_value_int(total);
-        fields[count++] = mr_value_double(share(filled, total));
-        fields[count++] = mr_value_int(layer->first_ms);
-        fields[count++] = mr_value_int(layer->last_ms);
-        fields[count++] = mr_value_int(layer->closings);
-        fields[count++] = mr_voxel_signals_value(arena, voxels->reading.names, cells,
-                                                 voxels->reading.signals_count);
-    }
-    mr_voxel_rows_add(&voxels->rows, MR_VOXEL_OUTPUT_LAYERS, key, due_ms - 1,
-                      arena == NULL ? NULL : fields);
-}
-
-/* A layer is due: it closes. */
-static enum mr_status close_layer(struct voxels *voxels, struct mr_operator_context *context,
-                                  struct mr_slice borrowed, struct mr_voxel_layer *stored,
-                                  struct mr_error *error)
-{
-    struct mr_slice layer_key = mr_arena_copy(&voxels->scratch, borrowed);
-    struct mr_voxel_index index;
-    struct mr_slice key = mr_voxel_key_read(layer_key, &index);
-    struct mr_voxel_cell cells[MR_VOXEL_SIGNALS_MAX];
-    int64_t due_ms = stored->due_ms;
-    stored->closings++;
-    stored->is_open = 0;
-    stored->close_ms = INT64_MAX;
-    stored->due_ms = INT64_MAX;
-    struct mr_voxel_layer layer = *stored;
-    mr_table_schedule(voxels->store.layers, stored, INT64_MAX);
-    void *found = NULL;
-    enum mr_status status = mr_table_slot(voxels->store.layers, stored, 0, false, &found, error);
-    if (status != MR_OK)
-        return status;
-    memcpy(cells, found, voxels->reading.signals_count * sizeof(*cells));
-    uint64_t filled = 0;
-    status = mr_table_find(voxels->store.grids, key, mr_hash64(key), &found, error);
-    if (status == MR_OK)
-        filled = ((const struct mr_voxel_totals *)found)->filled;
-    else if (status != MR_NOT_FOUND)
-        return status;
-    tell_layer(voxels, context, key, index.axis[2], due_ms, &layer, cells, filled);
-    return MR_OK;
-}
-
-/* ---- What is due ---- */
-
-/* Take the one that is due first, changes before layers. */
-static enum mr_status take_next(struct voxels *voxels, struct mr_operator_context *context,
-                                bool *any, struct mr_error *error)
-{
-    struct mr_slice key;
-    uint64_t hash;
-    void *object = NULL;
-    bool found;
-    enum mr_status status = mr_table_next_due(voxels->store.changes, voxels->now_ms, &key, &hash,
-                                              &object, &found, error);
-    if (status != MR_OK)
-        return status;
-    bool has_change = found;
-    int64_t due_ms = found ? ((const struct mr_voxel_change *)object)->due_ms : voxels->now_ms;
-    status = mr_table_next_due(voxels->store.layers, found ? due_ms - 1 : due_ms, &key, &hash,
-                               &object, &found, error);
-    *any = found || has_change;
-    if (status != MR_OK || found)
-        return status == MR_OK ? close_layer(voxels, context, key, object, error) : status;
-    if (!has_change)
-        return MR_OK;
-    status = mr_table_next_due(voxels->store.changes, voxels->now_ms, &key, &hash, &object, &found,
-                               error);
-    if (status != MR_OK)
-        return status;
-    return close_block(voxels, context, key, hash, object, error);
-}
-
-/* When something is due next. */
-static enum mr_status find_next(struct voxels *voxels, struct mr_error *error)
-{
-    struct mr_slice key;
-    uint64_t hash;
-    void *object = NULL;
-    bool found;
-    voxels->next_ms = INT64_MAX;
-    voxels->hand.next_ms = INT64_MAX;
-    enum mr_status status = mr_table_next_due(voxels->store.changes, INT64_MAX - 1, &key, &hash,
-                                              &object, &found, error);
-    if (status == MR_OK && found)
-        voxels->next_ms = ((const struct mr_voxel_change *)object)->due_ms;
-    if (status == MR_OK)
-        status = mr_table_next_due(voxels->store.layers, INT64_MAX - 1, &key, &hash, &object,
-                                   &found, error);
-    if (status == MR_OK && found && ((struct mr_voxel_layer *)object)->due_ms < voxels->next_ms)
-        voxels->next_ms = ((struct mr_voxel_layer *)object)->due_ms;
-    return status;
-}
-
-static enum mr_status move_on(struct voxels *voxels, struct mr_operator_context *context,
-                              int64_t now_ms, struct mr_error *error)
-{
-    if (now_ms <= voxels->now_ms && !voxels->more)
-        return MR_OK;
-    if (now_ms > voxels->now_ms)
-        voxels->now_ms = now_ms;
-    if (voxels->now_ms < voxels->next_ms && voxels->now_ms < voxels->hand.next_ms && !voxels->more)
-        return MR_OK;
-    enum mr_status status = mr_voxel_hand_put(&voxels->hand, error);
-    bool any = true;
-    voxels->more = false;
-    while (any && status == MR_OK) {
-        mr_arena_reset(&voxels->scratch);
-        status = take_next(voxels, context, &any, error);
-        if (status == MR_OK && any && voxels->may_stop && mr_operator_is_enough(context)) {
-            voxels->more = true;
-            return MR_AGAIN;
-        }
-    }
-    return status == MR_OK ? find_next(voxels, error) : status;
-}
-
-static enum mr_status voxels_watermark(void *self, struct mr_operator_context *context,
-                                       struct mr_error *error)
-{
-    struct voxels *voxels = self;
-    voxels->may_stop = true;
-    enum mr_status status = move_on(voxels, context, context->watermark_ms, error);
-    voxels->may_stop = false;
-    mr_voxel_rows_end(&voxels->rows, context);
-    if (status != MR_OK)
-        return status;
-    status = mr_table_expire(voxels->store.blocks, context->watermark_ms, error);
-    return status == MR_OK ? mr_table_expire(voxels->store.grids, context->watermark_ms, error)
-                           : status;
-}
-
-static enum mr_status voxels_horizon(void *self, int64_t wanted_ms, int64_t *watermark_ms,
-                                     struct mr_error *error)
-{
-    const struct voxels *voxels = self;
-    struct mr_table *const tables[] = {voxels->store.changes, voxels->store.layers};
-    *watermark_ms = INT64_MAX;
-    for (size_t table = 0; table < MR_ARRAY_COUNT(tables); table++) {
-        int64_t until_ms;
-        if (mr_table_keys(tables[table]) == 0)
-            continue;
-        enum mr_status status = mr_table_due_horizon(tables[table], wanted_ms, &until_ms, error);
-        if (status != MR_OK)
-            return status;
-        if (until_ms < *watermark_ms)
-            *watermark_ms = until_ms;
-    }
-    return MR_OK;
-}
-
-static struct mr_operator_reach voxels_reach(const struct mr_plan_node *node)
-{
-    int64_t open_ms = mr_options_integer(&node->options, "every");
-    int64_t lateness_ms = mr_options_integer(&node->options, "lateness") + 1;
-    int64_t timeout_ms = mr_options_integer(&node->options, "layer_timeout") + 1;
-    open_ms = open_ms > lateness_ms ? open_ms : lateness_ms;
-    return (struct mr_operator_reach){.open_ms = open_ms > timeout_ms ? open_ms : timeout_ms};
-}
-
 /* ---- Points ---- */
 
-/* Voxels of the point's block are told at due_ms: those that the block's object holds then, and
- * these. */
-static enum mr_status note_change(struct voxels *voxels, struct mr_operator_context *context,
-                                  const struct mr_voxel_point *point, int64_t due_ms,
-                                  uint64_t changed, struct mr_error *error)
-{
-    void *object;
-    bool created;
-    uint8_t *bytes =
-        mr_arena_take(context->arena, MR_VOXEL_CHANGE_KEY_BYTES + point->block_key.size);
-    struct mr_slice key = mr_voxel_change_key(bytes, point->block_key, due_ms);
-    enum mr_status status =
-        mr_table_get(voxels->store.changes, key, mr_hash64(key), 0, &object, &created, error);
-    if (status != MR_OK)
-        return status;
-    struct mr_voxel_change *change = object;
-    change->due_ms = due_ms;
-    change->changed |= changed;
-    if (created)
-        mr_table_schedule(voxels->store.changes, change, due_ms);
-    else if (changed != 0)
-        mr_table_dirty(voxels->store.changes, change);
-    if (due_ms < voxels->next_ms)
-        voxels->next_ms = due_ms;
-    return MR_OK;
-}
-
 /* The end of the interval that the point falls in, or of the one that is open now. */
-static int64_t interval_end(const struct voxels *voxels, const struct mr_voxel_point *point)
+static int64_t interval_end(const struct mr_voxels *voxels, const struct mr_voxel_point *point)
 {
     int64_t time_ms = point->event_time_ms > point->now_ms ? point->event_time_ms : point->now_ms;
     return (mr_window_divide(mr_window_clamp(time_ms), voxels->every_ms) + 1) * voxels->every_ms;
 }
 
-/* *filled: the voxel was empty. */
-static enum mr_status add_to_block(struct voxels *voxels, struct mr_operator_context *context,
+/* Voxels of the point's block are told at due_ms, though the block holds those of another time. */
+static enum mr_status hold_change(struct mr_voxels *voxels, struct mr_operator_context *context,
+                                  const struct mr_voxel_point *point, int64_t due_ms,
+                                  uint64_t changed, struct mr_error *error)
+{
+    void *object;
+    bool created;
+    uint8_t *bytes = mr_arena_take(context->arena, MR_VOXEL_DUE_KEY_BYTES + point->block_key.size);
+    struct mr_slice key = mr_voxel_due_key(bytes, point->block_key, due_ms);
+    enum mr_status status =
+        mr_table_get(voxels->store.held, key, mr_hash64(key), due_ms, &object, &created, error);
+    if (status != MR_OK)
+        return status;
+    struct mr_voxel_held *held = object;
+    if ((changed & ~held->changed) != 0) {
+        held->changed |= changed;
+        mr_table_dirty(voxels->store.held, held);
+    }
+    return mr_voxels_note(voxels, context->arena, point->key, &point->index, due_ms, true, error);
+}
+
+/* The point's voxel is to be told. block is the last object handed out. A block holds the changes
+ * of the last interval that it has points of. */
+static enum mr_status mark_change(struct mr_voxels *voxels, struct mr_operator_context *context,
+                                  const struct mr_voxel_point *point, struct mr_voxel_block *block,
+                                  struct mr_error *error)
+{
+    int64_t due_ms = interval_end(voxels, point);
+    uint64_t bit = UINT64_C(1) << point->voxel;
+    uint64_t others = block->changed;
+    int64_t others_ms = block->due_ms;
+    if (others != 0 && others_ms == due_ms) {
+        block->changed |= bit;
+        return MR_OK;
+    }
+    if (others != 0 && others_ms > due_ms)
+        return hold_change(voxels, context, point, due_ms, bit, error);
+    block->changed = bit;
+    block->due_ms = due_ms;
+    enum mr_status status = MR_OK;
+    if (others != 0)
+        status = hold_change(voxels, context, point, others_ms, others, error);
+    if (status != MR_OK)
+        return status;
+    return mr_voxels_note(voxels, context->arena, point->key, &point->index, due_ms, false, error);
+}
+
+/* *filled: the voxel was empty. Pre: the point's layer is in hand. */
+static enum mr_status add_to_block(struct mr_voxels *voxels, struct mr_operator_context *context,
                                    const struct mr_voxel_point *point, bool *filled,
                                    struct mr_error *error)
 {
@@ -434,28 +125,18 @@ static enum mr_status add_to_block(struct voxels *voxels, struct mr_operator_con
         return status;
     struct mr_voxel_block *block = object;
     struct mr_voxel_cell *cells = NULL;
+    if (created || block->epoch != voxels->hand.layer.epoch)
+        mr_voxel_block_begin(block, voxels->hand.layer.epoch);
     status = mr_voxel_store_change(&voxels->store, block, point->voxel, &cells, filled, error);
     if (status != MR_OK)
         return status;
     for (uint32_t signal = 0; signal < voxels->reading.signals_count; signal++)
         if (!isnan(point->numbers[signal]))
             mr_voxel_cell_add(&cells[signal], point->numbers[signal], point->event_time_ms);
-    int64_t due_ms = interval_end(voxels, point);
-    uint64_t bit = UINT64_C(1) << point->voxel;
-    if (block->changed != 0 && block->due_ms == due_ms) {
-        block->changed |= bit;
-        return MR_OK;
-    }
-    uint64_t others = block->changed;
-    int64_t others_ms = block->due_ms;
-    block->changed = bit;
-    block->due_ms = due_ms;
-    if (others != 0)
-        status = note_change(voxels, context, point, others_ms, others, error);
-    return status == MR_OK ? note_change(voxels, context, point, due_ms, 0, error) : status;
+    return mark_change(voxels, context, point, block, error);
 }
 
-static enum mr_status take_points(struct voxels *voxels, struct mr_operator_context *context,
+static enum mr_status take_points(struct mr_voxels *voxels, struct mr_operator_context *context,
                                   const struct mr_batch *batch,
                                   const struct mr_voxel_points *points, struct mr_error *error)
 {
@@ -463,7 +144,8 @@ static enum mr_status take_points(struct voxels *voxels, struct mr_operator_cont
     for (uint32_t index = 0; index < points->count && status == MR_OK; index++) {
         struct mr_voxel_point *point = &points->items[index];
         bool filled = false;
-        status = move_on(voxels, context, mr_operator_row_watermark(batch, point->row), error);
+        status =
+            mr_voxels_move_on(voxels, context, mr_operator_row_watermark(batch, point->row), error);
         point->now_ms = voxels->now_ms;
         mr_table_prefetch(voxels->store.blocks, points->hashes, points->count, index);
         if (status == MR_OK)
@@ -476,11 +158,37 @@ static enum mr_status take_points(struct voxels *voxels, struct mr_operator_cont
     return status == MR_OK ? mr_voxel_hand_put(&voxels->hand, error) : status;
 }
 
+static enum mr_status voxels_watermark(void *self, struct mr_operator_context *context,
+                                       struct mr_error *error)
+{
+    struct mr_voxels *voxels = self;
+    voxels->may_stop = true;
+    enum mr_status status = mr_voxels_move_on(voxels, context, context->watermark_ms, error);
+    voxels->may_stop = false;
+    mr_voxel_rows_end(&voxels->rows, context);
+    if (status == MR_OK)
+        status = mr_voxels_sweep(voxels, error);
+    if (status == MR_OK)
+        status = mr_table_expire(voxels->store.blocks, context->watermark_ms, error);
+    return status == MR_OK ? mr_table_expire(voxels->store.grids, context->watermark_ms, error)
+                           : status;
+}
+
+static struct mr_operator_reach voxels_reach(const struct mr_plan_node *node)
+{
+    int64_t every_ms = mr_options_integer(&node->options, "every");
+    /* A layer that is opened again closes at the end of an interval. */
+    int64_t open_ms = mr_options_integer(&node->options, "lateness") + 1 + every_ms;
+    int64_t timeout_ms = mr_options_integer(&node->options, "layer_timeout") + 1;
+    return (struct mr_operator_reach){.open_ms = open_ms > timeout_ms ? open_ms : timeout_ms};
+}
+
 static enum mr_status voxels_process(void *self, struct mr_operator_context *context, uint32_t port,
                                      struct mr_view view, struct mr_error *error)
 {
-    struct voxels *voxels = self;
-    MR_UNUSED(port);
+    struct mr_voxels *voxels = self;
+    if (port != 0)
+        return mr_voxels_control(voxels, context, view, error);
     struct mr_view keyed;
     struct mr_voxel_points points;
     const struct mr_slice *keys = mr_operator_keys(context, voxels->node, view, &keyed);
@@ -493,49 +201,23 @@ static enum mr_status voxels_process(void *self, struct mr_operator_context *con
     return MR_OK;
 }
 
-/* ---- Queries ---- */
-
-static enum mr_status voxels_describe(const struct mr_state_object *object, struct mr_arena *arena,
-                                      struct mr_state_description *description,
-                                      struct mr_error *error)
-{
-    struct mr_voxel_totals totals;
-    struct mr_voxel_grid grid;
-    const char *option;
-    MR_UNUSED(arena);
-    if (!mr_voxel_totals_decode(&totals, object->version, object->encoded))
-        return mr_operator_not_described(error);
-    enum mr_status status = mr_voxel_grid_read(&grid, &description->node->options, &option, error);
-    if (status != MR_OK)
-        return status;
-    int64_t total = mr_voxel_grid_total(&grid);
-    mr_describe_member(description, "points", mr_value_int((int64_t)totals.points));
-    mr_describe_member(description, "filled", mr_value_int((int64_t)totals.filled));
-    mr_describe_member(description, "total", mr_value_int(total));
-    mr_describe_member(description, "fill_ratio", mr_value_double(share(totals.filled, total)));
-    mr_describe_member(description, "layers", mr_value_int(totals.layers));
-    mr_describe_member(description, "highest_layer", mr_value_int(totals.highest));
-    mr_describe_time(description, "first_time", totals.first_ms);
-    mr_describe_time(description, "last_time", totals.last_ms);
-    return MR_OK;
-}
-
 /* ---- The type ---- */
 
 static void voxels_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
 {
-    /* A point may write its block, one slot, two entries of changes, its layer with a slot, the
-     * layer before it and the total; telling changes writes the block and removes an entry. */
-    enum { WRITES = 8 };
+    /* A point may write its block, one slot, the changes that its block held and the regions of
+     * both, its layer with a slot, the layer before it and the total. */
+    enum { WRITES = 9, REGIONS = 2, LAYERS = 2 };
     uint32_t signals_count = mr_options_get(options, "signals")->count;
-    mr_estimate_slots(sizeof(struct mr_voxel_block), MR_VOXEL_BLOCK_BYTES,
+    uint32_t cells_bytes = signals_count * (uint32_t)sizeof(struct mr_voxel_cell);
+    mr_estimate_slots(mr_voxel_object_bytes(signals_count), MR_VOXEL_BLOCK_BYTES + cells_bytes,
                       mr_voxel_slot_bytes(signals_count), mr_voxel_slots_max(signals_count),
                       estimate);
     estimate->changelog_bytes_per_record +=
         WRITES * (MR_ESTIMATE_KEY_BYTES + MR_ESTIMATE_RECORD_BYTES + MR_VOXEL_KEY_BYTES) +
-        MR_VOXEL_BLOCK_BYTES + 2 * (MR_VOXEL_CHANGE_KEY_BYTES + MR_VOXEL_CHANGE_BYTES) +
-        2 * MR_VOXEL_LAYER_BYTES + MR_VOXEL_TOTALS_BYTES +
-        signals_count * sizeof(struct mr_voxel_cell);
+        MR_VOXEL_BLOCK_BYTES + cells_bytes + MR_VOXEL_HELD_BYTES + REGIONS * MR_VOXEL_REGION_BYTES +
+        (REGIONS + 1) * MR_VOXEL_DUE_KEY_BYTES + LAYERS * MR_VOXEL_LAYER_BYTES +
+        MR_VOXEL_TOTALS_BYTES + cells_bytes;
 }
 
 static enum mr_status voxels_check(const struct mr_options *options, const char **option,
@@ -677,7 +359,8 @@ const struct mr_operator_type mr_operator_voxel_aggregate = {
         {
             .name = "voxel.aggregate",
             .role = MR_ROLE_OPERATOR,
-            .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS | MR_TYPE_ROW_WATERMARKS,
+            .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS | MR_TYPE_ROW_WATERMARKS | MR_TYPE_CONTROLLED |
+                     MR_TYPE_PLACES,
             .summary = "Sums up points in the voxels of a grid, and tells what changed.",
             .description =
                 "Each point of a key goes into the voxel of its grid that it lies in: index = "
@@ -695,14 +378,22 @@ const struct mr_operator_type mr_operator_voxel_aggregate = {
                 "with an event time in an interval that is told "
                 "already counts in the one that is open. A layer is all voxels of one index on the "
                 "last axis; it leaves when a higher one has begun, or none of its own points has "
-                "come for `layer_timeout`, and again when points came afterwards.\n\n"
-                "State: blocks of 8 x 8 voxels of a layer. A block has some 200 bytes, and pieces "
-                "of 640 bytes: eight filled voxels of one signal, four of two, in the order in "
-                "which they were first met. A record logs its block's head and one piece, a "
-                "transaction each of them once. All that is bounded by the grid of each key; "
-                "`state: {max_keys}` bounds the blocks of a task: with on_full: evict_oldest those "
-                "that were changed longest ago are forgotten, and counts of filled voxels go on "
-                "counting them.",
+                "come for `layer_timeout`, and again, at the end of an interval, when points came "
+                "afterwards.\n\n"
+                "A control record {key, action: reset} forgets a key's grid; with `layer` one "
+                "layer, with `from` and `to` the voxels of a box, with all three those of one "
+                "layer of it. What is forgotten is told no more, nor is it a change. A box that "
+                "covers layers as a whole resets them; in others only the voxels are forgotten, "
+                "and what the layer says of its points stays. At most 65,536 blocks can be reset "
+                "in part by one record. Queries show a layer, a box, and voxels that had points "
+                "lately (`millrace query --layer`, `--from`, `--to`, `--since`).\n\n"
+                "State: blocks of 8 x 8 voxels of a layer. A block has some 200 bytes and the "
+                "cells of its first voxel, 80 bytes for each signal; the others lie in pieces of "
+                "320 bytes: four voxels of one signal, two of two, in the order in which they were "
+                "first met. A record logs its block and one piece, a transaction each of them "
+                "once. All that is bounded by the grid of each key; `state: {max_keys}` bounds the "
+                "blocks of a task: with on_full: evict_oldest those that were changed longest ago "
+                "are forgotten, and counts of filled voxels go on counting them.",
             .options = voxel_options,
             .outputs = voxel_outputs,
             .outputs_count = MR_ARRAY_COUNT(voxel_outputs),
@@ -710,13 +401,13 @@ const struct mr_operator_type mr_operator_voxel_aggregate = {
             .estimate = voxels_estimate,
             .check = voxels_check,
         },
-    .instance_size = sizeof(struct voxels),
+    .instance_size = sizeof(struct mr_voxels),
     .open = voxels_open,
     .process = voxels_process,
     .on_watermark = voxels_watermark,
-    .horizon = voxels_horizon,
+    .horizon = mr_voxels_horizon,
     .reach = voxels_reach,
     .close = voxels_close,
     .state_table = mr_voxel_grids_table,
-    .describe_state = voxels_describe,
+    .describe_state = mr_voxels_describe,
 };

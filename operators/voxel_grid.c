@@ -87,6 +87,69 @@ int64_t mr_voxel_grid_total(const struct mr_voxel_grid *grid)
     return mr_voxel_grid_layer(grid) * grid->count[2];
 }
 
+/* ---- Ranges ---- */
+
+/* A place in voxels from the origin; next to an edge it is the edge. */
+static double in_voxels(const struct mr_voxel_grid *grid, uint32_t axis, double place)
+{
+    double voxels = (place - grid->origin[axis]) / grid->resolution[axis];
+    double whole = nearbyint(voxels);
+    return fabs(voxels - whole) <= WHOLE_WITHIN * fmax(1, fabs(whole)) ? whole : voxels;
+}
+
+bool mr_voxel_grid_range(const struct mr_voxel_grid *grid, const double *from, const double *to,
+                         struct mr_voxel_range *range)
+{
+    for (uint32_t axis = 0; axis < MR_VOXEL_AXES; axis++) {
+        double first = floor(in_voxels(grid, axis, from[axis]));
+        double end = ceil(in_voxels(grid, axis, to[axis]));
+        first = first < 0 ? 0 : first;
+        end = end > grid->count[axis] ? grid->count[axis] : end;
+        if (!(from[axis] < to[axis]) || !(first < end))
+            return false;
+        range->first[axis] = (uint32_t)first;
+        range->last[axis] = (uint32_t)end - 1;
+    }
+    return true;
+}
+
+void mr_voxel_grid_whole(const struct mr_voxel_grid *grid, struct mr_voxel_range *range)
+{
+    for (uint32_t axis = 0; axis < MR_VOXEL_AXES; axis++) {
+        range->first[axis] = 0;
+        range->last[axis] = grid->count[axis] - 1;
+    }
+}
+
+bool mr_voxel_range_has_layers(const struct mr_voxel_grid *grid, const struct mr_voxel_range *range)
+{
+    for (uint32_t axis = 0; axis < 2; axis++)
+        if (range->first[axis] > 0 || range->last[axis] + 1 < grid->count[axis])
+            return false;
+    return true;
+}
+
+/* Places 0 to 7 of a block on an axis that are in the range, a bit each. */
+static uint32_t side_bits(const struct mr_voxel_range *range, uint32_t axis, uint32_t start)
+{
+    uint32_t bits = 0;
+    for (uint32_t place = 0; place < MR_VOXEL_SIDE; place++)
+        if (start + place >= range->first[axis] && start + place <= range->last[axis])
+            bits |= 1u << place;
+    return bits;
+}
+
+uint64_t mr_voxel_range_bits(const struct mr_voxel_range *range, const struct mr_voxel_index *first)
+{
+    uint64_t columns = side_bits(range, 0, first->axis[0]);
+    uint32_t rows = side_bits(range, 1, first->axis[1]);
+    uint64_t bits = 0;
+    for (uint32_t row = 0; row < MR_VOXEL_SIDE; row++)
+        if ((rows >> row & 1) != 0)
+            bits |= columns << row * MR_VOXEL_SIDE;
+    return bits;
+}
+
 /* ---- Keys ---- */
 
 struct mr_slice mr_voxel_layer_key(uint8_t *output, struct mr_slice key, uint32_t layer)
@@ -98,13 +161,34 @@ struct mr_slice mr_voxel_layer_key(uint8_t *output, struct mr_slice key, uint32_
     return mr_slice_from(output, key.size + MR_VOXEL_LAYER_KEY_BYTES);
 }
 
+static struct mr_slice place_key(uint8_t *output, struct mr_slice key,
+                                 const struct mr_voxel_index *index, uint32_t side)
+{
+    struct mr_slice layer = mr_voxel_layer_key(output, key, index->axis[2]);
+    mr_put_u32be(output + layer.size, index->axis[1] / side);
+    mr_put_u32be(output + layer.size + MR_VOXEL_INDEX_BYTES, index->axis[0] / side);
+    return mr_slice_from(output, key.size + MR_VOXEL_KEY_BYTES);
+}
+
 struct mr_slice mr_voxel_block_key(uint8_t *output, struct mr_slice key,
                                    const struct mr_voxel_index *index)
 {
-    struct mr_slice layer = mr_voxel_layer_key(output, key, index->axis[2]);
-    mr_put_u32be(output + layer.size, index->axis[1] / MR_VOXEL_SIDE);
-    mr_put_u32be(output + layer.size + MR_VOXEL_INDEX_BYTES, index->axis[0] / MR_VOXEL_SIDE);
-    return mr_slice_from(output, key.size + MR_VOXEL_KEY_BYTES);
+    return place_key(output, key, index, MR_VOXEL_SIDE);
+}
+
+struct mr_slice mr_voxel_region_key(uint8_t *output, struct mr_slice key,
+                                    const struct mr_voxel_index *index)
+{
+    return place_key(output, key, index, MR_VOXEL_REGION_SIDE);
+}
+
+struct mr_slice mr_voxel_region_read(struct mr_slice stored, uint32_t block,
+                                     struct mr_voxel_index *index)
+{
+    struct mr_slice key = mr_voxel_key_read(stored, index);
+    index->axis[1] = index->axis[1] * MR_VOXEL_SIDE + block / MR_VOXEL_SIDE * MR_VOXEL_SIDE;
+    index->axis[0] = index->axis[0] * MR_VOXEL_SIDE + block % MR_VOXEL_SIDE * MR_VOXEL_SIDE;
+    return key;
 }
 
 struct mr_slice mr_voxel_key_read(struct mr_slice stored, struct mr_voxel_index *index)

@@ -6,10 +6,13 @@
 #include "operators/window_time.h"
 
 void mr_voxel_hand_init(struct mr_voxel_hand *hand, struct mr_voxel_store *store,
-                        int64_t lateness_ms, int64_t timeout_ms)
+                        int64_t lateness_ms, int64_t timeout_ms, int64_t every_ms)
 {
-    *hand = (struct mr_voxel_hand){
-        .store = store, .lateness_ms = lateness_ms, .timeout_ms = timeout_ms, .next_ms = INT64_MAX};
+    *hand = (struct mr_voxel_hand){.store = store,
+                                   .lateness_ms = lateness_ms,
+                                   .timeout_ms = timeout_ms,
+                                   .every_ms = every_ms,
+                                   .next_ms = INT64_MAX};
     mr_arena_init(&hand->keys, 1 << 12);
 }
 
@@ -33,6 +36,13 @@ static int64_t close_ms(const struct mr_voxel_hand *hand, const struct mr_voxel_
 {
     int64_t end_ms = mr_window_clamp(point->event_time_ms) + hand->lateness_ms;
     return larger(end_ms, mr_window_clamp(point->now_ms)) + 1;
+}
+
+/* When a layer below the highest closes, that the point has opened again. */
+static int64_t close_again_ms(const struct mr_voxel_hand *hand, const struct mr_voxel_point *point)
+{
+    int64_t last_ms = mr_window_clamp(close_ms(hand, point) - 1);
+    return (mr_window_divide(last_ms, hand->every_ms) + 1) * hand->every_ms;
 }
 
 /* ---- Putting back ---- */
@@ -61,15 +71,12 @@ static enum mr_status put_layer(struct mr_voxel_hand *hand, struct mr_error *err
     return MR_OK;
 }
 
-enum mr_status mr_voxel_hand_put(struct mr_voxel_hand *hand, struct mr_error *error)
+static enum mr_status put_totals(struct mr_voxel_hand *hand, struct mr_error *error)
 {
-    enum mr_status status = hand->has_layer ? put_layer(hand, error) : MR_OK;
-    if (status != MR_OK || !hand->has_totals)
-        return status;
     void *object;
     bool created;
-    status = mr_table_get(hand->store->grids, hand->key, hand->hash, hand->totals.last_ms, &object,
-                          &created, error);
+    enum mr_status status = mr_table_get(hand->store->grids, hand->key, hand->hash,
+                                         hand->totals.last_ms, &object, &created, error);
     if (status != MR_OK)
         return status;
     *(struct mr_voxel_totals *)object = hand->totals;
@@ -77,6 +84,12 @@ enum mr_status mr_voxel_hand_put(struct mr_voxel_hand *hand, struct mr_error *er
     hand->has_totals = false;
     mr_arena_reset(&hand->keys);
     return MR_OK;
+}
+
+enum mr_status mr_voxel_hand_put(struct mr_voxel_hand *hand, struct mr_error *error)
+{
+    enum mr_status status = hand->has_layer ? put_layer(hand, error) : MR_OK;
+    return status == MR_OK && hand->has_totals ? put_totals(hand, error) : status;
 }
 
 /* ---- Taking ---- */
@@ -143,7 +156,10 @@ static enum mr_status take_layer(struct mr_voxel_hand *hand, const struct mr_vox
         if (status == MR_OK)
             memcpy(hand->cells, slot, hand->store->signals_count * sizeof(*hand->cells));
     }
-    if (status != MR_OK && !created)
+    if (created)
+        status = mr_voxel_store_epoch(hand->store, hand->layer_key, hand->layer_hash,
+                                      &hand->layer.epoch, error);
+    if (status != MR_OK)
         return status;
     if (hand->totals.layers == 0 || point->layer > hand->totals.highest)
         hand->totals.highest = point->layer;
@@ -155,10 +171,13 @@ static enum mr_status take_layer(struct mr_voxel_hand *hand, const struct mr_vox
 enum mr_status mr_voxel_hand_take(struct mr_voxel_hand *hand, const struct mr_voxel_point *point,
                                   struct mr_error *error)
 {
-    if (hand->has_layer && hand->number == point->layer && mr_slice_equal(hand->key, point->key))
+    bool same_key = hand->has_totals && mr_slice_equal(hand->key, point->key);
+    if (same_key && hand->has_layer && hand->number == point->layer)
         return MR_OK;
-    enum mr_status status = mr_voxel_hand_put(hand, error);
-    if (status == MR_OK)
+    enum mr_status status = hand->has_layer ? put_layer(hand, error) : MR_OK;
+    if (status == MR_OK && !same_key && hand->has_totals)
+        status = put_totals(hand, error);
+    if (status == MR_OK && !same_key)
         status = take_totals(hand, point, error);
     if (status == MR_OK && hand->totals.layers > 0 && point->layer > hand->totals.highest)
         status = end_highest(hand, point, error);
@@ -188,7 +207,7 @@ void mr_voxel_hand_add(struct mr_voxel_hand *hand, const struct mr_voxel_point *
             mr_voxel_cell_add(&hand->cells[signal], point->numbers[signal], point->event_time_ms);
     if (layer->is_open == 0) {
         layer->is_open = 1;
-        layer->close_ms = hand->number < totals->highest ? close_ms(hand, point) : INT64_MAX;
+        layer->close_ms = hand->number < totals->highest ? close_again_ms(hand, point) : INT64_MAX;
     }
     int64_t silent_ms = mr_window_clamp(layer->last_ms) + hand->timeout_ms;
     layer->due_ms = smaller(layer->close_ms, larger(silent_ms, mr_window_clamp(point->now_ms)) + 1);

@@ -5,7 +5,9 @@
  * point costs; the stored bytes are the same as if there were no hand.
  * Layers: one closes when a point of a higher layer of its key has come and the watermark is
  * `lateness` behind that point, or when the watermark is `timeout` behind its own last point. A
- * point that comes to a closed layer opens it again; a closed one stays stored, due never.
+ * point that comes to a layer below the highest opens it again: it closes as if that point had
+ * begun a higher one, at the end of the interval (`every`) of that, so that a layer is told once an
+ * interval at most. A closed one stays stored, due never.
  * Memory: an arena of two keys. Internal to voxel_aggregate.c. */
 #ifndef MR_OPERATORS_VOXEL_HAND_H
 #define MR_OPERATORS_VOXEL_HAND_H
@@ -15,6 +17,7 @@
 /* A point in the grid. */
 struct mr_voxel_point {
     uint32_t row;
+    struct mr_voxel_index index;
     uint32_t voxel; /* of the block */
     uint32_t layer;
     struct mr_slice key; /* of the group */
@@ -30,6 +33,7 @@ struct mr_voxel_hand {
     struct mr_arena keys;
     int64_t lateness_ms;
     int64_t timeout_ms;
+    int64_t every_ms;
     int64_t next_ms; /* no layer that was touched since this was set is due before */
     bool has_totals;
     struct mr_slice key; /* of the group */
@@ -44,7 +48,7 @@ struct mr_voxel_hand {
 };
 
 void mr_voxel_hand_init(struct mr_voxel_hand *hand, struct mr_voxel_store *store,
-                        int64_t lateness_ms, int64_t timeout_ms);
+                        int64_t lateness_ms, int64_t timeout_ms, int64_t every_ms);
 void mr_voxel_hand_deinit(struct mr_voxel_hand *hand);
 /* Take the point's total and layer. Errors: those of tables. */
 enum mr_status mr_voxel_hand_take(struct mr_voxel_hand *hand, const struct mr_voxel_point *point,

@@ -4,7 +4,7 @@
 #include "base/hash.h"
 
 /* What is stored before and behind it is part of a stored key. */
-enum { KEY_BYTES_MAX = MR_LIMIT_KEY_BYTES - MR_VOXEL_KEY_BYTES - MR_VOXEL_CHANGE_KEY_BYTES };
+enum { KEY_BYTES_MAX = MR_LIMIT_KEY_BYTES - MR_VOXEL_KEY_BYTES - MR_VOXEL_DUE_KEY_BYTES };
 
 /* False: reported. */
 static bool read_number(struct mr_operator_context *context, struct mr_batch *batch, uint32_t row,
@@ -80,6 +80,7 @@ static bool read_row(const struct mr_voxel_reading *reading, struct mr_operator_
     }
     size_t numbers_bytes = reading->signals_count * sizeof(*point->numbers);
     *point = (struct mr_voxel_point){.row = row,
+                                     .index = index,
                                      .voxel = mr_voxel_number(&index),
                                      .layer = index.axis[2],
                                      .key = key,

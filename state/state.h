@@ -311,6 +311,22 @@ enum mr_status mr_state_query(const struct mr_state *state, const struct mr_stat
 enum mr_status mr_state_query_slot(const struct mr_state_object *object, uint32_t slot_index,
                                    struct mr_slice *bytes, struct mr_error *error) MR_NODISCARD;
 
+/* For visit: the stored objects of another table of the operator that is queried, first <= key <
+ * end in memcmp order; an end of size 0 is behind the last key. each returns false to stop; it
+ * makes no call on the state, and gets slices that live until it returns. Errors: MR_INVALID for a
+ * key that is too long; MR_IO, MR_CORRUPT. */
+struct mr_state_query_range {
+    const char *operator_name;
+    const char *table_name;
+    struct mr_slice first;
+    struct mr_slice end;
+    bool (*each)(void *argument, const struct mr_state_object *object);
+    void *argument;
+};
+enum mr_status mr_state_query_range(const struct mr_state_object *object,
+                                    const struct mr_state_query_range *range,
+                                    struct mr_error *error) MR_NODISCARD;
+
 /* Changelog key of the progress record: four zero bytes and "progress". */
 extern const struct mr_slice MR_STATE_PROGRESS_KEY;
 

@@ -2,8 +2,8 @@
  * Model: one store per task. Keys and values are bytes; order is memcmp. One write batch per
  * committed transaction; a batch is applied whole or not at all, and after a crash the store is a
  * prefix of the applied batches (RocksDB: write-ahead log off, one column family).
- * Threads: get and scan from the task thread, and get from any other (queries), while the committer
- * writes a batch. */
+ * Threads: get and scan from the task thread and from any other (queries), while the committer
+ * writes a batch. A scan's visit makes no call on the store. */
 #ifndef MR_STATE_STORE_H
 #define MR_STATE_STORE_H
 

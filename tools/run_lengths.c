@@ -7,6 +7,8 @@
  *     rules MASK            limits at 3 sigma and the rules of enum mr_run_rule, as bits
  *     ewma  LAMBDA SIGMAS   steady limits
  *     cusum K H HEAD
+ *     t2 FIELDS ALPHA       of known mean and covariance; the shift is of one field
+ *     mewma FIELDS LAMBDA RUN_LENGTH
  * Answers a line each: the mean run length, and its standard error. Exit code 1: another word. */
 #include <math.h>
 #include <stdio.h>
@@ -14,15 +16,64 @@
 
 #include "base/assert.h"
 #include "base/random.h"
-#include "operators/control_chart.h"
+#include "operators/chart_vector.h"
+#include "operators/covariance.h"
+#include "operators/mewma_limit.h"
+#include "operators/quantile.h"
 
-enum { SEED = 7, NUMBERS_MAX = 3 };
+enum { SEED = 7, NUMBERS_MAX = 3, FIELDS_MAX = 4, MOMENTS_MAX = 14 };
 
 struct chart {
     struct mr_chart_rule_book book;
     struct mr_chart_baseline baseline;
     uint32_t rules;
 };
+
+/* The rooms of a chart of several fields. */
+static struct mr_vector_chart vector;
+static double scratch[(FIELDS_MAX + 2) * (FIELDS_MAX + 2)];
+static double moments[MOMENTS_MAX];
+static double given[MOMENTS_MAX];
+static double contributions[FIELDS_MAX];
+
+/* Points until one is told, of a chart of several fields. */
+static uint64_t vector_run_of(double shift, struct mr_random *random)
+{
+    const struct mr_chart *chart = &vector.chart;
+    const struct mr_chart_numbers *numbers = chart->book.kind->numbers;
+    double baseline[MR_VECTOR_HEAD + MOMENTS_MAX + FIELDS_MAX] = {0};
+    double values[FIELDS_MAX];
+    struct mr_chart_point point = {0};
+    struct mr_chart_numbered sample = {{.count = 1}, values};
+    uint64_t points = 0;
+    numbers->begin(chart, baseline);
+    while (!point.beyond) {
+        for (uint32_t field = 0; field < chart->fields_count; field++)
+            values[field] = mr_random_normal(random) + (field == 0 ? shift : 0);
+        numbers->judge(chart, &sample, baseline, &point);
+        points++;
+    }
+    return points;
+}
+
+/* Independent fields with mean 0 and standard deviation 1. limit: of the chart. */
+static void make_vector(const struct mr_chart_kind *kind, uint32_t fields_count, double lambda,
+                        double limit)
+{
+    vector = (struct mr_vector_chart){.chart = {.fields_count = fields_count},
+                                      .lambda = lambda,
+                                      .limit = limit,
+                                      .scratch = scratch,
+                                      .moments = moments,
+                                      .given = given,
+                                      .contributions = contributions};
+    vector.chart.book.kind = kind;
+    vector.chart.book.is_given = true;
+    memset(given, 0, sizeof(given));
+    double *diagonal = given + fields_count;
+    for (uint32_t field = 0; field < fields_count; diagonal += ++field + 1)
+        *diagonal = 1;
+}
 
 /* Points until one is told. */
 static uint64_t run_of(const struct chart *chart, double shift, struct mr_random *random)
@@ -31,6 +82,8 @@ static uint64_t run_of(const struct chart *chart, double shift, struct mr_random
     struct mr_run_history history = {0};
     struct mr_chart_point point = {0};
     uint64_t points = 0;
+    if (chart->book.kind->numbers != NULL)
+        return vector_run_of(shift, random);
     do {
         struct mr_chart_measure measure = {.location = shift + mr_random_normal(random),
                                            .weight = 1,
@@ -51,15 +104,25 @@ static uint64_t run_of(const struct chart *chart, double shift, struct mr_random
 static bool read_chart(const char *name, struct chart *chart)
 {
     double numbers[NUMBERS_MAX];
-    uint32_t count = strcmp(name, "rules") == 0   ? 1
-                     : strcmp(name, "ewma") == 0  ? 2
-                     : strcmp(name, "cusum") == 0 ? 3
-                                                  : 0;
+    bool is_t2 = strcmp(name, "t2") == 0;
+    bool is_mewma = strcmp(name, "mewma") == 0;
+    uint32_t count = strcmp(name, "rules") == 0               ? 1
+                     : strcmp(name, "ewma") == 0 || is_t2     ? 2
+                     : strcmp(name, "cusum") == 0 || is_mewma ? 3
+                                                              : 0;
     for (uint32_t index = 0; index < count; index++)
         if (scanf("%lf", &numbers[index]) != 1)
             return false;
     *chart = (struct chart){.baseline = {.sigma = 1}, .rules = 1u << MR_RULE_WE1};
-    if (count == 1) {
+    if ((is_t2 || is_mewma) && !(numbers[0] >= 1 && numbers[0] <= FIELDS_MAX))
+        return false;
+    if (is_t2 || is_mewma) {
+        uint32_t fields_count = (uint32_t)numbers[0];
+        chart->book.kind = is_t2 ? &mr_chart_kind_t2 : &mr_chart_kind_mewma;
+        make_vector(chart->book.kind, fields_count, is_t2 ? 0 : numbers[1],
+                    is_t2 ? mr_chi_square_quantile(fields_count, numbers[1])
+                          : mr_mewma_limit(fields_count, numbers[1], numbers[2]));
+    } else if (count == 1) {
         chart->book = (struct mr_chart_rule_book){.kind = &mr_chart_kind_i_mr, .sigmas = 3};
         chart->book.ranges[2] = mr_control_range(2);
         chart->rules = (uint32_t)numbers[0];

@@ -366,6 +366,15 @@ static const struct mr_input_spec controlled_inputs[] = {
              "a key: its text as alerts have it; until: in ms since the epoch, event time."},
     {.option = NULL},
 };
+static const struct mr_input_spec place_inputs[] = {
+    {.option = "from", .required = true, .help = "The input: NAME or NAME.OUTPUT."},
+    {.option = "control",
+     .help =
+         "Records {operator, key, action: reset, layer, from, to} that forget what is kept of a "
+         "key: a layer by its index, a box by two corners [x, y, z] in the unit of the fields, "
+         "both, or, without them, all."},
+    {.option = NULL},
+};
 static const struct mr_input_spec no_input[] = {{.option = NULL}};
 
 const struct mr_input_spec *mr_common_inputs(const struct mr_type_spec *type)
@@ -374,6 +383,8 @@ const struct mr_input_spec *mr_common_inputs(const struct mr_type_spec *type)
         return type->inputs;
     if (type->role == MR_ROLE_SOURCE)
         return no_input;
+    if ((type->flags & MR_TYPE_PLACES) != 0)
+        return place_inputs;
     return mr_type_is_controlled(type) ? controlled_inputs : from_input;
 }
 

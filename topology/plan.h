@@ -136,6 +136,9 @@ enum mr_control_field {
     MR_CONTROL_OPERATOR,
     MR_CONTROL_ACTION,
     MR_CONTROL_UNTIL,
+    MR_CONTROL_LAYER, /* this and the following: of MR_TYPE_PLACES */
+    MR_CONTROL_FROM,
+    MR_CONTROL_TO,
     MR_CONTROL_COUNT
 };
 

@@ -62,8 +62,17 @@ void mr_planner_control(struct mr_planner *planner, struct mr_node_draft *node)
     if (key->count > 0 &&
         !mr_planner_bind_key(planner, node->inputs[CONTROL].view, "control", key, &control->key))
         return;
+    bool has_places = (node->entry->type->flags & MR_TYPE_PLACES) != 0;
+    for (uint32_t field = 0; field < MR_CONTROL_COUNT; field++)
+        control->slots[field] = MR_SLOT_NONE;
     control->slots[MR_CONTROL_OPERATOR] = field_slot(planner, node, "operator", false);
     control->slots[MR_CONTROL_ACTION] = field_slot(planner, node, "action", true);
-    control->slots[MR_CONTROL_UNTIL] = field_slot(planner, node, "until", false);
+    if (has_places) {
+        control->slots[MR_CONTROL_LAYER] = field_slot(planner, node, "layer", false);
+        control->slots[MR_CONTROL_FROM] = field_slot(planner, node, "from", false);
+        control->slots[MR_CONTROL_TO] = field_slot(planner, node, "to", false);
+    } else {
+        control->slots[MR_CONTROL_UNTIL] = field_slot(planner, node, "until", false);
+    }
     node->plan->control = control;
 }

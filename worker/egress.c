@@ -51,7 +51,7 @@ struct mr_exchange {
     struct exchange_partition *partitions;
     int64_t told_ms;      /* the least that every partition has been told */
     bool told_idle;       /* and the last idle mark */
-    bool told_any;        /* there has been a round of marks */
+    bool hurries;         /* the next round of marks does not wait: the first one */
     uint64_t round_at_ms; /* monotonic: the last round */
 };
 
@@ -551,6 +551,7 @@ enum mr_status mr_exchange_create(struct mr_writer *writer, uint32_t repartition
     created->target = mr_targets_find(&writer->targets, mr_slice_text(topic->name));
     created->upstream = upstream;
     created->told_ms = INT64_MIN;
+    created->hurries = true;
     created->partitions =
         mr_memory_new((size_t)topic->partitions_count, sizeof(*created->partitions));
     for (int32_t partition = 0; partition < topic->partitions_count; partition++)
@@ -638,7 +639,12 @@ bool mr_exchange_marks_due(const struct mr_exchange *exchange, int64_t watermark
     if (idle != exchange->told_idle)
         return true;
     return watermark_ms > exchange->told_ms &&
-           (!exchange->told_any || now_ms - exchange->round_at_ms >= MARKS_MS);
+           (exchange->hurries || now_ms - exchange->round_at_ms >= MARKS_MS);
+}
+
+void mr_exchange_hurry(struct mr_exchange *exchange, int64_t watermark_ms)
+{
+    exchange->hurries = exchange->hurries || watermark_ms > exchange->told_ms;
 }
 
 static void append_mark(struct mr_exchange *exchange, int32_t partition, int64_t watermark_ms,
@@ -676,6 +682,6 @@ void mr_exchange_mark(struct mr_exchange *exchange, int64_t watermark_ms, bool i
     if (!round)
         return;
     exchange->told_ms = watermark_ms;
-    exchange->told_any = true;
+    exchange->hurries = false;
     exchange->round_at_ms = now_ms;
 }

@@ -109,6 +109,8 @@ enum mr_status mr_exchange_write(struct mr_exchange *exchange, struct mr_view vi
  * watermark advanced and the last round of marks is a second old. */
 bool mr_exchange_marks_due(const struct mr_exchange *exchange, int64_t watermark_ms, bool idle,
                            uint64_t now_ms);
+/* Marks that wait for the second to pass are due now. */
+void mr_exchange_hurry(struct mr_exchange *exchange, int64_t watermark_ms);
 /* At the end of a transaction: a mark for each partition that got records of this task in it and
  * does not know its watermark yet; for all partitions where marks are due. now_ms: monotonic. */
 void mr_exchange_mark(struct mr_exchange *exchange, int64_t watermark_ms, bool idle,

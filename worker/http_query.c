@@ -1,9 +1,11 @@
 /* worker/http_query.c — GET /v1/state/{topology}/{store}/{key}: from a URL to committed state and
  * back to JSON. */
 #include "base/clock.h"
+#include "base/number.h"
 #include "worker/http_internal.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 enum { MOVING_RETRY_S = 1, RESTORING_RETRY_S = 2 };
@@ -35,6 +37,44 @@ static bool read_last(const struct mr_http_exchange *exchange, struct mr_query *
     }
     return since == NULL || (mr_option_parse_duration(mr_slice_text(since), &query->since_ms) &&
                              query->since_ms > 0);
+}
+
+/* "X,Y,Z". */
+static bool read_corner(const char *text, double *corner)
+{
+    struct mr_slice rest = mr_slice_text(text);
+    const uint8_t *end = rest.data + rest.size;
+    for (uint32_t axis = 0; axis < 3; axis++) {
+        struct mr_number number;
+        const uint8_t *behind = mr_number_parse(rest.data, end, &number);
+        if (behind == NULL || !isfinite(number.number))
+            return false;
+        corner[axis] = number.number;
+        if (axis < 2 && (behind == end || *behind != ','))
+            return false;
+        rest.data = axis < 2 ? behind + 1 : behind;
+    }
+    return rest.data == end;
+}
+
+/* layer=N, from=X,Y,Z and to=X,Y,Z. False: one is not of its kind, or a corner is missing. */
+static bool read_place(const struct mr_http_exchange *exchange, struct mr_state_place *place)
+{
+    const char *layer = mr_http_query(exchange, "layer");
+    const char *from = mr_http_query(exchange, "from");
+    const char *to = mr_http_query(exchange, "to");
+    if (layer != NULL) {
+        size_t digits = strspn(layer, "0123456789");
+        if (digits == 0 || digits > 9 || layer[digits] != 0)
+            return false;
+        place->has_layer = true;
+        place->layer = strtol(layer, NULL, 10);
+    }
+    if (from == NULL && to == NULL)
+        return true;
+    place->has_box = true;
+    return from != NULL && to != NULL && read_corner(from, place->from) &&
+           read_corner(to, place->to);
 }
 
 static bool is_set(const char *text)
@@ -160,6 +200,12 @@ void mr_worker_http_query(void *argument, struct mr_http_exchange *exchange)
         mr_http_problem(exchange, 400, 0,
                         "`last` is a number of records and `since` a duration, as in last=50 and "
                         "since=10s.");
+        return;
+    }
+    if (!read_place(exchange, &query.place)) {
+        mr_http_problem(exchange, 400, 0,
+                        "`layer` is the index of a layer, `from` and `to` are the corners of a "
+                        "box, as in layer=3 and from=0,0,0&to=10,10,2.5.");
         return;
     }
     mr_query_run(api->options.queries, &query, arena, &answer);

@@ -295,12 +295,14 @@ static bool waits_for_clock(struct mr_lane *lane)
     return waits;
 }
 
+/* Is there nothing to do? A run that ends then would tell nobody the marks that wait: they leave
+ * before. */
 static void note_end(struct mr_lane *lane, bool worked)
 {
     bool ended = !worked && lane->committing == NULL && mr_transaction_empty(lane->open) &&
                  lane->tasks_count > 0;
     for (uint32_t index = 0; index < lane->tasks_count && ended; index++)
-        ended = lane->tasks[index]->phase == MR_TASK_RUNNING;
+        ended = lane->tasks[index]->phase == MR_TASK_RUNNING && !lane->tasks[index]->loading;
     for (uint32_t slot = 0; slot < lane->slots_count && ended; slot++) {
         const struct mr_task_input *input = lane->slots[slot].input;
         bool drained =
@@ -308,7 +310,12 @@ static void note_end(struct mr_lane *lane, bool worked)
                               (input->repartition || !lane->worker->open.outlives_process));
         ended = drained || input->ended;
     }
-    atomic_store(&lane->at_end, ended && !waits_for_clock(lane));
+    ended = ended && !waits_for_clock(lane);
+    if (ended && lane->worker->open.until_end && mr_lane_hurry_marks(lane))
+        ended = false;
+    atomic_store(&lane->at_end, ended);
+    if (ended)
+        atomic_fetch_add(&lane->looks, 1);
 }
 
 static bool run(struct mr_lane *lane, uint32_t wait_ms)

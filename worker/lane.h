@@ -118,13 +118,14 @@ struct mr_lane {
     uint32_t poll_records_max; /* of the sources' `batch:` */
     uint32_t poll_pause_ms;    /* at most this long records gather before they are polled */
     uint64_t next_poll_ms;
-    bool poll_was_small; /* the last poll found less than a batch: load is low */
-    uint64_t record_ns;  /* of work, smoothed: bounds a step where lanes share the thread */
-    bool shares_thread;  /* with other lanes */
-    bool housekeeping;   /* a job is under way */
-    bool final;          /* after RETIRING comes STOPPED */
-    bool fenced;         /* after RETIRING comes ASKING */
-    uint64_t question;   /* ASKING: the number of its question */
+    bool poll_was_small;  /* the last poll found less than a batch: load is low */
+    uint64_t record_ns;   /* of work, smoothed: bounds a step where lanes share the thread */
+    uint64_t part_end_ns; /* monotonic: what is due goes on in the next step then */
+    bool shares_thread;   /* with other lanes */
+    bool housekeeping;    /* a job is under way */
+    bool final;           /* after RETIRING comes STOPPED */
+    bool fenced;          /* after RETIRING comes ASKING */
+    uint64_t question;    /* ASKING: the number of its question */
     uint32_t wishes_seen;
     uint32_t jobs_count; /* under way with the keepers */
 
@@ -143,6 +144,8 @@ struct mr_lane {
     _Atomic uint32_t wishes; /* rises with each wish for one of its tasks */
     bool told_waiting;       /* that the end waits for windows by the clock */
     atomic_bool at_end;
+    _Atomic uint64_t looks; /* turns that found nothing to do */
+    uint64_t looks_before;  /* controlling thread: as of mr_worker_look_again */
     _Atomic uint64_t anomalies;
     _Atomic uint64_t commits_count;
     _Atomic uint64_t incarnations_count;
@@ -221,6 +224,9 @@ void mr_lane_drop_fetch(struct mr_lane *lane);
 /* worker/lane_commit.c */
 bool mr_lane_take_commit(struct mr_lane *lane, int64_t wait_ms);
 void mr_lane_seal(struct mr_lane *lane);
+/* Marks for readers of repartitions wait up to a second for others to leave with: tell them now.
+ * True when there are any: the next transaction holds them. */
+bool mr_lane_hurry_marks(struct mr_lane *lane);
 bool mr_lane_seal_is_due(const struct mr_lane *lane);
 bool mr_lane_is_full(const struct mr_lane *lane);
 

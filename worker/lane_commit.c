@@ -125,6 +125,23 @@ void mr_lane_seal(struct mr_lane *lane)
     MR_ASSERT(status == MR_OK);
 }
 
+bool mr_lane_hurry_marks(struct mr_lane *lane)
+{
+    bool any = false;
+    uint64_t now_ms = mr_clock_monotonic_ms();
+    for (uint32_t index = 0; index < lane->tasks_count; index++) {
+        struct mr_task *task = lane->tasks[index];
+        if (task->phase != MR_TASK_RUNNING)
+            continue;
+        mr_pipeline_hurry_marks(task->pipeline);
+        if (!mr_pipeline_marks_due(task->pipeline, mr_task_idle(task), now_ms))
+            continue;
+        mr_task_touch(task);
+        any = true;
+    }
+    return any;
+}
+
 /* The open transaction takes no more: its records, or the state that they changed, which goes to
  * the changelog and which a restore must hold until it has read the progress behind it. */
 bool mr_lane_is_full(const struct mr_lane *lane)

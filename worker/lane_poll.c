@@ -107,6 +107,8 @@ static enum mr_status take_fetch(struct mr_lane *lane, struct mr_task **culprit,
             lane->fetch_next++;
             continue;
         }
+        if (task->due)
+            break; /* since its connectors were read */
         if (message->event != MR_LOG_RECORD) {
             status = take_event(lane, input, message, error);
             lane->fetch_next++;
@@ -342,6 +344,7 @@ static bool let_out(struct mr_lane *lane)
 bool mr_lane_poll(struct mr_lane *lane, uint32_t wait_ms)
 {
     bool worked = false;
+    lane->part_end_ns = mr_clock_monotonic_ns() + step_ns(lane);
     watch(lane);
     heed_pauses(lane);
     if (let_out(lane)) {

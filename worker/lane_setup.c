@@ -200,7 +200,8 @@ static void set_batching(struct mr_lane *lane)
         uint32_t wait_ms = (uint32_t)mr_options_integer(batch->objects, "max_wait");
         if (records < lane->poll_records_max)
             lane->poll_records_max = records;
-        if (wait_ms > lane->poll_pause_ms)
+        /* A bounded run does not wait for more: it would end meanwhile. */
+        if (wait_ms > lane->poll_pause_ms && !lane->worker->open.until_end)
             lane->poll_pause_ms = wait_ms;
     }
 }

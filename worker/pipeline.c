@@ -15,7 +15,7 @@ struct pipeline_node {
     struct mr_operator_context context;
     struct mr_egress *egress;
     struct mr_series *series;
-    uint32_t anomaly_slot;  /* of is_anomaly, where the type adds it */
+    uint32_t anomaly_slot;  /* of is_anomaly, or of the object that has it; MR_SLOT_NONE: none */
     int64_t input_held_ms;  /* how far its watermark is behind the task's */
     int64_t output_held_ms; /* and that of its outputs */
     bool behind_holding;    /* an operator in front of it, or it itself, holds rows */
@@ -136,6 +136,17 @@ static void push(struct mr_pipeline *pipeline, const struct mr_plan_edge *edge, 
         keep_failure(pipeline, status, &error);
 }
 
+/* is_anomaly itself, or an object with such a member. */
+static bool is_flagged(const struct mr_value *value)
+{
+    if (value->kind == MR_KIND_BOOL)
+        return value->boolean;
+    for (uint32_t index = 0; value->kind == MR_KIND_MAP && index < value->size; index++)
+        if (mr_slice_equal(mr_value_text(value->entries[index].key), mr_slice_text("is_anomaly")))
+            return is_flagged(&value->entries[index].value);
+    return false;
+}
+
 /* Rows that a detector flags, for the progress line and the status. */
 static void count_anomalies(struct mr_pipeline *pipeline, const struct mr_plan_node *node,
                             struct mr_view view)
@@ -145,10 +156,8 @@ static void count_anomalies(struct mr_pipeline *pipeline, const struct mr_plan_n
         return;
     const struct mr_value *flags = mr_batch_column(view.batch, slot);
     uint32_t count = 0;
-    for (uint32_t index = 0; index < view.rows_count; index++) {
-        struct mr_value flag = flags[view.rows[index]];
-        count += flag.kind == MR_KIND_BOOL && flag.boolean;
-    }
+    for (uint32_t index = 0; index < view.rows_count; index++)
+        count += is_flagged(&flags[view.rows[index]]);
     if (count > 0)
         atomic_fetch_add_explicit(pipeline->open.anomalies, count, memory_order_relaxed);
 }
@@ -245,7 +254,8 @@ static void set_gauge(void *argument, uint32_t node, enum mr_operator_gauge gaug
                         pipeline->open.writer->now_wall_ms);
 }
 
-/* Output, changes of the state and rows on their way: what a transaction, and a call, may hold. */
+/* Output, changes of the state and rows on their way: what a transaction, and a call, may hold. And
+ * what the lane's step may take: others share its thread. */
 static bool is_full(void *argument)
 {
     const struct mr_pipeline *pipeline = argument;
@@ -254,7 +264,8 @@ static bool is_full(void *argument)
     if (pipeline->open.state != NULL)
         bytes += mr_state_dirty_bytes(pipeline->open.state);
     return bytes >= MR_LIMIT_TRANSACTION_BYTES || mr_transaction_full(transaction) ||
-           pipeline->arena->used_bytes >= MR_LIMIT_TRANSACTION_BYTES;
+           pipeline->arena->used_bytes >= MR_LIMIT_TRANSACTION_BYTES ||
+           mr_clock_monotonic_ns() >= *pipeline->open.part_end_ns;
 }
 
 /* ---- Life ---- */
@@ -358,15 +369,32 @@ static void open_gauges(const struct mr_pipeline *pipeline, const struct mr_plan
                                  node->name, pipeline->open.partition, &target->gauges[gauge]);
 }
 
+/* Detectors add is_anomaly to records; those that make records of their own, of subgroups or
+ * windows, have it, or the object `anomaly`, behind the fields of the key. */
+static uint32_t find_anomaly_slot(const struct mr_plan *plan, const struct mr_plan_node *node)
+{
+    const struct mr_type_spec *type = node->type;
+    for (uint32_t index = 0; index < type->added_fields_count; index++)
+        if (strcmp(type->added_fields[index].name, "is_anomaly") == 0)
+            return node->added_slots[index];
+    if ((type->flags & MR_TYPE_GROUPS) == 0)
+        return MR_SLOT_NONE;
+    const struct mr_output_spec *main_output = &type->outputs[0];
+    const struct mr_plan_domain *domain = &plan->domains[node->outputs[0].domain];
+    for (uint32_t index = 0; index < main_output->fields_count; index++) {
+        const char *name = main_output->fields[index].name;
+        if (strcmp(name, "is_anomaly") == 0 || strcmp(name, "anomaly") == 0)
+            return domain->field_slots[node->key.slots_count + index];
+    }
+    return MR_SLOT_NONE;
+}
+
 static enum mr_status open_node(struct mr_pipeline *pipeline, const struct mr_plan_node *node,
                                 struct mr_error *error)
 {
     struct pipeline_node *target = &pipeline->nodes[node->index];
     target->series = &pipeline->open.series[node->index];
-    target->anomaly_slot = MR_SLOT_NONE;
-    for (uint32_t index = 0; index < node->type->added_fields_count; index++)
-        if (strcmp(node->type->added_fields[index].name, "is_anomaly") == 0)
-            target->anomaly_slot = node->added_slots[index];
+    target->anomaly_slot = find_anomaly_slot(pipeline->plan, node);
     if (node->type->role == MR_ROLE_SINK)
         return open_sink(pipeline, node, target, error);
     const struct mr_operator_type *type = mr_operator_find(node->type->name);
@@ -607,6 +635,15 @@ bool mr_pipeline_marks_due(const struct mr_pipeline *pipeline, bool idle, uint64
             return true;
     }
     return false;
+}
+
+void mr_pipeline_hurry_marks(struct mr_pipeline *pipeline)
+{
+    for (uint32_t index = 0; index < pipeline->plan->repartitions_count; index++) {
+        uint32_t producer = pipeline->plan->repartitions[index].producer;
+        if (pipeline->exchanges[index] != NULL)
+            mr_exchange_hurry(pipeline->exchanges[index], output_watermark(pipeline, producer));
+    }
 }
 
 void mr_pipeline_mark(struct mr_pipeline *pipeline, bool idle, uint64_t now_ms)

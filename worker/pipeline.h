@@ -36,6 +36,7 @@ struct mr_pipeline_open {
     struct mr_detector_series *detector_series; /* the same */
     const struct mr_progress *progress;         /* sink positions and watermarks, may be NULL */
     _Atomic uint64_t *output_records;           /* of the task: written by sinks */
+    const uint64_t *part_end_ns;                /* of the lane: its step should end then */
     _Atomic uint64_t *anomalies;                /* of the lane: rows that detectors flag */
     struct mr_tap *taps;                        /* by node; NULL: nobody can look */
     const struct mr_tap_outlet *outlet;         /* of the taps */
@@ -71,8 +72,10 @@ enum mr_status mr_pipeline_wall(struct mr_pipeline *pipeline, struct mr_arena *a
 bool mr_pipeline_waits(const struct mr_pipeline *pipeline);
 /* How far the task's event time has come, for those who read its repartitions: whether it is to be
  * told although the task has no records (then a transaction is opened for it), and telling it at
- * the end of a transaction. idle: all inputs of the task are. now_ms: monotonic. */
+ * the end of a transaction. idle: the task is. now_ms: monotonic. hurry: what waits for others to
+ * be told with is due now. */
 bool mr_pipeline_marks_due(const struct mr_pipeline *pipeline, bool idle, uint64_t now_ms);
+void mr_pipeline_hurry_marks(struct mr_pipeline *pipeline);
 void mr_pipeline_mark(struct mr_pipeline *pipeline, bool idle, uint64_t now_ms);
 /* Generator sources. */
 enum mr_status mr_pipeline_generate(struct mr_pipeline *pipeline, uint32_t node, int64_t position,

@@ -156,6 +156,7 @@ static enum mr_status describe(void *argument, const struct mr_state_object *obj
     answer->description.node = reading->node;
     answer->description.last = reading->query->last;
     answer->description.since_ms = reading->query->since_ms;
+    answer->description.place = reading->query->place;
     answer->event_time_ms = object->event_time_ms;
     return reading->type->describe_state(object, reading->arena, &answer->description, error);
 }
@@ -170,6 +171,26 @@ struct wanted {
     struct mr_query_answer *answer;
 };
 
+/* What is asked besides the key is for the type. */
+static bool can_answer(const struct mr_query *query, const struct mr_type_spec *type,
+                       struct mr_error *error)
+{
+    bool has_records = (type->flags & MR_TYPE_KEEPS_RECORDS) != 0;
+    bool has_places = (type->flags & MR_TYPE_PLACES) != 0;
+    if ((query->last != 0 && !has_records) ||
+        (query->since_ms != 0 && !has_records && !has_places)) {
+        MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
+                "%s keeps no records: last and since are for operators as buffer", type->name);
+        return false;
+    }
+    if ((query->place.has_layer || query->place.has_box) && !has_places) {
+        MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
+                "%s keeps no voxels: layer, from and to are for voxel.aggregate", type->name);
+        return false;
+    }
+    return true;
+}
+
 static void read_key(const struct mr_query_entry *entry, const struct wanted *wanted)
 {
     struct mr_query_answer *answer = wanted->answer;
@@ -178,10 +199,7 @@ static void read_key(const struct mr_query_entry *entry, const struct wanted *wa
     if (node == NULL || !has_state(node))
         return; /* the entry's version does not have the store */
     const struct mr_operator_type *type = mr_operator_find(node->type->name);
-    if ((wanted->query->last != 0 || wanted->query->since_ms != 0) &&
-        (type->spec.flags & MR_TYPE_KEEPS_RECORDS) == 0) {
-        MR_FAIL(&answer->error, MR_INVALID, MR_RECOVERY_NONE,
-                "%s keeps no records: last and since are for operators as buffer", type->spec.name);
+    if (!can_answer(wanted->query, &type->spec, &answer->error)) {
         answer->outcome = MR_QUERY_FAILED;
         return;
     }

@@ -49,9 +49,10 @@ struct mr_query {
     struct mr_slice key;
     int32_t partition; /* -1: by the key */
     bool standby;      /* a standby may answer */
-    /* Of operators that keep records: as in struct mr_state_description. */
+    /* Of operators that keep records or voxels: as in struct mr_state_description. */
     uint32_t last;
     int64_t since_ms;
+    struct mr_state_place place;
 };
 
 enum mr_query_outcome {

@@ -10,7 +10,6 @@ enum {
     QUIET_STEPS = 4, /* one that finds nothing, one behind a commit, and as many again */
     COMMIT_WAIT_MS = 1000,
     KEEPER_WAIT_MS = 1,
-    MARKS_LATER_MS = 1000,
     STOP_MS_MAX = 30000
 };
 
@@ -78,25 +77,6 @@ static bool is_ready(const struct mr_lane *lane)
            atomic_load(&lane->tasks_running) == lane->tasks_count && lane->tasks_count > 0;
 }
 
-/* Marks for readers of repartitions wait up to a second for company; here nobody moves the clock
- * meanwhile. True when there were any: they are a transaction. */
-static bool tell_watermarks(struct mr_lane *lane)
-{
-    uint64_t later_ms = mr_clock_monotonic_ms() + MARKS_LATER_MS;
-    bool any = false;
-    for (uint32_t index = 0; index < lane->tasks_count; index++) {
-        struct mr_task *task = lane->tasks[index];
-        bool idle = mr_task_idle(task);
-        if (task->phase != MR_TASK_RUNNING ||
-            !mr_pipeline_marks_due(task->pipeline, idle, later_ms))
-            continue;
-        mr_pipeline_mark(task->pipeline, idle, later_ms);
-        mr_task_touch(task);
-        any = true;
-    }
-    return any;
-}
-
 static bool is_idle(const struct mr_lane *lane)
 {
     return is_ready(lane) && lane->committing == NULL && mr_transaction_empty(lane->open);
@@ -128,7 +108,7 @@ enum mr_status mr_stepped_settle(struct mr_stepped *stepped, struct mr_error *er
         lane->looked_steady_ns = mr_clock_steady_ns();
         bool worked = mr_lane_step(lane, 0);
         if (!worked && is_idle(lane))
-            worked = tell_watermarks(lane);
+            worked = mr_lane_hurry_marks(lane); /* nobody moves the clock meanwhile */
         else if (!worked && is_ready(lane) && lane->committing == NULL &&
                  !mr_transaction_empty(lane->open)) {
             mr_lane_seal(lane);

@@ -260,7 +260,7 @@ const struct mr_row_fault *mr_task_run_begin(struct mr_task_run *run);
 enum mr_status mr_task_run_push(struct mr_task_run *run, struct mr_view view,
                                 struct mr_error *error) MR_NODISCARD;
 
-/* All inputs are idle or at their end. */
+/* All inputs are idle or at their end, and all that was due because of it has left. */
 bool mr_task_idle(const struct mr_task *task);
 
 /* Every input has ended. */

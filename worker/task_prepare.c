@@ -426,6 +426,7 @@ static enum mr_status restore(struct mr_task *task, struct progress_search *sear
                                     .detector_series = task->lane->detector_series,
                                     .progress = search->found ? &search->progress : NULL,
                                     .output_records = &task->shared.output_records,
+                                    .part_end_ns = &task->lane->part_end_ns,
                                     .anomalies = &task->lane->anomalies,
                                     .taps = task->lane->running->taps,
                                     .outlet = &task->lane->worker->outlet};

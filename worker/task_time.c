@@ -5,8 +5,10 @@
  * read to its end and nothing came for idle_timeout of time in which the lane was looking: time in
  * which the process stood still, or could not read, does not count, since records may be waiting.
  * When all inputs are idle or have ended, the watermark rises as far as closes what is open: to the
- * highest event time and the topology's reach behind it (operators/operator.h). All of it is a
- * function of what is in committed progress, so that a restart goes on where it was. */
+ * highest event time and the topology's reach behind it (operators/operator.h), and only when all
+ * that this closes has left is the task itself idle: its readers then wait for nothing of it, and
+ * what came later would be late. All of it is a function of what is in committed progress, so that
+ * a restart goes on where it was. */
 #include "worker/internal.h"
 
 #include "base/clock.h"
@@ -143,11 +145,13 @@ int64_t mr_task_find_watermark(struct mr_task *task)
 
 bool mr_task_idle(const struct mr_task *task)
 {
+    if (task->due)
+        return false;
     for (uint32_t index = 0; index < task->inputs_count; index++)
         if (!task->inputs[index].idle && !task->inputs[index].ended &&
             !mr_task_input_is_table(task, &task->inputs[index]))
             return false;
-    return true;
+    return last_watermark(task, NULL) <= mr_pipeline_told(task->pipeline);
 }
 
 /* ---- Who holds the watermark ---- */

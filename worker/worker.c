@@ -10,6 +10,7 @@
 
 enum {
     LANE_WAIT_MS = 20,
+    LOOKS_MIN = 2, /* one may have been under way */
     IDLE_SLEEP_MS = 1,
     KEEPERS_EXTRA = 2, /* beside two per task thread: claims do not queue behind restores */
     LANES_MAX = 4096,
@@ -383,7 +384,8 @@ void mr_worker_status(const struct mr_running *running, struct mr_running_status
         status->commit_us = commit_us > status->commit_us ? commit_us : status->commit_us;
         int64_t lane_lag = atomic_load(&lane->lag);
         lag = lane_lag < 0 || lag < 0 ? -1 : lag + lane_lag;
-        ended = ended && atomic_load(&lane->at_end);
+        ended = ended && atomic_load(&lane->at_end) &&
+                atomic_load(&lane->looks) - lane->looks_before >= LOOKS_MIN;
     }
     status->lag = lag;
     status->restored_records = atomic_load(&running->restored_records);
@@ -391,6 +393,14 @@ void mr_worker_status(const struct mr_running *running, struct mr_running_status
     if (atomic_load(&running->failed)) {
         status->state = MR_RUNNING_FAILED;
         status->error = running->error;
+    }
+}
+
+void mr_worker_look_again(struct mr_running *running)
+{
+    for (uint32_t index = 0; index < running->lanes_count; index++) {
+        struct mr_lane *lane = running->lanes[index];
+        lane->looks_before = atomic_load(&lane->looks);
     }
 }
 

@@ -68,6 +68,9 @@ enum mr_status mr_worker_add(struct mr_worker *worker, const struct mr_deploymen
 /* Its tasks are forgotten: take it down. True when it is gone; else ask again in a moment. */
 bool mr_worker_remove(struct mr_running *running);
 void mr_worker_status(const struct mr_running *running, struct mr_running_status *status);
+/* Something has moved that its tasks may not have seen yet: the status says ENDED only when all
+ * their threads have looked since then, however long they get no turn. */
+void mr_worker_look_again(struct mr_running *running);
 /* The topology stops with this reason, which somebody who watches it found. */
 void mr_worker_fail(struct mr_running *running, const struct mr_error *error);
 /* Partitions of this source are not read while it is paused. node: index in the plan. */

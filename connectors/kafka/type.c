@@ -26,7 +26,7 @@ static const struct mr_option_spec batch_options[] = {
      .default_text = "0ms",
      .minimum = 0,
      .maximum = 60000,
-     .help = "How long to wait for a full batch; 0ms takes what is there."},
+     .help = "How long to wait for a full batch; 0ms takes what is there, as `--until-end` does."},
     {0}};
 
 static const struct mr_option_spec source_options[] = {

@@ -252,6 +252,12 @@ static const struct operator_case cases[] = {
     {"spc.i_mr",
      "from: in, key: [k], field: value, limits: {cl: 20, ucl: 30, lcl: 5}, rules: [nelson]",
      "alerts", false, true},
+    {"spc.mewma", "from: in, key: [k], fields: [value, second, third]", "alerts", false, true},
+    {"spc.mewma",
+     "from: in, key: [k], fields: [value, second], lambda: 0.3, run_length: 50, "
+     "limits: {values: [{cl: 20, sigma: 5}, {cl: 0, sigma: 1}], "
+     "correlations: [{first: value, second: second, is: -0.5}]}",
+     "alerts", false, true},
     {"spc.np", "from: in, key: [k], field: defects, sample_size: 1000", "alerts", false, true},
     {"spc.np",
      "from: in, key: [k], field: defects, size: units, phase1: {subgroups: 40, exclude: none}, "
@@ -264,6 +270,12 @@ static const struct operator_case cases[] = {
     {"spc.p",
      "from: in, key: [k], field: defects, sample_size: 9, limits: {cl: 0.2, lcl: 0, ucl: 0.4}", "",
      false, true},
+    {"spc.t2", "from: in, key: [k], fields: [value, second, third]", "alerts", false, true},
+    {"spc.t2",
+     "from: in, key: [k], fields: [second, value], alpha: 0.05, phase1: {subgroups: 40}, "
+     "baseline: exponential, learn: always",
+     "alerts", false, true},
+    {"spc.t2", "from: in, key: [k], fields: [value], baseline: cumulative", "", false, true},
     {"spc.u", "from: in, key: [k], field: defects, size: units, baseline: cumulative", "alerts",
      false, true},
     {"spc.u", "from: in, key: [k], field: defects, sample_size: 2.5", "alerts", false, true},
@@ -280,6 +292,18 @@ static const struct operator_case cases[] = {
      "from: in, key: [k], field: value, subgroup: {count: 12}, limits: {cl: 20, sigma: 5}, "
      "baseline: exponential",
      "alerts", false, false},
+    {"spc.xbar_t2",
+     "from: in, key: [k], fields: [value, second, third], subgroup: {count: 4}, "
+     "baseline: cumulative",
+     "alerts", false, false},
+    {"spc.xbar_t2",
+     "from: in, key: [k], fields: [value, second], subgroup: {window: 200ms}, "
+     "phase1: {subgroups: 5, exclude: none}",
+     "alerts late", false, false},
+    {"spc.xbar_t2",
+     "from: in, key: [k], fields: [second, value], subgroup: {field: third}, "
+     "limits: {values: [{cl: 0, sigma: 1}, {cl: 20, sigma: 5}]}",
+     "", false, false},
     {"voxel.aggregate",
      "from: in, key: [k], position: [third, value, second], signals: [value, second], "
      "origin: [0, 0, -2], bounds: [7, 40, 2], resolution: [1, 2.5, 0.5], every: 100ms, "
@@ -333,6 +357,13 @@ static const struct generator_case generator_cases[] = {
     {"generate.nexmark", "partitions: 2, count: 5000"},
     {"generate.nexmark", "partitions: 2, count: 250000, kind: person, seed: 5"},
     {"generate.nexmark", "partitions: 2, count: 5436, kind: bid, shuffle: 100"},
+    {"generate.timeseries", "partitions: 2, keys: 6, count: 5000, fields: [{name: v}]"},
+    {"generate.timeseries",
+     "partitions: 2, keys: 6, count: 5000, arrival: poisson, fields: ["
+     "{name: v, ar: [0.5, 0.3], level_sd: 2, seasons: [{period: 1m}]}, {name: id, holds: "
+     "anomaly_id}], anomalies: [{kind: gap, share: 0.05}, {kind: duplicate, share: 0.02}, "
+     "{kind: reorder, share: 0.02, length: 9}, {kind: stuck, share: 0.1}, {kind: spike, share: "
+     "0.1}]"},
     {"generate.random",
      "keys: 10, seed: 7, partitions: 2, count: 5000, fields: ["
      "{name: sensor, distribution: key}, {name: ts, distribution: time}, "

@@ -8,14 +8,15 @@ import tempfile
 from pathlib import Path
 
 import numpy
-from check import at_most, check
+from check import at_most, check, near
+from scipy import stats
 
 from engine import BUILD, PROGRAM, ROOT, judged
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from control_reference import (  # noqa: E402
-    c4, cusum_run_length, ewma_run_length, range_constants, shewhart_run_length,
-    western_electric_run_length)
+    c4, cusum_run_length, ewma_run_length, mewma_chain, mewma_limit, range_constants,
+    shewhart_run_length, western_electric_run_length)
 
 SUBGROUPS = """\
 apiVersion: millrace.io/v1alpha1
@@ -38,15 +39,14 @@ spec:
 """
 
 
-def subgroups(chart, samples, options):
-    """The records of the subgroups; samples: lists of numbers."""
+def run_groups(topology_text, chart, lines, options):
+    """The records of a chart over rows; a number of the row comes before each line."""
     with tempfile.TemporaryDirectory(prefix="millrace-charts-") as folder:
-        rows = [(number, value) for number, sample in enumerate(samples) for value in sample]
         with open(Path(folder) / "rows.csv", "w", encoding="utf-8") as file:
-            for place, (number, value) in enumerate(rows):
-                file.write(f"{place},{number},{float(value)!r}\n")
+            for place, line in enumerate(lines):
+                file.write(f"{place},{line}\n")
         topology = Path(folder) / "topology.yaml"
-        topology.write_text(SUBGROUPS.format(folder=folder, chart=chart, options=options),
+        topology.write_text(topology_text.format(folder=folder, chart=chart, options=options),
                             encoding="utf-8")
         result = subprocess.run([str(PROGRAM), "run", str(topology), "--until-end", "--quiet"],
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -54,6 +54,13 @@ def subgroups(chart, samples, options):
     if result.returncode != 0:
         raise RuntimeError(result.stderr)
     return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def subgroups(chart, samples, options):
+    """The records of the subgroups; samples: lists of numbers."""
+    lines = (f"{number},{float(value)!r}"
+             for number, sample in enumerate(samples) for value in sample)
+    return run_groups(SUBGROUPS, chart, lines, options)
 
 
 def estimate(means, spreads, expected, deviation, sizes, exclude):
@@ -286,9 +293,199 @@ def sums():
     return furthest(found, expected)
 
 
+# ---- Several fields ----
+
+def correlated(source, rows):
+    """Three fields, of which the third nearly follows from the others."""
+    first, second, noise = source.normal(0, 1, (3, rows))
+    return numpy.stack([100 + 3 * first, 0.1 * (0.8 * first + 0.6 * second) - 2,
+                        1e4 + 50 * (first + second) + 20 * noise], axis=1)
+
+
+def t2_of(deviations, covariance):
+    """T2 of each row, and by how much it would be smaller without each field."""
+    def squared(kept):
+        inverse = numpy.linalg.inv(covariance[numpy.ix_(kept, kept)])
+        return numpy.einsum("ri,ij,rj->r", deviations[:, kept], inverse, deviations[:, kept])
+
+    every = list(range(covariance.shape[0]))
+    whole = squared(every)
+    return whole, numpy.stack([whole - squared([one for one in every if one != field])
+                               for field in every], axis=1)
+
+
+def phase1(points, estimate_from, beyond_of):
+    """The points that phase 1 takes: without those beyond, until none is."""
+    kept = numpy.ones(len(points), bool)
+    while True:
+        beyond = beyond_of(*estimate_from(kept), kept.sum())
+        left = kept & ~beyond
+        if left.sum() == kept.sum() or 2 * left.sum() < len(points):
+            return kept
+        kept = left
+
+
+def furthest_t2(found, squared, parts, limit, fields):
+    """The largest difference, relative to the limit."""
+    assert [point["is_anomaly"] for point in found] == list(squared > limit)
+    worst = 0.0
+    for point, ours, part, upper in zip(found, squared, parts, limit, strict=True):
+        numbers = [point["value"] - ours, point["upper"] - upper,
+                   *(point["contributions"][name] - one
+                     for name, one in zip(fields, part, strict=True))]
+        worst = max(worst, numpy.abs(numbers).max() / max(upper, ours))
+    return worst
+
+
+def t2_of_records(update):
+    source = numpy.random.default_rng(11)
+    rows = correlated(source, 400)
+    rows[[3, 20, 41]] += [15, -0.2, 300]
+    rows[250:260] += [0, 0.15, -60]
+    count, alpha, fields = 60, 0.005, 3
+
+    def estimate_from(kept):
+        return rows[:count][kept].mean(axis=0), numpy.cov(rows[:count][kept].T)
+
+    def beyond_of(mean, covariance, size):
+        limit = (size - 1) ** 2 / size * stats.beta.isf(alpha, fields / 2, (size - fields - 1) / 2)
+        return t2_of(rows[:count] - mean, covariance)[0] > limit
+
+    kept = phase1(rows[:count], estimate_from, beyond_of)
+    assert 3 <= (~kept).sum() < 10
+    found = judged("spc.t2", rows, f"as: anomaly, alpha: {alpha}, baseline: {update}, "
+                   f"baseline_weight: 0.03, phase1: {{subgroups: {count}}}")
+    assert [point["state"] for point in found] == ["learning"] * count + ["armed"] * (400 - count)
+    learned, weights = rows[:count][kept], numpy.ones(kept.sum())
+    squared, parts, limits = [], [], []
+    for row in rows[count:]:
+        size = weights.sum() ** 2 / (weights ** 2).sum()
+        mean = numpy.average(learned, axis=0, weights=weights)
+        covariance = numpy.cov(learned.T, aweights=weights)
+        one, part = t2_of((row - mean)[None, :], covariance)
+        limit = (1 + 1 / size) * fields * (size - 1) / (size - fields) * stats.f.isf(
+            alpha, fields, size - fields)
+        squared.append(one[0])
+        parts.append(part[0])
+        limits.append(limit)
+        if update != "none" and one[0] <= limit:
+            learned = numpy.concatenate([learned, row[None, :]])
+            weights = numpy.append(weights * (0.97 if update == "exponential" else 1), 1)
+    return furthest_t2(found[count:], numpy.array(squared), numpy.array(parts),
+                       numpy.array(limits), ("f0", "f1", "f2"))
+
+
+@check("charts: t2 of records, limits and contributions", "numpy and scipy", at_most(1e-9),
+       quick=True)
+def t2_records():
+    return max(t2_of_records(update) for update in ("none", "cumulative", "exponential"))
+
+
+FIELDS_TOPOLOGY = SUBGROUPS.replace("[i, sample, value]", "[i, sample, a, b, c]").replace(
+    "value: double", "a: double, b: double, c: double").replace(
+    "field: value", "fields: [a, b, c]")
+
+
+def groups_of_fields(samples, options):
+    """The records of spc.xbar_t2 over subgroups of several fields."""
+    lines = (",".join([str(number), *(repr(float(one)) for one in row)])
+             for number, sample in enumerate(samples) for row in sample)
+    return run_groups(FIELDS_TOPOLOGY, "spc.xbar_t2", lines, options)
+
+
+@check("charts: t2 of subgroups of 2 to 6, limits", "numpy and scipy", at_most(1e-9), quick=True)
+def t2_subgroups():
+    source = numpy.random.default_rng(12)
+    samples = [correlated(source, size) + ([9, -0.1, 200] if number % 17 == 5 else 0)
+               for number, size in enumerate(source.integers(2, 7, 120))]
+    count, alpha, fields = 40, 0.01, 3
+    sizes = numpy.array([len(sample) for sample in samples])
+    means = numpy.array([sample.mean(axis=0) for sample in samples])
+    within = numpy.array([(len(sample) - 1) * numpy.cov(sample.T) for sample in samples])
+
+    def estimate_from(kept):
+        freedom = (sizes[:count][kept] - 1).sum()
+        return (numpy.average(means[:count][kept], axis=0, weights=sizes[:count][kept]),
+                within[:count][kept].sum(axis=0) / freedom, freedom, sizes[:count][kept].sum())
+
+    def reach(freedom):
+        return fields * freedom / (freedom - fields + 1) * stats.f.isf(
+            alpha, fields, freedom - fields + 1)
+
+    def beyond_of(mean, covariance, freedom, values, _):
+        squared = sizes[:count] * t2_of(means[:count] - mean, covariance)[0]
+        return squared > (1 - sizes[:count] / values) * reach(freedom)
+
+    kept = phase1(samples[:count], estimate_from, beyond_of)
+    assert (~kept).sum() >= 2
+    mean, covariance, freedom, values = estimate_from(kept)
+    found = groups_of_fields([*samples, correlated(source, 1)],
+                             f"subgroup: {{field: sample}}, alpha: {alpha}, "
+                             f"phase1: {{subgroups: {count}}}")
+    squared, parts = t2_of(means[count:] - mean, covariance)
+    scale = sizes[count:]
+    return furthest_t2(found[count:], scale * squared, scale[:, None] * parts,
+                       (1 + scale / values) * reach(freedom), ("a", "b", "c"))
+
+
+@check("charts: share of t2 of records in control that is told", "alpha 0.02, 40 in phase 1",
+       near(1, 0.1))
+def t2_false_alarms():
+    """The limit of F holds though mean and covariance are estimated from few points: over keys."""
+    source = numpy.random.default_rng(13)
+    told = total = 0
+    for _ in range(30):
+        rows = correlated(source, 1000)
+        found = judged("spc.t2", rows, "as: anomaly, alpha: 0.02, phase1: {subgroups: 40, "
+                       "exclude: none}")
+        told += sum(point["is_anomaly"] for point in found)
+        total += len(rows) - 40
+    return told / total / 0.02
+
+
+@check("charts: mewma with phase 1 and given limits", "numpy", at_most(1e-9), quick=True)
+def mewma():
+    source = numpy.random.default_rng(14)
+    rows = correlated(source, 500)
+    rows[300:] += [1, 0.05, 0]
+    count, weight = 200, 0.15
+    found = judged("spc.mewma", rows, f"as: anomaly, lambda: {weight}, run_length: 250, "
+                   f"phase1: {{subgroups: {count}, exclude: none}}")
+    mean, covariance = rows[:count].mean(axis=0), numpy.cov(rows[:count].T)
+    limit = mewma_limit(3, weight, 250)
+    worst = 0.0
+    known = judged("spc.mewma", rows, f"as: anomaly, lambda: {weight}, run_length: 250, "
+                   "limits: {values: [{cl: 100, sigma: 3}, {cl: -2, sigma: 0.1}, "
+                   "{cl: 10000, sigma: 70}], correlations: [{first: f0, second: f1, is: 0.8}, "
+                   "{first: f2, second: f1, is: 0.5}]}")
+    given = numpy.array([[9, 0.24, 0], [0.24, 0.01, 3.5], [0, 3.5, 4900]])
+    for points, center, spread, first in ((found, mean, covariance, count),
+                                          (known, numpy.array([100, -2, 1e4]), given, 0)):
+        averages, average = [], numpy.zeros(3)
+        for row in rows[first:]:
+            average = weight * (row - center) + (1 - weight) * average
+            averages.append(average)
+        squared, parts = t2_of(numpy.array(averages), spread)
+        scale = (2 - weight) / weight
+        worst = max(worst, furthest_t2(points[first:], scale * squared, scale * parts,
+                                       numpy.full(len(averages), limit), ("f0", "f1", "f2")))
+    return worst
+
+
 # ---- Run lengths ----
 
 SHIFTS = (0, 0.5, 1, 2, 3)
+
+
+def mewma_design(fields, weight, run_length):
+    """In control by the Markov chain of Runger and Prabhu; out of control nothing is known."""
+    def length(shift):
+        return mewma_chain(fields, weight, mewma_limit(fields, weight, run_length)
+                           ) if shift == 0 else None
+
+    return length
+
+
 # What tools/run_lengths.c takes, and the mean run length by a Markov chain.
 RUN_LENGTHS = [
     ("rules", (1,), lambda shift: shewhart_run_length(shift, 3)),
@@ -297,6 +494,11 @@ RUN_LENGTHS = [
     ("ewma", (0.1, 2.814), lambda shift: ewma_run_length(shift, 0.1, 2.814)),
     ("cusum", (0.5, 5, 0), lambda shift: cusum_run_length(shift, 0.5, 5, 0)),
     ("cusum", (0.5, 5, 0.5), lambda shift: cusum_run_length(shift, 0.5, 5, 0.5)),
+    ("t2", (3, 0.0027), lambda shift: 1 / stats.ncx2.sf(
+        stats.chi2.isf(0.0027, 3), 3, max(shift ** 2, 1e-30))),
+    ("mewma", (2, 0.1, 200), mewma_design(2, 0.1, 200)),
+    ("mewma", (4, 0.1, 370), mewma_design(4, 0.1, 370)),
+    ("mewma", (3, 0.3, 500), mewma_design(3, 0.3, 500)),
 ]
 
 
@@ -308,10 +510,11 @@ def simulated(lines):
     return [tuple(map(float, line.split())) for line in result.stdout.splitlines()]
 
 
-def run_lengths(runs, shifts, tell=False):
+def run_lengths(runs, shifts, charts, tell=False):
     """How far the furthest mean run length is from its Markov chain, relative."""
     cases = [(chart, shift, numbers, length(shift))
-             for chart, numbers, length in RUN_LENGTHS for shift in shifts]
+             for chart, numbers, length in RUN_LENGTHS if chart in charts for shift in shifts]
+    cases = [case for case in cases if case[-1] is not None]
     found = simulated([(chart, shift, runs, *numbers) for chart, shift, numbers, _ in cases])
     for (chart, shift, numbers, expected), (mean, error) in zip(cases, found, strict=True):
         if tell:
@@ -322,9 +525,9 @@ def run_lengths(runs, shifts, tell=False):
 
 @check("charts: run lengths of 20,000 runs", "Markov chains in numpy", at_most(0.02), quick=True)
 def run_lengths_quickly():
-    return run_lengths(20000, (0, 1))
+    return run_lengths(20000, (0, 1), ("rules", "ewma", "cusum"))
 
 
 @check("charts: run lengths of 200,000 runs", "Markov chains in numpy", at_most(0.02))
 def run_lengths_well():
-    return run_lengths(200000, SHIFTS, tell=True)
+    return run_lengths(200000, SHIFTS, ("rules", "ewma", "cusum", "t2", "mewma"), tell=True)

@@ -182,6 +182,9 @@ EXPECTED = {
     "spc.p.items": lambda rows: [(row["checked"], row["spc"]["value"]) for row in rows]
     == [(2, 0.5), (1, 0), (1, 0)],
     "spc.u": lambda rows: [(row["ts"], row["spc"]["value"]) for row in rows] == [(3000, 2.75)],
+    "spc.mewma": lambda rows: [row["ts"] for row in rows] == [6000, 7000, 8000],
+    "spc.t2": lambda rows: [(row["ts"], row["spc"]["point"]) for row in rows] == [(3000, 3)],
+    "spc.xbar_t2": lambda rows: [row["is_anomaly"] for row in rows] == [False, True],
     "spc.cusum": lambda rows: [row["ts"] for row in rows] == [7000, 8000],
     "spc.ewma": lambda rows: [row["ts"] for row in rows] == [6000, 7000, 8000],
     "spc.i_mr": lambda rows: [(row["ts"], row["spc"]["point"]) for row in rows] == [(3000, 3)],
@@ -193,6 +196,10 @@ EXPECTED = {
         (row["ix"], row["layer"], row["signals"]["temperature"]["n"]) for row in rows
     ]
     == [(0, 0, 2), (1, 0, 1), (1, 1, 1)],
+    "voxel_reset": lambda rows: [row["ix"] for row in rows] == [0, 7],
+    "generate.timeseries": lambda rows: {row["kind"] for row in rows} == {
+        "spike", "level_shift", "gap", "duplicate", "reorder", "stuck",
+    } and len({row["episode"] for row in rows}) == 19,
     "generate.sequence": lambda rows: [row["seq"] for row in rows] == [100, 101, 102, 103, 104],
     "generate.copula": (
         lambda rows: len(rows) == 148

@@ -74,8 +74,8 @@ static void clear_state(struct aggregate_fixture *fixture, struct aggregate_stat
 {
     const struct mr_aggregate *aggregate = &fixture->aggregate;
     state->head = mr_arena_new(&fixture->arena, 1, aggregate->head_bytes);
-    mr_aggregate_scratch_init(&state->scratch, &fixture->arena, aggregate->piece_bytes,
-                              aggregate->pieces_max);
+    mr_sketch_scratch_init(&state->scratch, &fixture->arena, aggregate->piece_bytes,
+                           aggregate->pieces_max);
 }
 
 void aggregate_clear(struct aggregate_fixture *fixture)
@@ -84,7 +84,7 @@ void aggregate_clear(struct aggregate_fixture *fixture)
         clear_state(fixture, &fixture->states[index]);
 }
 
-static struct mr_aggregate_body *body_of(struct aggregate_fixture *fixture, uint32_t state)
+static struct mr_sketch_body *body_of(struct aggregate_fixture *fixture, uint32_t state)
 {
     return fixture->aggregate.pieces_max == 0 ? NULL : &fixture->states[state].scratch.body;
 }
@@ -94,7 +94,7 @@ enum mr_status aggregate_add(struct aggregate_fixture *fixture, uint32_t state, 
 {
     struct mr_aggregate_row row = {.arguments = {a, b}, .event_time_ms = event_time_ms};
     uint8_t *head = fixture->states[state].head;
-    struct mr_aggregate_body *body = body_of(fixture, state);
+    struct mr_sketch_body *body = body_of(fixture, state);
     enum mr_status foreseen =
         mr_aggregate_check(&fixture->aggregate, head, body, &row, &fixture->error);
     enum mr_status status =
@@ -151,7 +151,7 @@ static char *put_hex(char *output, const uint8_t *bytes, size_t size)
 char *aggregate_dump(struct aggregate_fixture *fixture, uint32_t state)
 {
     const struct mr_aggregate *aggregate = &fixture->aggregate;
-    const struct mr_aggregate_scratch *scratch = &fixture->states[state].scratch;
+    const struct mr_sketch_scratch *scratch = &fixture->states[state].scratch;
     size_t size = 2 * (size_t)aggregate->head_bytes + 1;
     for (uint32_t index = 0; index < aggregate->pieces_max; index++)
         size += scratch->pieces[index] == NULL ? 0 : 2 * (size_t)aggregate->piece_bytes + 16;

@@ -19,7 +19,7 @@ enum { AGGREGATE_PIECE_BYTES = 256, AGGREGATE_STATES_MAX = 16 };
 
 struct aggregate_state {
     uint8_t *head;
-    struct mr_aggregate_scratch scratch;
+    struct mr_sketch_scratch scratch;
 };
 
 struct aggregate_fixture {

@@ -4,12 +4,13 @@ by Markov chains with numpy. An independent program: it shares nothing with oper
   control_reference.py constants   size, d2, d3 and c4, as test_control_constants.c has them
   control_reference.py run-lengths shift, and mean run lengths of Shewhart limits, all Western
                                    Electric rules, EWMA (0.2, 3), CUSUM (0.5, 5), with head 0.5
+  control_reference.py mewma       fields, weight, run length and limit, as test_mewma_limit.c has
 """
 import functools
 import sys
 
 import numpy
-from scipy import integrate, special
+from scipy import integrate, optimize, special, stats
 
 
 @functools.cache
@@ -119,6 +120,54 @@ def western_electric_run_length(shift):
     return numpy.linalg.solve(numpy.eye(len(rows)) - stay, numpy.ones(len(rows)))[0]
 
 
+def mewma_run_length(fields, weight, limit, nodes=400):
+    """Multivariate EWMA with a steady limit, in control: the integral equation of the radius, by
+    scipy's noncentral chi-square density on nodes of Gauss and Legendre (Rigdon 1995)."""
+    reach = numpy.sqrt(limit * weight / (2 - weight))
+    node, share = numpy.polynomial.legendre.leggauss(nodes)
+    radius, share = reach * (node + 1) / 2, reach * share / 2
+
+    def density(begin):
+        return 2 * radius / weight ** 2 * stats.ncx2.pdf(
+            (radius / weight) ** 2, fields, numpy.maximum(((1 - weight) * begin / weight) ** 2,
+                                                          1e-30))
+
+    step = numpy.array([share * density(begin) for begin in radius])
+    lengths = numpy.linalg.solve(numpy.eye(nodes) - step, numpy.ones(nodes))
+    return 1 + share * density(0) @ lengths
+
+
+def mewma_chain(fields, weight, limit, rings=400):
+    """The same as a Markov chain of rings (Runger and Prabhu 1996): converges from rings on."""
+    reach = numpy.sqrt(limit * weight / (2 - weight))
+    width = 2 * reach / (2 * rings + 1)
+    edges = ((numpy.arange(rings + 1) + 0.5) * width / weight) ** 2
+    stay = []
+    for ring in range(rings + 1):
+        below = stats.ncx2.cdf(edges, fields, max(((1 - weight) * ring * width / weight) ** 2,
+                                                  1e-30))
+        stay.append(numpy.diff(below, prepend=0))
+    return numpy.linalg.solve(numpy.eye(rings + 1) - numpy.array(stay), numpy.ones(rings + 1))[0]
+
+
+@functools.cache
+def mewma_limit(fields, weight, run_length, nodes=100):
+    """The limit with that run length in control."""
+    most = stats.chi2.isf(1 / run_length, fields)
+    return optimize.brentq(
+        lambda limit: numpy.log(mewma_run_length(fields, weight, limit, nodes) / run_length),
+        most / 1000, most, xtol=1e-12, rtol=1e-14)
+
+
+def print_mewma_limits():
+    """The table of test_mewma_limit.c."""
+    for fields, weight, run_length in ((1, 0.2, 559.8713), (2, 0.1, 200), (2, 0.5, 1000),
+                                       (3, 0.1, 370), (4, 0.1, 200), (5, 1, 370), (10, 0.05, 500),
+                                       (16, 0.3, 2), (2, 0.02, 1e5), (16, 0.1, 1e6)):
+        print(f"    {{{fields}, {weight}, {run_length}, "
+              f"{mewma_limit(fields, weight, run_length, 200):.12g}}},")
+
+
 def print_run_lengths():
     """Of charts in control (shift 0) and out of it."""
     for shift in (0, 0.5, 1, 2, 3):
@@ -129,4 +178,5 @@ def print_run_lengths():
 
 
 if __name__ == "__main__":
-    {"constants": print_constants, "run-lengths": print_run_lengths}[sys.argv[1]]()
+    {"constants": print_constants, "run-lengths": print_run_lengths,
+     "mewma": print_mewma_limits}[sys.argv[1]]()

@@ -21,7 +21,7 @@
 #include "base/zone_file.h"
 #include "operators/aggregate.h"
 
-enum { OUTPUT_BYTES_MAX = 256 << 20, FORMATS_COUNT = 1, TYPES_MAX = 64 };
+enum { OUTPUT_BYTES_MAX = 256 << 20, FORMATS_COUNT = 1, TYPES_HERE = 3 };
 
 /* ---- The catalogue ---- */
 
@@ -77,10 +77,11 @@ static const struct mr_zone_source zones = {.load = load_zone};
 static void parse(struct mr_arena *arena, const char *sources, const char *operators,
                   const char *sinks, struct mr_report *report, struct mr_plan **plan)
 {
-    const struct mr_type_spec **types = mr_arena_new(arena, TYPES_MAX, sizeof(*types));
     uint32_t types_count = 0;
     uint32_t operators_count;
     const struct mr_operator_type *const *registered = mr_operators(&operators_count);
+    const struct mr_type_spec **types =
+        mr_arena_new(arena, operators_count + TYPES_HERE, sizeof(*types));
     for (uint32_t index = 0; index < operators_count; index++)
         types[types_count++] = &registered[index]->spec;
     types[types_count++] = &source_type;

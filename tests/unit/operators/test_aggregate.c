@@ -141,11 +141,11 @@ static void scratch_bodies_read_as_zeros(void **state)
 {
     (void)state;
     struct mr_arena arena;
-    struct mr_aggregate_scratch scratch;
+    struct mr_sketch_scratch scratch;
     struct mr_error error;
     uint8_t *bytes;
     mr_arena_init(&arena, 4096);
-    mr_aggregate_scratch_init(&scratch, &arena, 256, 3);
+    mr_sketch_scratch_init(&scratch, &arena, 256, 3);
     assert_int_equal(scratch.body.piece_bytes, 256);
     assert_int_equal(scratch.body.piece(&scratch.body, 2, false, &bytes, &error), MR_OK);
     for (uint32_t index = 0; index < 256; index++)

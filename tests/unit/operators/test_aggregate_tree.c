@@ -8,7 +8,7 @@ enum { KEYS_MAX = 20000 };
 
 struct scene {
     struct mr_arena arena;
-    struct mr_aggregate_scratch scratch;
+    struct mr_sketch_scratch scratch;
     struct mr_aggregate_tree tree;
     struct mr_error error;
 };
@@ -17,8 +17,8 @@ static void open(struct scene *scene, uint32_t piece_bytes, uint32_t keys)
 {
     *scene = (struct scene){0};
     mr_arena_init(&scene->arena, 64 << 10);
-    mr_aggregate_scratch_init(&scene->scratch, &scene->arena, piece_bytes,
-                              mr_aggregate_tree_pieces(piece_bytes, keys));
+    mr_sketch_scratch_init(&scene->scratch, &scene->arena, piece_bytes,
+                           mr_aggregate_tree_pieces(piece_bytes, keys));
 }
 
 static bool insert(struct scene *scene, const struct mr_aggregate_key *key)

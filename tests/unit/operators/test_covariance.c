@@ -101,6 +101,11 @@ static void test_distance_of_two_fields(void **state)
     struct mr_covariance_regular regular = {.shrink = 1, .sd_floor = 1e-9};
     double shares[2];
     double distance = mr_covariance_distance(pair, &weights, values, 2, &regular, scratch);
+    double drops[2]; /* without one field the other's own distance is left */
+    mr_covariance_drops(scratch, 2, drops);
+    assert_near(squared - z2 * z2, drops[0], 1e-12);
+    assert_near(squared - z1 * z1, drops[1], 1e-12);
+    distance = mr_covariance_distance(pair, &weights, values, 2, &regular, scratch);
     const double next[2] = {1, 1};
     mr_covariance_learn(pair, &weights, next, 2, 1, scratch); /* leaves what they are made of */
     mr_covariance_contributions(scratch, 2, distance, shares);
@@ -138,6 +143,9 @@ static void test_degenerate(void **state)
         mr_covariance_contributions(scratch, 3, far, shares);
         assert_false(isnan(far) || isnan(shares[0]) || isnan(shares[1]) || isnan(shares[2]));
         assert_true(far > outside);
+        (void)mr_covariance_distance(three, &weights, values, 3, &regular, scratch);
+        mr_covariance_drops(scratch, 3, shares);
+        assert_true(shares[0] >= 0 && shares[1] >= 0 && shares[2] >= 0);
     }
     const double large[3] = {1e140, -1e140, 1e140};
     mr_covariance_learn(three, &weights, large, 3, 1, scratch);

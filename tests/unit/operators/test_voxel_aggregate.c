@@ -184,7 +184,9 @@ static void layers_close(void **state)
     harness_commit(&harness);
     harness_restore(&harness);
     feed(&harness, 3000, 2, 0, 1, 3);
-    harness_watermark(&harness, 7002);
+    harness_watermark(&harness, 9999);
+    assert_int_equal(harness.emitted_count[layers], 1);
+    harness_watermark(&harness, 10000);
     assert_int_equal(harness.emitted_count[layers], 2);
     assert_int_equal(whole(&harness, layers, "closing"), 2);
     assert_int_equal(whole(&harness, layers, "points"), 3);

@@ -114,6 +114,50 @@ static void keys_are_read_back(void **state)
     assert_true(mr_slice_equal(mr_voxel_key_read(layer, &first), mr_slice_text("build")));
     assert_int_equal(first.axis[2], 9);
     assert_int_equal(first.axis[0], 0);
+    struct mr_slice region = mr_voxel_region_key(bytes, mr_slice_text("build"), &index);
+    uint32_t number = mr_voxel_block_number(&index);
+    assert_true(
+        mr_slice_equal(mr_voxel_region_read(region, number, &first), mr_slice_text("build")));
+    assert_int_equal(first.axis[0], 1000);
+    assert_int_equal(first.axis[1], 72);
+    assert_int_equal(first.axis[2], 9);
+}
+
+/* A box has the voxels that it reaches into; edges are edges, whatever 0.1 is. */
+static void boxes_become_ranges(void **state)
+{
+    MR_UNUSED(state);
+    const struct mr_voxel_grid grid = {.origin = {0.3, 0, -1},
+                                       .resolution = {0.1, 0.5, 1},
+                                       .bounds = {100.3, 10, 2},
+                                       .count = {1000, 20, 3}};
+    struct mr_voxel_range range;
+    for (uint32_t edge = 0; edge < 999; edge++) {
+        const double from[] = {mr_voxel_grid_edge(&grid, 0, edge), 0.25, -9};
+        const double to[] = {mr_voxel_grid_edge(&grid, 0, edge + 2), 0.75, 9};
+        assert_true(mr_voxel_grid_range(&grid, from, to, &range));
+        assert_int_equal(range.first[0], edge);
+        assert_int_equal(range.last[0], edge + 1);
+        assert_int_equal(range.first[1], 0);
+        assert_int_equal(range.last[1], 1);
+        assert_int_equal(range.first[2], 0);
+        assert_int_equal(range.last[2], 2);
+    }
+    const double low[] = {0.3, 0, -1};
+    const double high[] = {100.3, 10, 2};
+    assert_false(mr_voxel_grid_range(&grid, low, low, &range));
+    assert_false(mr_voxel_grid_range(&grid, high, low, &range));
+    assert_false(mr_voxel_grid_range(&grid, high, (const double[]){200, 20, 20}, &range));
+    assert_true(mr_voxel_grid_range(&grid, low, high, &range));
+    assert_true(mr_voxel_range_has_layers(&grid, &range));
+    range.first[2] = range.last[2] = 1;
+    assert_true(mr_voxel_range_has_layers(&grid, &range));
+    const struct mr_voxel_index block = {{992, 16, 1}};
+    assert_true(mr_voxel_range_bits(&range, &block) == 0xffffffff);
+    range.last[0] = 993;
+    range.first[1] = 17;
+    assert_false(mr_voxel_range_has_layers(&grid, &range));
+    assert_true(mr_voxel_range_bits(&range, &block) == 0x03030300);
 }
 
 /* Boxes of random bits cover each bit once, and nothing else. */
@@ -149,7 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_are_whole),     cmocka_unit_test(wrong_options_are_named),
         cmocka_unit_test(points_at_the_edges), cmocka_unit_test(keys_are_read_back),
-        cmocka_unit_test(boxes_cover_exactly),
+        cmocka_unit_test(boxes_cover_exactly), cmocka_unit_test(boxes_become_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

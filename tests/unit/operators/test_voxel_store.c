@@ -43,10 +43,11 @@ static void pieces_fit(void **state)
         uint32_t bytes = mr_voxel_slot_bytes(signals);
         uint32_t cells = bytes / (uint32_t)(signals * sizeof(struct mr_voxel_cell));
         assert_true(bytes <= MR_LIMIT_STATE_SLOT_BYTES && cells >= 1);
-        assert_true(mr_voxel_slots_max(signals) * cells >= MR_VOXEL_BLOCK);
+        assert_true(mr_voxel_slots_max(signals) * cells >= MR_VOXEL_BLOCK - 1);
+        assert_true(mr_voxel_object_bytes(signals) <= MR_LIMIT_STATE_SLOT_BYTES);
     }
-    assert_int_equal(mr_voxel_slot_bytes(1), 640);
-    assert_int_equal(mr_voxel_slots_max(3), 32);
+    assert_int_equal(mr_voxel_slot_bytes(1), 320);
+    assert_int_equal(mr_voxel_slots_max(3), 63);
 }
 
 static uint32_t right_count;

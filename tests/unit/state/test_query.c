@@ -97,6 +97,73 @@ static void test_sees_what_is_committed_and_nothing_else(void **state)
     assert_int_equal(query("a", &encoded, &offset), MR_NOT_FOUND);
 }
 
+/* ---- Ranges ---- */
+
+struct ranged {
+    struct mr_slice first;
+    struct mr_slice end;
+    uint32_t most;
+    char keys[64]; /* one letter each */
+    uint32_t count;
+};
+
+static bool note_key(void *argument, const struct mr_state_object *object)
+{
+    struct ranged *ranged = argument;
+    assert_int_equal(object->version, fixture_spec("plain").version);
+    ranged->keys[ranged->count++] = (char)object->key.data[0];
+    ranged->keys[ranged->count] = 0;
+    return ranged->count < ranged->most;
+}
+
+static enum mr_status visit_range(void *argument, const struct mr_state_object *object,
+                                  struct mr_error *error)
+{
+    struct ranged *ranged = argument;
+    const struct mr_state_query_range range = {.operator_name = "plain",
+                                               .table_name = fixture_spec("plain").name,
+                                               .first = ranged->first,
+                                               .end = ranged->end,
+                                               .each = note_key,
+                                               .argument = ranged};
+    ranged->count = 0;
+    ranged->keys[0] = 0;
+    return mr_state_query_range(object, &range, error);
+}
+
+static const char *range_of(const char *first, const char *end, uint32_t most)
+{
+    static struct ranged ranged;
+    struct mr_error error;
+    int64_t offset;
+    ranged =
+        (struct ranged){.first = mr_slice_text(first), .end = mr_slice_text(end), .most = most};
+    const struct mr_state_query wanted = {.operator_name = "plain",
+                                          .table_name = fixture_spec("plain").name,
+                                          .key = mr_slice_text("c"),
+                                          .visit = visit_range,
+                                          .argument = &ranged};
+    assert_int_equal(mr_state_query(fixture.state, &wanted, &arena, &offset, &error), MR_OK);
+    return ranged.keys;
+}
+
+static void test_ranges_are_of_committed_keys_in_order(void **state)
+{
+    (void)state;
+    struct mr_table_spec spec = fixture_spec("plain");
+    fixture_open(&fixture);
+    struct mr_table *table = fixture_table(&fixture, &spec);
+    fixture_restore(&fixture);
+    for (const char *key = "dbca"; *key != 0; key++)
+        fixture_add(&fixture, table, mr_slice_from(key, 1), 0, 1);
+    fixture_commit(&fixture);
+    fixture_add(&fixture, table, mr_slice_text("e"), 0, 1);
+    assert_string_equal(range_of("", "", 10), "abcd");
+    assert_string_equal(range_of("b", "d", 10), "bc");
+    assert_string_equal(range_of("b", "", 2), "bc");
+    assert_string_equal(range_of("x", "z", 2), "");
+}
+
 /* ---- One transaction, however many commits are applied meanwhile ---- */
 
 static size_t encode(const void *object, uint8_t *output)
@@ -217,6 +284,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_sees_what_is_committed_and_nothing_else, setup_rocksdb,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_ranges_are_of_committed_keys_in_order, setup_rocksdb,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_ranges_are_of_committed_keys_in_order, setup_memory,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_object_and_slots_are_of_one_transaction, setup_memory,
                                         teardown),

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/engine_metrics.h"
 #include "http/client.h"
@@ -160,6 +161,17 @@ static void test_state_is_read_by_key(void **state)
     expect_in(get("/v1/state/sensors/spikes/a?since=9", 400), "`since` a duration");
     expect_in(get("/v1/state/sensors/spikes/a?last=5", 400), "detect.zscore keeps no records");
     expect_in(get("/v1/state/sensors/spikes/a?since=9s", 400), "detect.zscore keeps no records");
+    static const char *const places[] = {"layer=x",         "layer=-1",
+                                         "from=1,2,3",      "to=1,2,3",
+                                         "from=1,2&to=1,2", "from=1,2,3,&to=1,2,3",
+                                         "from=a&to=1,2,3", "from=1,2,3&to=1,2,1e999"};
+    for (size_t index = 0; index < MR_ARRAY_COUNT(places); index++) {
+        char path[128];
+        snprintf(path, sizeof(path), "/v1/state/sensors/spikes/a?%s", places[index]);
+        expect_in(get(path, 400), "`layer` is the index of a layer");
+    }
+    expect_in(get("/v1/state/sensors/spikes/a?layer=1", 400), "detect.zscore keeps no voxels");
+    expect_in(get("/v1/state/sensors/spikes/a?from=0,-1,2.5&to=1,2,3e2", 400), "keeps no voxels");
     expect_in(get("/v1/state/sensors/spikes/a?partition=7", 503), "is not on this worker now");
     assert_int_equal(reply.retry_after_s, 1);
     (void)get("/v1/state/sensors/spikes/%00", 400);

@@ -23,6 +23,7 @@ enum {
     FOR_EVER = 3,
     PARTITIONS = 2,
     WARM_RECORDS = 100000,
+    STEPS_MAX = 10000,
     HOUSEKEEPING_ALLOCATIONS = 64 /* jobs of the keeper, by time and not by record */
 };
 
@@ -158,7 +159,6 @@ static void test_outputs_and_dead_letters(void **state)
     mr_lane_fixture_close(&fixture);
 }
 
-/* What is open when the lane is told to stop is committed, and the claims are released. */
 /* ---- The end ---- */
 
 static const struct mr_lane *watched;
@@ -203,6 +203,41 @@ static void test_a_lane_at_work_is_not_at_its_end(void **state)
     mr_lane_fixture_close(&fixture);
 }
 
+static bool has_ended(const struct mr_lane_fixture *fixture)
+{
+    struct mr_running_status status;
+    mr_worker_status(fixture->running, &status);
+    return status.state == MR_RUNNING_ENDED;
+}
+
+/* What a lane said before something moved says nothing: it may get no turn for long. */
+static void test_the_end_is_looked_for_again(void **state)
+{
+    struct mr_lane_fixture fixture;
+    uint32_t steps = 0;
+    (void)state;
+    open_fixture(&fixture);
+    mr_lane_fixture_start(&fixture);
+    mr_lane_fixture_settle(&fixture);
+    assert_true(has_ended(&fixture));
+    write_readings(&fixture, 0, RECORDS);
+    mr_worker_look_again(fixture.running);
+    for (; !has_ended(&fixture); steps++) {
+        assert_in_range(steps, 0, STEPS_MAX);
+        (void)mr_lane_step(fixture.lane, 1);
+    }
+    check_outputs(&fixture, RECORDS, NULL);
+    mr_worker_look_again(fixture.running);
+    assert_false(has_ended(&fixture));
+    mr_lane_fixture_settle(&fixture);
+    assert_true(has_ended(&fixture));
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
+/* ---- The way there ---- */
+
+/* What is open when the lane is told to stop is committed, and the claims are released. */
 static void test_drain_commits_and_releases(void **state)
 {
     struct mr_lane_fixture fixture;
@@ -363,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_markers_are_no_lag),
         cmocka_unit_test(test_outputs_and_dead_letters),
         cmocka_unit_test(test_a_lane_at_work_is_not_at_its_end),
+        cmocka_unit_test(test_the_end_is_looked_for_again),
         cmocka_unit_test(test_drain_commits_and_releases),
         cmocka_unit_test(test_restart_goes_on_from_progress),
         cmocka_unit_test(test_a_commit_that_fails_once),

@@ -195,6 +195,56 @@ static void test_results_are_not_late_beside_their_records(void **state)
     mr_lane_fixture_close(&fixture);
 }
 
+/* How many rows were counted as flagged, of an operator behind readings of one key:
+ * minutes of six each, the last but one of which differs in mean and number. */
+static uint64_t count_flagged(const char *operator_text)
+{
+    static const struct mr_lane_topic topics[] = {{"in", 1}, {"out", 1}};
+    static const int values[] = {10, 12, 11, 10, 12, 11};
+    struct mr_lane_fixture fixture;
+    mr_arena_init(&fixture.arena, 4096);
+    const char *topology = mr_arena_format(
+        &fixture.arena,
+        "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n"
+        "  sources:\n    - {name: a, type: kafka, topic: in, format: json, timestamp: ts}\n"
+        "  operators:\n    - {name: found, from: a, %s}\n"
+        "  sinks:\n    - {name: results, type: kafka, from: found, topic: out}\n",
+        operator_text);
+    char text[1024];
+    (void)snprintf(text, sizeof(text), "%s", topology);
+    mr_arena_deinit(&fixture.arena);
+    mr_lane_fixture_open(&fixture, text, topics, 2);
+    for (int minute = 0; minute < 10; minute++)
+        for (int reading = 0; reading < (minute == 8 ? 60 : 6); reading++) {
+            char value[96];
+            (void)snprintf(value, sizeof(value), "{\"k\":\"k\",\"v\":%d,\"ts\":%d}",
+                           values[reading % 6] + (minute == 8 ? 50 : 0),
+                           minute * 60000 + reading * 1000);
+            mr_lane_fixture_write(&fixture, "in", 0, NULL, value);
+        }
+    mr_lane_fixture_start(&fixture);
+    mr_lane_fixture_settle(&fixture);
+    uint64_t count = atomic_load(&fixture.lane->anomalies);
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+    return count;
+}
+
+/* Also of records that a detector makes itself, with the key's fields before its own. */
+static void test_flagged_rows_are_counted(void **state)
+{
+    (void)state;
+    assert_int_equal(count_flagged("type: detect.threshold, field: v, above: 59.5"), 60);
+    assert_int_equal(count_flagged("type: spc.xbar_s, key: [k], field: v, "
+                                   "subgroup: {window: 1m}, limits: {cl: 11, sigma: 1}"),
+                     1);
+    assert_int_equal(
+        count_flagged("type: detect.rate, key: [k], window: {tumbling: 1m}, warmup: 3"), 1);
+    assert_int_equal(count_flagged("type: window.aggregate, key: [k], "
+                                   "window: {tumbling: 1m}, aggregates: {v: avg(v)}"),
+                     0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_a_repartition_brings_keys_together),
         cmocka_unit_test(test_records_that_waited_are_as_those_of_a_sort),
         cmocka_unit_test(test_results_are_not_late_beside_their_records),
+        cmocka_unit_test(test_flagged_rows_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,11 +25,11 @@ enum { PARTITIONS = 2, IDLE_MS = 150, WAIT_MS_MAX = 20000 };
     "    - {name: once, type: deduplicate, from: keyed, key: [k], within: 1h}\n"                   \
     "  sinks:\n    - {name: results, type: kafka, from: once, topic: out, key: [k]}\n"
 
-#define TOPOLOGY_WINDOW                                                                            \
+#define TOPOLOGY_WINDOW(watermark)                                                                 \
     "apiVersion: millrace.io/v1alpha1\nkind: Topology\nmetadata: {name: t}\nspec:\n"               \
     "  commit_interval: 20ms\n"                                                                    \
     "  sources:\n    - {name: a, type: kafka, topic: in, format: json, timestamp: ts, watermark: " \
-    "{idle_timeout: 400ms}}\n"                                                                     \
+    "{" watermark "}}\n"                                                                           \
     "  operators:\n"                                                                               \
     "    - {name: keyed, type: key_by, from: a, key: [k]}\n"                                       \
     "    - {name: counts, type: window.aggregate, from: keyed, key: [k],\n"                        \
@@ -131,6 +131,82 @@ static void test_silence_lets_time_go_on(void **state)
     assert_int_equal(task_of(&fixture, true, 0)->watermark_ms, 50001);
     write_time(&fixture, 1, 70000);
     wait_for_readers(&fixture, 70001);
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
+/* Step to rest; meanwhile no reader hears that the writer is idle before it knows its last time. */
+static void settle_without_haste(struct mr_lane_fixture *fixture, uint32_t writer, int64_t last_ms)
+{
+    uint64_t until_ms = mr_clock_monotonic_ms() + WAIT_MS_MAX;
+    for (int32_t told = 0; told < readers(fixture);) {
+        assert_true(mr_clock_monotonic_ms() < until_ms);
+        (void)mr_lane_step(fixture->lane, 1);
+        told = 0;
+        for (int32_t partition = 0; partition < readers(fixture); partition++) {
+            const struct mr_upstream *upstream =
+                &task_of(fixture, true, partition)->inputs[0].upstreams.items[writer];
+            assert_true(!upstream->idle || upstream->watermark_ms >= last_ms);
+            told += upstream->idle;
+        }
+    }
+}
+
+/* A commit may come between the end of a writer's input and what it owes because of that: its
+ * readers hear that it is idle behind all of it. Else those that wait for it no more, but for
+ * others, go on, and call late what it brings. */
+static void test_who_owes_something_is_not_idle(void **state)
+{
+    struct mr_lane_fixture fixture;
+    (void)state;
+    open_running(&fixture, TOPOLOGY("max_delay: 1s"));
+    write_time(&fixture, 0, 20000);
+    write_time(&fixture, 1, 60000);
+    wait_for_readers(&fixture, 19000);
+    struct mr_task *writer = task_of(&fixture, false, 0);
+    struct mr_task_input *input = &writer->inputs[0];
+    int64_t last_ms = 20001 + input->open_ms;
+    input->ended = true;
+    assert_false(mr_task_idle(writer));
+    mr_task_touch(writer);
+    mr_lane_seal(fixture.lane);
+    settle_without_haste(&fixture, 0, last_ms);
+    assert_true(mr_task_idle(writer));
+    wait_for_readers(&fixture, 59000);
+    writer->due = true;
+    assert_false(mr_task_idle(writer));
+    writer->due = false;
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
+/* A bounded run is at its end when every reader knows how far its writers have come, also one for
+ * which there was no record: it has windows to close. */
+static void test_a_run_ends_behind_its_marks(void **state)
+{
+    struct mr_lane_fixture fixture;
+    uint32_t count;
+    (void)state;
+    mr_lane_fixture_open(&fixture, TOPOLOGY_WINDOW("max_delay: 0s"), topics, 2);
+    mr_lane_fixture_start(&fixture);
+    fixture.worker->open.until_end = true;
+    for (int64_t event_ms = 10000; event_ms < 10007; event_ms++)
+        write_time(&fixture, 0, event_ms);
+    write_time(&fixture, 1, 10007);
+    mr_lane_fixture_settle(&fixture);
+    write_time(&fixture, 0, 60001);
+    write_time(&fixture, 1, 60001);
+    uint64_t until_ms = mr_clock_monotonic_ms() + WAIT_MS_MAX;
+    while (task_of(&fixture, false, 0)->watermark_ms < 60001 ||
+           task_of(&fixture, false, 1)->watermark_ms < 60001 ||
+           !atomic_load(&fixture.lane->at_end)) {
+        (void)mr_lane_step(fixture.lane, 1);
+        assert_true(mr_clock_monotonic_ms() < until_ms);
+    }
+    for (int32_t partition = 0; partition < readers(&fixture); partition++)
+        assert_int_equal(task_of(&fixture, true, partition)->watermark_ms, 60001);
+    (void)mr_lane_fixture_read(&fixture, "out", 0, &count);
+    assert_int_equal(count, 7);
     mr_lane_fixture_stop(&fixture);
     mr_lane_fixture_close(&fixture);
 }
@@ -281,7 +357,7 @@ static void test_what_a_row_has_seen_is_progress(void **state)
     struct mr_lane_fixture fixture;
     struct mr_error error;
     (void)state;
-    open_running(&fixture, TOPOLOGY_WINDOW);
+    open_running(&fixture, TOPOLOGY_WINDOW("idle_timeout: 400ms"));
     write_time(&fixture, 0, 7000);
     write_time(&fixture, 1, 7000);
     wait_for_readers(&fixture, 9001);
@@ -306,6 +382,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_readers_wait_for_every_writer),
         cmocka_unit_test(test_silence_lets_time_go_on),
+        cmocka_unit_test(test_who_owes_something_is_not_idle),
+        cmocka_unit_test(test_a_run_ends_behind_its_marks),
         cmocka_unit_test(test_a_crash_keeps_what_is_known),
         cmocka_unit_test(test_records_carry_the_watermark),
         cmocka_unit_test(test_a_pause_is_not_silence),
