@@ -20,10 +20,10 @@
  * anew by mr_copula_decode. Two models of the same columns merge.
  * Limits: 64 columns, 128 different texts of at most 64 bytes per column (the others count as rare
  * and are never made), numbers within +-1e140; others, and NaN, count as missing.
- * Memory: per column 14 kB, with reservoir and matrices of d columns: 14000 d + 24 d^2 + 8 R (d +
- * 1) bytes. Threads: none of its own. Plain arithmetic in a fixed order: the same bits everywhere.
- * Sources: Sklar's theorem; Efraimidis and Spirakis, Weighted random sampling with a reservoir
- * (2006); Olsson, Drasgow and Dorans, The polyserial correlation coefficient (1982). */
+ * Memory: of d columns and a reservoir of R rows: 21000 d + 20 d^2 + 8 R (d + 1.5) bytes. Threads:
+ * none of its own. Plain arithmetic in a fixed order: the same bits everywhere. Sources: Sklar's
+ * theorem; Efraimidis and Spirakis, Weighted random sampling with a reservoir (2006); Olsson,
+ * Drasgow and Dorans, The polyserial correlation coefficient (1982). */
 #ifndef MR_OPERATORS_COPULA_H
 #define MR_OPERATORS_COPULA_H
 

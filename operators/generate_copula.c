@@ -598,7 +598,7 @@ const struct mr_operator_type mr_operator_generate_copula = {
             .description =
                 "A Gaussian copula: the distribution of each field by itself, and the correlations "
                 "of the fields, learned record by record in bounded memory. For each record that "
-                "arrives, `ratio` new ones leave, with its event time; none of them is a copy. The "
+                "arrives, `ratio` new ones leave, with its event time; each is drawn anew. The "
                 "first batch of `learn_batch` records tells what a field is: a boolean; a number, "
                 "whole or with so many decimals; a timestamp (to the millisecond); a date or a "
                 "time where all texts are "
@@ -617,7 +617,7 @@ const struct mr_operator_type mr_operator_generate_copula = {
                 "has at most 128 texts of at most 64 bytes, the first ones seen; others are never "
                 "made, nor numbers beyond +-1e140. Shapes that correlations cannot say (a ring, "
                 "two crossing lines) are lost. There is no guarantee of privacy: texts and extreme "
-                "values are real ones.\n\n"
+                "values are real ones, and a record of few categories may equal a real one.\n\n"
                 "State of a key with d fields: at most 4 kB a number, 10 kB a category, 20 d^2 and "
                 "8 (d + 1) * `reservoir` bytes, and 64 kB of rows that wait: 0.3 MB with 15 "
                 "fields. "
