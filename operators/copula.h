@@ -20,10 +20,10 @@
  * anew by mr_copula_decode. Two models of the same columns merge.
  * Limits: 64 columns, 128 different texts of at most 64 bytes per column (the others count as rare
  * and are never made), numbers within +-1e140; others, and NaN, count as missing.
- * Memory: per column 14 kB, with reservoir and matrices of d columns: 14000 d + 24 d^2 + 8 R (d +
- * 1) bytes. Threads: none of its own. Plain arithmetic in a fixed order: the same bits everywhere.
- * Sources: Sklar's theorem; Efraimidis and Spirakis, Weighted random sampling with a reservoir
- * (2006); Olsson, Drasgow and Dorans, The polyserial correlation coefficient (1982). */
+ * Memory: of d columns and a reservoir of R rows: 21000 d + 20 d^2 + 8 R (d + 1.5) bytes. Threads:
+ * none of its own. Plain arithmetic in a fixed order: the same bits everywhere. Sources: Sklar's
+ * theorem; Efraimidis and Spirakis, Weighted random sampling with a reservoir (2006); Olsson,
+ * Drasgow and Dorans, The polyserial correlation coefficient (1982). */
 #ifndef MR_OPERATORS_COPULA_H
 #define MR_OPERATORS_COPULA_H
 
@@ -50,8 +50,8 @@ enum mr_copula_kind {
     MR_COPULA_BOOLEAN,
     MR_COPULA_TEXT,       /* a category */
     MR_COPULA_DATE,       /* text "2026-01-28"; days */
-    MR_COPULA_TIME,       /* text of RFC 3339; ms */
-    MR_COPULA_TIMESTAMP,  /* a timestamp by the schema; ms */
+    MR_COPULA_TIME,       /* text of RFC 3339; seconds, to the ms */
+    MR_COPULA_TIMESTAMP,  /* a timestamp by the schema; seconds, to the ms */
     MR_COPULA_IDENTIFIER, /* texts that hardly ever repeat: new ones are made */
     MR_COPULA_KINDS_COUNT
 };
@@ -68,7 +68,7 @@ struct mr_copula_texts {
 
 struct mr_copula_column {
     uint8_t kind;     /* enum mr_copula_kind */
-    uint8_t decimals; /* of numbers; above MR_COPULA_DECIMALS_MAX: any */
+    uint8_t decimals; /* of numbers and times; above MR_COPULA_DECIMALS_MAX: any */
     double missing;   /* weight */
     struct mr_marginal marginal;
     struct mr_copula_texts texts;

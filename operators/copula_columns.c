@@ -73,7 +73,7 @@ static bool time_number(struct mr_slice text, double *number)
     int32_t nanoseconds;
     if (text.size < TIME_BYTES_MIN || !mr_clock_parse_rfc3339(text, &seconds, &nanoseconds))
         return false;
-    *number = (double)seconds * 1000 + nanoseconds / 1000000;
+    *number = ((double)seconds * 1000 + nanoseconds / 1000000) / 1000;
     return true;
 }
 
@@ -159,7 +159,7 @@ static double number_of(struct mr_copula_column *column, struct mr_value cell)
         break;
     case MR_COPULA_TIMESTAMP:
         if (cell.kind == MR_KIND_TIMESTAMP)
-            return floor((double)cell.integer / 1000000);
+            return floor((double)cell.integer / 1000000) / 1000;
         break;
     case MR_COPULA_IDENTIFIER:
         if (is_text)
@@ -215,7 +215,9 @@ static void learn_column(struct mr_copula_column *column, const double *numbers,
     }
     if (count == 0 || column->kind == MR_COPULA_IDENTIFIER)
         return;
-    for (uint32_t at = 0; column->kind == MR_COPULA_NUMBER && at < count; at++)
+    bool has_decimals = column->kind == MR_COPULA_NUMBER || column->kind == MR_COPULA_TIME ||
+                        column->kind == MR_COPULA_TIMESTAMP;
+    for (uint32_t at = 0; has_decimals && at < count; at++)
         count_decimals(column, sorted[at]);
     sort_numbers(sorted, count);
     mr_marginal_learn(&column->marginal, sorted, count, mr_copula_scale(column));

@@ -14,7 +14,13 @@
 #include "operators/normal_score.h"
 #include "operators/symmetric.h"
 
-enum { ROWS = MR_COPULA_SAMPLE_ROWS, DATE_BYTES = 10, DAY_MS = 86400000, NUMBER_DIGITS = 12 };
+enum {
+    ROWS = MR_COPULA_SAMPLE_ROWS,
+    DATE_BYTES = 10,
+    SECOND_BYTES = 20,
+    DAY_MS = 86400000,
+    NUMBER_DIGITS = 12
+};
 
 /* Times that the calendar can write: years 1 to 9999. */
 static const double time_min_ms = -62135596800000;
@@ -193,14 +199,17 @@ void mr_copula_sample(struct mr_copula_sampler *sampler, const struct mr_copula 
 
 /* ---- Cells ---- */
 
-static struct mr_value time_cell(double time_ms, bool is_date, struct mr_arena *arena)
+/* size: of the text, without the rest; 0: with milliseconds. */
+static struct mr_value time_cell(double time_ms, size_t size, struct mr_arena *arena)
 {
     char text[MR_CLOCK_TEXT_SIZE];
     double bounded = time_ms < time_min_ms ? time_min_ms : time_ms;
     bounded = bounded > time_max_ms ? time_max_ms : bounded;
-    size_t size = mr_clock_format_rfc3339((int64_t)bounded, text);
-    if (is_date)
-        size = DATE_BYTES;
+    size_t whole = mr_clock_format_rfc3339((int64_t)bounded, text);
+    if (size == SECOND_BYTES)
+        text[size - 1] = 'Z';
+    if (size == 0)
+        size = whole;
     uint8_t *copy = mr_arena_take(arena, size);
     memcpy(copy, text, size);
     return mr_value_string(mr_slice_from(copy, size));
@@ -233,19 +242,18 @@ struct mr_value mr_copula_cell(const struct mr_copula_column *column, double num
     case MR_COPULA_BOOLEAN:
         return mr_value_bool(number > 0.5);
     case MR_COPULA_NUMBER:
-        if (column->decimals == 0 && fabs(number) < 0x1p53)
-            return mr_value_int((int64_t)number);
         return mr_value_double(number + 0.0);
     case MR_COPULA_TEXT: {
         uint32_t text = (uint32_t)number;
         return mr_value_string(mr_slice_from(column->texts.bytes[text], column->texts.sizes[text]));
     }
     case MR_COPULA_DATE:
-        return time_cell(number * DAY_MS, true, arena);
+        return time_cell(number * DAY_MS, DATE_BYTES, arena);
     case MR_COPULA_TIME:
-        return time_cell(number, false, arena);
+        return time_cell(nearbyint(number * 1000), column->decimals == 0 ? SECOND_BYTES : 0, arena);
     case MR_COPULA_TIMESTAMP:
-        return (struct mr_value){.kind = MR_KIND_TIMESTAMP, .integer = (int64_t)number * 1000000};
+        return (struct mr_value){.kind = MR_KIND_TIMESTAMP,
+                                 .integer = (int64_t)nearbyint(number * 1000) * 1000000};
     case MR_COPULA_IDENTIFIER:
         return identifier_cell(&column->texts, row, arena);
     case MR_COPULA_UNKNOWN:

@@ -163,6 +163,15 @@ static struct mr_batch *output_batch(struct copula_generator *generator,
     return generator->output;
 }
 
+/* Numbers are doubles, as undeclared ones of records are, unless the schema says int. */
+static struct mr_value typed(struct mr_value cell, enum mr_type_code type)
+{
+    if (type != MR_TYPE_INT || cell.kind != MR_KIND_DOUBLE)
+        return cell;
+    double bounded = cell.number < -0x1p62 ? -0x1p62 : cell.number;
+    return mr_value_int((int64_t)(bounded > 0x1p62 ? 0x1p62 : bounded));
+}
+
 /* Append rows from to behind - 1 of those that were drawn. */
 static void fill_rows(struct copula_generator *generator, struct mr_batch *batch,
                       const struct mr_copula *model, uint32_t from, uint32_t behind)
@@ -186,8 +195,9 @@ static void fill_rows(struct copula_generator *generator, struct mr_batch *batch
             mr_batch_column(batch, generator->slots[keys_count + column]) + start;
         const double *numbers = generator->numbers + (size_t)column * MR_COPULA_SAMPLE_ROWS;
         for (uint32_t row = from; row < behind; row++)
-            cells[row - from] = mr_copula_cell(&model->columns[column], numbers[row],
-                                               draws->first + row, batch->arena);
+            cells[row - from] = typed(mr_copula_cell(&model->columns[column], numbers[row],
+                                                     draws->first + row, batch->arena),
+                                      generator->types[keys_count + column]);
     }
     for (uint32_t row = start; row < start + behind - from; row++) {
         int64_t time_ms = draws->times_ms[from + row - start];
@@ -392,7 +402,8 @@ static enum mr_status generator_describe(const struct mr_state_object *object,
     mr_describe_member(description, "learned", mr_value_uint(entry.seen - entry.pending_rows));
     mr_describe_member(description, "blocks", mr_value_uint(entry.blocks));
     mr_describe_member(description, "made", mr_value_uint(entry.made));
-    mr_describe_member(description, "condition_probability", mr_value_double(entry.probability));
+    mr_describe_member(description, "condition_probability",
+                       entry.made == 0 ? mr_value_null() : mr_value_double(entry.probability));
     mr_describe_member(description, "model_bytes", mr_value_uint(entry.model_bytes));
     mr_describe_time(description, "latest", entry.latest_ms);
     return MR_OK;
@@ -582,14 +593,15 @@ const struct mr_operator_type mr_operator_generate_copula = {
         {
             .name = "generate.copula",
             .role = MR_ROLE_OPERATOR,
-            .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS,
+            .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS | MR_TYPE_MAKES_FIELDS,
             .summary = "Learns what records look like and makes synthetic ones like them, online.",
             .description =
                 "A Gaussian copula: the distribution of each field by itself, and the correlations "
                 "of the fields, learned record by record in bounded memory. For each record that "
-                "arrives, `ratio` new ones leave, with its event time; none of them is a copy. The "
+                "arrives, `ratio` new ones leave, with its event time; each is drawn anew. The "
                 "first batch of `learn_batch` records tells what a field is: a boolean; a number, "
-                "whole or with so many decimals; a timestamp; a date or a time where all texts are "
+                "whole or with so many decimals; a timestamp (to the millisecond); a date or a "
+                "time where all texts are "
                 "one (2026-01-28, RFC 3339); an identifier where at least 20 texts hardly ever "
                 "repeat (the letters before the first digit and a new number are made); else a "
                 "category. Missing values go along with what they went along with. A value that "
@@ -605,7 +617,7 @@ const struct mr_operator_type mr_operator_generate_copula = {
                 "has at most 128 texts of at most 64 bytes, the first ones seen; others are never "
                 "made, nor numbers beyond +-1e140. Shapes that correlations cannot say (a ring, "
                 "two crossing lines) are lost. There is no guarantee of privacy: texts and extreme "
-                "values are real ones.\n\n"
+                "values are real ones, and a record of few categories may equal a real one.\n\n"
                 "State of a key with d fields: at most 4 kB a number, 10 kB a category, 20 d^2 and "
                 "8 (d + 1) * `reservoir` bytes, and 64 kB of rows that wait: 0.3 MB with 15 "
                 "fields. "

@@ -50,6 +50,8 @@ enum mr_type_flags {
     /* Rows of the main output are groups of input rows: the key's fields, outputs[0].fields, and
      * one field per entry of the option `aggregates`. */
     MR_TYPE_GROUPS = 1u << 11,
+    /* Besides: the fields that the option `fields` names, with their types (generate.copula). */
+    MR_TYPE_MAKES_FIELDS = 1u << 18,
     /* Takes control records, though it adds no object (mr_type_is_controlled). */
     MR_TYPE_CONTROLLED = 1u << 16,
     /* State has layers and boxes: queries may ask for one, and a control record may be about one;
