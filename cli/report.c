@@ -46,11 +46,11 @@ static const char *help_of(const struct mr_type_spec *type, const char *member)
     return NULL;
 }
 
-/* Of the types spc.* those that make points. */
+/* spc.capability is none: it has no limits that its points are within. */
 static bool is_chart(const struct mr_plan_node *node)
 {
-    return strncmp(node->type->name, "spc.", 4) == 0 && help_of(node->type, "point") != NULL &&
-           help_of(node->type, "rules") != NULL && help_of(node->type, "value") != NULL;
+    return strncmp(node->type->name, "spc.", 4) == 0 &&
+           mr_option_specs_find(node->options.specs, "phase1") >= 0;
 }
 
 static enum mr_exit find_chart(struct reporting *reporting)
@@ -134,8 +134,8 @@ static const char *words_of_limits(struct reporting *reporting, const struct mr_
     if (!is_given(options, "limits"))
         return "estimated in phase 1";
     const struct mr_options *limits = mr_options_get(options, "limits")->objects;
-    if (!is_given(limits, "cl"))
-        return "given";
+    if (mr_option_specs_find(limits->specs, "cl") < 0) /* of several fields */
+        return "given: means, sigmas and correlations of the fields";
     double center = mr_options_number(limits, "cl");
     if (is_given(limits, "sigma"))
         return mr_arena_format(arena, "given: centre line %.10g, sigma %.10g", center,

@@ -381,7 +381,7 @@ class ReportTest(unittest.TestCase):
 
         self.topology("type: spc.t2, fields: [width, depth]")
         self.has(self.page(points("spc.t2")), "spc.t2", "width, depth", "11.8",
-                 "estimated from the first 25 points")
+                 "estimated in phase 1")
         self.topology("type: spc.mewma, fields: [width, depth], limits: {values: "
                       "[{cl: 20, sigma: 1}, {cl: 5, sigma: 2}]}")
         self.has(self.page(points("spc.mewma")), "spc.mewma",
