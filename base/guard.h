@@ -21,6 +21,9 @@ enum mr_guard {
     MR_GUARD_DRAIN_BEFORE_RELEASE, /* nothing holds a record of a task that is released */
     MR_GUARD_STILL_MINE,           /* released only while the last claim is one's own */
     MR_GUARD_ARENA_UNTIL_DESTROY,  /* borrowed bytes live until the producers are destroyed */
+    MR_GUARD_TOLD_IN_PROGRESS,     /* a restart goes on with what had not left at a watermark */
+    MR_GUARD_MARK_BEHIND_PARTS,    /* readers hear of a watermark behind all that is due at it */
+    MR_GUARD_IDLE_BEHIND_PARTS,    /* and that a task is idle */
     MR_GUARD_COUNT
 };
 

@@ -73,6 +73,7 @@ struct mr_location {
 
 struct mr_program; /* topology/expression.h: a compiled expression, bound to slots */
 struct mr_schema;  /* record/schema.h */
+struct mr_type;    /* record/schema.h */
 struct mr_path;    /* record/path.h */
 struct mr_options;
 struct mr_aggregate_call; /* topology/aggregate_call.h */
@@ -96,6 +97,7 @@ struct mr_option_value {
     const double *numbers;               /* NUMBERS */
     const struct mr_path *paths;         /* PATH (one), PATHS, key lists: parsed */
     uint32_t *slots;              /* one per path: column slot in the input's domain (planner) */
+    const struct mr_type **types; /* and what its declaration says (planner) */
     struct mr_program **programs; /* EXPRESSION (one), EXPRESSIONS: compiled (planner) */
     const struct mr_schema *schema;
     const struct mr_options *objects;      /* OBJECT (one), OBJECTS: nested sets */

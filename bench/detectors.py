@@ -131,10 +131,12 @@ def takes_several(case):
     return case.fields > 1 or case.name == "detect.random_cut_forest"
 
 
-def bare_operator(case):
-    """Reads the fields as the detector does, and lets nothing pass."""
-    sums = " + ".join(field_names(case))
-    return f"    - {{name: judged, type: filter, from: rows, where: '{sums} > 1e9'}}"
+def bare_operator(case, keys):
+    """Reads the fields as the detector does, the key among them, and lets nothing pass."""
+    where = " + ".join(field_names(case)) + " > 1e9"
+    if keys > 1:
+        where += " || size(k) > 1000"
+    return f"    - {{name: judged, type: filter, from: rows, where: '{where}'}}"
 
 
 def run_engine(case, keys, source, records, folder, bare):
@@ -142,7 +144,7 @@ def run_engine(case, keys, source, records, folder, bare):
         shutil.rmtree(old) if old.is_dir() else old.unlink()
     text = TOPOLOGY.format(
         source=source(case, keys, records, folder),
-        operators=bare_operator(case) if bare else operator(case, keys),
+        operators=bare_operator(case, keys) if bare else operator(case, keys),
         last="judged",
         where="true" if bare else "anomaly.score > 1e12",
         folder=folder,

@@ -35,9 +35,22 @@ static const char *flag(const struct reporting *reporting, const char *name)
 
 /* ---- The chart in the topology ---- */
 
+static const char *help_of(const struct mr_type_spec *type, const char *member)
+{
+    bool adds = (type->flags & MR_TYPE_ADDS_FIELD) != 0;
+    const struct mr_output_field *fields = adds ? type->added_fields : type->outputs[0].fields;
+    uint32_t count = adds ? type->added_fields_count : type->outputs[0].fields_count;
+    for (uint32_t index = 0; index < count; index++)
+        if (strcmp(fields[index].name, member) == 0)
+            return fields[index].help;
+    return NULL;
+}
+
+/* Of the types spc.* those that make points. */
 static bool is_chart(const struct mr_plan_node *node)
 {
-    return strncmp(node->type->name, "spc.", 4) == 0;
+    return strncmp(node->type->name, "spc.", 4) == 0 && help_of(node->type, "point") != NULL &&
+           help_of(node->type, "rules") != NULL && help_of(node->type, "value") != NULL;
 }
 
 static enum mr_exit find_chart(struct reporting *reporting)
@@ -110,17 +123,6 @@ static enum mr_exit find_key(struct reporting *reporting, struct mr_series_shape
 
 /* ---- What the topology says of it ---- */
 
-static const char *help_of(const struct mr_type_spec *type, const char *member)
-{
-    bool adds = (type->flags & MR_TYPE_ADDS_FIELD) != 0;
-    const struct mr_output_field *fields = adds ? type->added_fields : type->outputs[0].fields;
-    uint32_t count = adds ? type->added_fields_count : type->outputs[0].fields_count;
-    for (uint32_t index = 0; index < count; index++)
-        if (strcmp(fields[index].name, member) == 0)
-            return fields[index].help;
-    return NULL;
-}
-
 static bool is_given(const struct mr_options *options, const char *name)
 {
     return mr_option_specs_find(options->specs, name) >= 0 && mr_options_present(options, name);
@@ -129,21 +131,27 @@ static bool is_given(const struct mr_options *options, const char *name)
 static const char *words_of_limits(struct reporting *reporting, const struct mr_options *options)
 {
     struct mr_arena *arena = &reporting->arena;
-    int64_t points = 25;
-    if (is_given(options, "limits")) {
-        const struct mr_options *limits = mr_options_get(options, "limits")->objects;
-        double center = mr_options_number(limits, "cl");
-        if (is_given(limits, "sigma"))
-            return mr_arena_format(arena, "given: centre line %.10g, sigma %.10g", center,
-                                   mr_options_number(limits, "sigma"));
-        if (!reporting->chart.is_fixed)
-            return mr_arena_format(arena, "given: centre line %.10g", center);
-        return mr_arena_format(arena, "given: %.10g, %.10g to %.10g", center,
-                               mr_options_number(limits, "lcl"), mr_options_number(limits, "ucl"));
-    }
-    if (is_given(options, "phase1"))
-        points = mr_options_integer(mr_options_get(options, "phase1")->objects, "subgroups");
-    return mr_arena_format(arena, "estimated from the first %" PRId64 " points", points);
+    if (!is_given(options, "limits"))
+        return "estimated in phase 1";
+    const struct mr_options *limits = mr_options_get(options, "limits")->objects;
+    if (!is_given(limits, "cl"))
+        return "given";
+    double center = mr_options_number(limits, "cl");
+    if (is_given(limits, "sigma"))
+        return mr_arena_format(arena, "given: centre line %.10g, sigma %.10g", center,
+                               mr_options_number(limits, "sigma"));
+    if (!reporting->chart.is_fixed)
+        return mr_arena_format(arena, "given: centre line %.10g", center);
+    return mr_arena_format(arena, "given: %.10g, %.10g to %.10g", center,
+                           mr_options_number(limits, "lcl"), mr_options_number(limits, "ucl"));
+}
+
+static const char *joined(struct reporting *reporting, const struct mr_option_value *list)
+{
+    const char *words = list->texts[0];
+    for (uint32_t index = 1; index < list->count; index++)
+        words = mr_arena_format(&reporting->arena, "%s, %s", words, list->texts[index]);
+    return words;
 }
 
 static const char *words_of_rules(struct reporting *reporting, const struct mr_options *options)
@@ -151,10 +159,15 @@ static const char *words_of_rules(struct reporting *reporting, const struct mr_o
     if (mr_option_specs_find(options->specs, "rules") < 0)
         return NULL;
     const struct mr_option_value *rules = mr_options_get(options, "rules");
-    const char *words = rules->count == 0 ? "we1" : rules->texts[0];
-    for (uint32_t index = 1; index < rules->count; index++)
-        words = mr_arena_format(&reporting->arena, "%s, %s", words, rules->texts[index]);
-    return words;
+    return rules->count == 0 ? "we1" : joined(reporting, rules);
+}
+
+static const char *words_of_fields(struct reporting *reporting, const struct mr_options *options)
+{
+    if (is_given(options, "field"))
+        return mr_options_text(options, "field");
+    return is_given(options, "fields") ? joined(reporting, mr_options_get(options, "fields"))
+                                       : reporting->node->name;
 }
 
 static void describe(struct reporting *reporting)
@@ -167,7 +180,7 @@ static void describe(struct reporting *reporting)
     chart->topology = reporting->plan->name;
     chart->operator_name = node->name;
     chart->type = node->type->name;
-    chart->field = is_given(options, "field") ? mr_options_text(options, "field") : node->name;
+    chart->field = words_of_fields(reporting, options);
     chart->value_help = help_of(node->type, "value");
     chart->spread_help = help_of(node->type, "spread");
     chart->has_zones = mr_option_specs_find(options->specs, "rules") >= 0;
@@ -177,7 +190,8 @@ static void describe(struct reporting *reporting)
     chart->is_even = !is_given(options, "size");
     chart->limits = words_of_limits(reporting, options);
     chart->rules = words_of_rules(reporting, options);
-    chart->baseline = baselines[mr_options_integer(options, "baseline")];
+    if (mr_option_specs_find(options->specs, "baseline") >= 0)
+        chart->baseline = baselines[mr_options_integer(options, "baseline")];
 }
 
 static enum mr_exit open_chart(struct reporting *reporting)

@@ -54,8 +54,11 @@ static void term(const struct page *page, const char *name, const char *text)
     mr_markup_add(page->markup, "</dd></div>\n");
 }
 
+/* Nothing where the chart has no such line, or not yet. */
 static void term_number(const struct page *page, const char *name, double number, int decimals)
 {
+    if (isnan(number))
+        return;
     mr_markup_add(page->markup, "<div><dt>%s</dt><dd>", name);
     mr_markup_number(page->markup, number, decimals);
     mr_markup_add(page->markup, "</dd></div>\n");
@@ -147,15 +150,14 @@ static void summary(const struct page *page)
     if (series->learning > 0)
         mr_markup_add(markup, ", %" PRIu64 " of them phase 1", series->learning);
     mr_markup_add(markup, "</dd></div>\n");
-    if (!isnan(lines->center)) {
-        term_number(page, "Upper limit", lines->upper, decimals);
-        term_number(page, "Centre line", lines->center, decimals);
-        term_number(page, "Lower limit", lines->lower, decimals);
-    }
+    term_number(page, "Upper limit", lines->upper, decimals);
+    term_number(page, "Centre line", lines->center, decimals);
+    term_number(page, "Lower limit", lines->lower, decimals);
     term(page, "Limits", chart->limits);
     if (chart->rules != NULL)
         term(page, "Rules", chart->rules);
-    term(page, "Baseline", chart->baseline);
+    if (chart->baseline != NULL)
+        term(page, "Baseline", chart->baseline);
     if (series->last_ms != INT64_MIN) {
         mr_markup_add(markup, "<div><dt>Time</dt><dd>");
         time_text(markup, series->first_ms);
@@ -365,7 +367,8 @@ static void breach_row(const struct page *page, const struct mr_series_breach *b
     else
         mr_markup_add(markup, "%" PRId64, breach->number);
     place_cells(page, breach->label, breach->time_ms);
-    mr_markup_add(markup, "<td><span class=\"tag %s\">%s</span></td><td><b>", kind, kind);
+    mr_markup_add(markup, "<td><span class=\"tag %s\">%s</span></td><td class=\"what\"><b>", kind,
+                  kind);
     mr_markup_text(markup, breach->rule);
     mr_markup_add(markup, "</b>%s%s</td><td>%s</td><td>", meaning == NULL ? "" : ": ",
                   meaning == NULL ? "" : meaning, breach->by_spread ? "spread" : "value");

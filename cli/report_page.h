@@ -19,8 +19,8 @@ struct mr_report_chart {
     const char *value_help;
     const char *spread_help; /* NULL: there is no spread */
     const char *limits;      /* in words: where they come from */
-    const char *rules;
-    const char *baseline;
+    const char *rules;       /* NULL: it knows its limits only */
+    const char *baseline;    /* NULL: nothing to say */
     bool has_zones;
     bool has_sums;
     bool is_fixed;

@@ -60,6 +60,13 @@ static void step_line(struct mr_markup *markup, const struct mr_scale *scale,
     mr_markup_add(markup, "\"/>\n");
 }
 
+/* The lower edge of a band: where there is no lower limit, that of the picture. */
+static double bottom_at(const struct mr_plot *plot, const struct mr_series_point *point, int step)
+{
+    double value = level_at(plot, point, -step);
+    return isnan(value) && step > ZONES ? -(double)INFINITY : value;
+}
+
 /* The band between -step and step, for each stretch of points that have limits. */
 static void band(struct mr_markup *markup, const struct mr_scale *scale, const struct mr_plot *plot,
                  const char *kind, int step)
@@ -68,7 +75,7 @@ static void band(struct mr_markup *markup, const struct mr_scale *scale, const s
     for (uint32_t begin = 0; begin < plot->count;) {
         uint32_t end = begin;
         while (end < plot->count && !isnan(level_at(plot, &plot->points[end], step)) &&
-               !isnan(level_at(plot, &plot->points[end], -step)))
+               !isnan(bottom_at(plot, &plot->points[end], step)))
             end++;
         for (uint32_t index = begin; index < end; index++) {
             const struct mr_series_point *point = &plot->points[index];
@@ -80,7 +87,7 @@ static void band(struct mr_markup *markup, const struct mr_scale *scale, const s
         for (uint32_t index = end; index > begin; index--) {
             const struct mr_series_point *point = &plot->points[index - 1];
             mr_markup_add(markup, "L%.1f %.1fH%.1f", mr_scale_x(scale, point->number, 0.5),
-                          mr_scale_y(scale, level_at(plot, point, -step)),
+                          mr_scale_y(scale, bottom_at(plot, point, step)),
                           mr_scale_x(scale, point->number, -0.5));
         }
         if (end > begin)
@@ -105,20 +112,20 @@ static void phase1(struct mr_markup *markup, const struct mr_scale *scale,
     double left = mr_scale_x(scale, plot->points[0].number, -0.5);
     double right = mr_scale_x(scale, plot->points[count - 1].number, 0.5);
     mr_markup_add(markup,
-                  "<rect class=\"phase1\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n"
-                  "<text class=\"note\" x=\"%.1f\" y=\"%d\">phase 1%s</text>\n",
-                  left, MR_SCALE_TOP, right - left, MR_SCALE_HEIGHT, left + 6, MR_SCALE_TOP + 14,
-                  isnan(mr_scale_value(plot, &plot->points[count - 1])) ? ": not plotted" : "");
+                  "<rect class=\"phase1\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n",
+                  left, MR_SCALE_TOP, right - left, MR_SCALE_HEIGHT);
+    bool is_plotted = !isnan(mr_scale_value(plot, &plot->points[count - 1]));
     const struct mr_series_point *next =
         series->first_count > series->learning ? &series->first[series->first_count - 1] : NULL;
-    if (next == NULL || !plot->is_even || isnan(mr_scale_value(plot, &plot->points[count - 1])))
-        return;
     for (int step = -ZONES - 1; step <= ZONES + 1; step += ZONES + 1) {
-        double value = level_at(plot, next, step);
+        bool holds = next != NULL && plot->is_even && is_plotted;
+        double value = holds ? level_at(plot, next, step) : (double)NAN;
         if (!isnan(value))
             mr_markup_add(markup, "<path class=\"early %s\" d=\"M%.1f %.1fH%.1f\"/>\n",
                           step == 0 ? "center" : "limit", left, mr_scale_y(scale, value), right);
     }
+    mr_markup_add(markup, "<text class=\"note\" x=\"%.1f\" y=\"%d\">phase 1%s</text>\n", left + 6,
+                  MR_SCALE_TOP + 14, is_plotted ? "" : ": not plotted");
 }
 
 /* ---- Values ---- */
@@ -231,10 +238,13 @@ static void mark_title(struct mr_markup *markup, const struct mr_plot *plot,
     }
     mr_markup_add(markup, ": ");
     mr_markup_number(markup, mr_scale_value(plot, point), decimals);
-    if (!isnan(lines->center)) {
+    if (!isnan(lines->lower)) {
         mr_markup_add(markup, "; limits ");
         mr_markup_number(markup, lines->lower, decimals);
         mr_markup_add(markup, " to ");
+        mr_markup_number(markup, lines->upper, decimals);
+    } else if (!isnan(lines->upper)) {
+        mr_markup_add(markup, "; limit ");
         mr_markup_number(markup, lines->upper, decimals);
     }
     mr_markup_add(markup, "</title>");
@@ -349,14 +359,13 @@ static void line_labels(struct mr_markup *markup, const struct mr_scale *scale,
     enum { APART = 14 };
     const struct mr_series_point *newest = &plot->points[plot->count - 1];
     const struct mr_series_lines *lines = mr_scale_lines(plot, newest);
-    if (isnan(lines->center))
-        return;
     int decimals = mr_plot_decimals(plot);
-    double center_y = mr_scale_y(scale, lines->center);
+    bool has_center = !isnan(lines->center);
+    double center_y = has_center ? mr_scale_y(scale, lines->center) : (double)NAN;
     const struct {
         const char *name;
         double value;
-        double y;
+        double y; /* fmin and fmax leave a centre line out that is not there */
     } labels[] = {
         {"UCL", lines->upper, fmin(mr_scale_y(scale, lines->upper), center_y - APART)},
         {"CL", lines->center, center_y},

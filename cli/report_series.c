@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define VALUE_MAX 1e306 /* sums and differences of a few stay finite */
+static const int64_t NUMBER_MAX = INT64_C(1) << 53;
+
 void mr_series_init(struct mr_series *series, const struct mr_series_shape *shape,
                     uint32_t last_wanted, struct mr_arena *arena)
 {
@@ -70,7 +73,8 @@ static void copy_value(char target[MR_SERIES_TEXT_BYTES], const json_t *value)
 static double number_of(const json_t *object, const char *name)
 {
     const json_t *member = json_object_get(object, name);
-    return json_is_number(member) ? json_number_value(member) : (double)NAN;
+    double number = json_is_number(member) ? json_number_value(member) : (double)NAN;
+    return fabs(number) <= VALUE_MAX ? number : (double)NAN;
 }
 
 static int64_t integer_of(const json_t *object, const char *name, int64_t otherwise)
@@ -141,7 +145,7 @@ static void join_columns(struct mr_series *series)
         joined.highest = fmax(joined.highest, next->highest);
         joined.anomalies += next->anomalies;
         joined.critical += next->critical;
-        if (!isnan(next->lines.center))
+        if (!isnan(next->lines.upper))
             joined.lines = next->lines;
         series->columns[index] = joined;
     }
@@ -169,7 +173,7 @@ static void add_to_columns(struct mr_series *series, const struct mr_series_poin
     column->highest = fmax(column->highest, point->value.value);
     column->anomalies += point->is_anomaly;
     column->critical += point->is_critical;
-    if (!isnan(point->value.center))
+    if (!isnan(point->value.upper))
         column->lines = point->value;
     series->column_filled++;
 }
@@ -209,7 +213,8 @@ static void add_breach(struct mr_series *series, const struct mr_series_point *p
     copy_value(breach->rule, json_object_get(rule, "rule"));
     for (size_t index = 0; index < json_array_size(points); index++) {
         const json_t *number = json_array_get(points, index);
-        if (json_is_integer(number) && breach->points_count < MR_SERIES_RULE_POINTS_MAX)
+        bool is_number = json_integer_value(number) >= 1 && json_integer_value(number) < NUMBER_MAX;
+        if (is_number && breach->points_count < MR_SERIES_RULE_POINTS_MAX)
             breach->points[breach->points_count++] = json_integer_value(number);
     }
     series->breaches_total++;
@@ -278,7 +283,7 @@ static void take(struct mr_series *series, const json_t *record, const json_t *m
         copy_value(point.label, json_object_get(record, "subgroup"));
     if (point.number == 1 && series->points > 0)
         restart(series);
-    if (point.number <= series->number) {
+    if (point.number <= series->number || point.number >= NUMBER_MAX) {
         series->repeated++;
         return;
     }

@@ -6,6 +6,7 @@
  * as many points as before whenever they are used up.
  * A point with the number 1 begins the series anew: the chart was reset. A number that is not above
  * the one before comes from a record that was written twice, and is left out.
+ * What no chart writes (numbers of points from 2^53 on, values beyond 1e306) is not taken.
  * Limits: the enums below; a series takes about 1 MiB. Threads: one. */
 #ifndef MR_CLI_REPORT_SERIES_H
 #define MR_CLI_REPORT_SERIES_H

@@ -2,7 +2,7 @@
 #include "operators/aggregate.h"
 
 #include "base/assert.h"
-#include "operators/aggregate_function.h"
+#include "operators/aggregate_profile.h"
 
 #include <math.h>
 
@@ -38,8 +38,17 @@ const struct mr_aggregate_spec *const *mr_aggregates(uint32_t *count)
     return specs;
 }
 
+/* Those of operators alone: no topology can write them. */
+static const struct mr_aggregate_spec *const hidden_specs[] = {
+    &mr_aggregate_profile.spec,
+    &mr_aggregate_profile_records.spec,
+};
+
 static const struct mr_aggregate_function *find_function(const struct mr_aggregate_spec *spec)
 {
+    for (uint32_t index = 0; index < MR_ARRAY_COUNT(hidden_specs); index++)
+        if (hidden_specs[index] == spec)
+            return (const struct mr_aggregate_function *)spec;
     for (uint32_t index = 0; index < MR_ARRAY_COUNT(specs); index++)
         if (specs[index] == spec)
             return (const struct mr_aggregate_function *)spec;

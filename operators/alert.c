@@ -43,16 +43,15 @@ static struct mr_value text_value(const char *text)
     return mr_value_string(mr_slice_text(text));
 }
 
-static struct mr_value source_value(struct mr_arena *arena, const struct mr_batch *cause,
-                                    uint32_t row)
+struct mr_value mr_alert_place_value(struct mr_arena *arena, const struct mr_alert_place *place)
 {
     struct mr_map_entry *entries = mr_arena_take(arena, 3 * sizeof(*entries));
-    const char *topic = cause->origin.topic;
+    const char *topic = place->origin.topic;
     entries[0] = (struct mr_map_entry){text_value("topic"),
                                        topic == NULL ? mr_value_null() : text_value(topic)};
     entries[1] =
-        (struct mr_map_entry){text_value("partition"), mr_value_int(cause->origin.partition)};
-    entries[2] = (struct mr_map_entry){text_value("offset"), mr_value_int(cause->offsets[row])};
+        (struct mr_map_entry){text_value("partition"), mr_value_int(place->origin.partition)};
+    entries[2] = (struct mr_map_entry){text_value("offset"), mr_value_int(place->offset)};
     return (struct mr_value){.kind = MR_KIND_MAP, .size = 3, .entries = entries};
 }
 
@@ -110,7 +109,7 @@ static struct mr_value record_value(struct mr_arena *arena, const struct mr_batc
 }
 
 /* Where an alert's row says that it came from. */
-struct alert_place {
+struct alert_cause {
     int64_t event_time_ms;
     struct mr_value source;
     struct mr_value record;
@@ -118,7 +117,7 @@ struct alert_place {
 
 /* The cells of the next row; returns the row. */
 static uint32_t write_cells(struct mr_batch *alerts, const uint32_t *field_slots,
-                            const struct mr_alert *alert, const struct alert_place *place)
+                            const struct mr_alert *alert, const struct alert_cause *cause)
 {
     MR_ASSERT(alerts->rows_count < alerts->rows_capacity);
     uint32_t target = alerts->rows_count++;
@@ -133,13 +132,13 @@ static uint32_t write_cells(struct mr_batch *alerts, const uint32_t *field_slots
         [ALERT_MESSAGE] = alert->message,
         [ALERT_METRIC_VALUE] = mr_value_double(alert->metric_value),
         [ALERT_THRESHOLD] = mr_value_double(alert->threshold),
-        [ALERT_EVENT_TIME] = mr_value_int(place->event_time_ms),
-        [ALERT_SOURCE] = place->source,
-        [ALERT_RECORD] = place->record,
+        [ALERT_EVENT_TIME] = mr_value_int(cause->event_time_ms),
+        [ALERT_SOURCE] = cause->source,
+        [ALERT_RECORD] = cause->record,
     };
     for (uint32_t field = 0; field < MR_ALERT_FIELDS_COUNT; field++)
         mr_batch_column(alerts, field_slots[field])[target] = cells[field];
-    alerts->event_times_ms[target] = place->event_time_ms;
+    alerts->event_times_ms[target] = cause->event_time_ms;
     alerts->payloads[target] = mr_slice_text("{}");
     alerts->payload_nulls[target] = false;
     return target;
@@ -149,12 +148,13 @@ void mr_alert_write(struct mr_batch *alerts, const uint32_t *field_slots,
                     const struct mr_alert *alert, const struct mr_batch *cause, uint32_t row,
                     const struct mr_layout *layout)
 {
-    const struct alert_place place = {
+    const struct mr_alert_place at = {cause->origin, cause->offsets[row]};
+    const struct alert_cause from = {
         .event_time_ms = cause->event_times_ms[row],
-        .source = source_value(alerts->arena, cause, row),
+        .source = mr_alert_place_value(alerts->arena, &at),
         .record = record_value(alerts->arena, cause, row, layout),
     };
-    uint32_t target = write_cells(alerts, field_slots, alert, &place);
+    uint32_t target = write_cells(alerts, field_slots, alert, &from);
     alerts->origin = cause->origin;
     alerts->source_index = cause->source_index;
     alerts->sequence_first = cause->sequence_first;
@@ -165,11 +165,14 @@ void mr_alert_write(struct mr_batch *alerts, const uint32_t *field_slots,
 }
 
 void mr_alert_write_alone(struct mr_batch *alerts, const uint32_t *field_slots,
-                          const struct mr_alert *alert, int64_t event_time_ms)
+                          const struct mr_alert *alert, int64_t event_time_ms,
+                          const struct mr_alert_place *place)
 {
-    const struct alert_place place = {
-        .event_time_ms = event_time_ms, .source = mr_value_null(), .record = mr_value_null()};
-    uint32_t target = write_cells(alerts, field_slots, alert, &place);
+    const struct alert_cause cause = {
+        .event_time_ms = event_time_ms,
+        .source = place == NULL ? mr_value_null() : mr_alert_place_value(alerts->arena, place),
+        .record = mr_value_null()};
+    uint32_t target = write_cells(alerts, field_slots, alert, &cause);
     alerts->offsets[target] = -1;
     alerts->timestamps_ms[target] = event_time_ms;
     alerts->message_keys[target] = (struct mr_slice){0};

@@ -24,6 +24,15 @@ struct mr_alert {
     double threshold;
 };
 
+/* A record's place in its source. */
+struct mr_alert_place {
+    struct mr_origin origin;
+    int64_t offset;
+};
+
+/* A place as a cell: an object of topic, partition and offset in arena. */
+struct mr_value mr_alert_place_value(struct mr_arena *arena, const struct mr_alert_place *place);
+
 /* Append alert to alerts, about the row of cause. The event time is that record's; `record` is the
  * record as its source delivered it, or, where it has no payload of its own, the object of its
  * fields at layout; null without a layout (a record that the operator itself makes). Text is
@@ -32,8 +41,10 @@ void mr_alert_write(struct mr_batch *alerts, const uint32_t *field_slots,
                     const struct mr_alert *alert, const struct mr_batch *cause, uint32_t row,
                     const struct mr_layout *layout);
 
-/* The same for an alert about no record (a silence, a window): `source` and `record` are null. */
+/* The same for an alert about no record (a silence, a window): `record` is null, and so is
+ * `source`, unless place says where a record is that the alert names. */
 void mr_alert_write_alone(struct mr_batch *alerts, const uint32_t *field_slots,
-                          const struct mr_alert *alert, int64_t event_time_ms);
+                          const struct mr_alert *alert, int64_t event_time_ms,
+                          const struct mr_alert_place *place);
 
 #endif

@@ -79,7 +79,7 @@ void mr_alert_batch_add(struct mr_alert_batch *alerts, const struct mr_alert_not
     if (notice->about_row)
         mr_alert_write(batch, slots, &alert, alerts->cause, notice->row, teller->record_layout);
     else
-        mr_alert_write_alone(batch, slots, &alert, notice->event_time_ms);
+        mr_alert_write_alone(batch, slots, &alert, notice->event_time_ms, notice->place);
     if (batch->rows_count == batch->rows_capacity)
         mr_alert_batch_end(alerts);
 }

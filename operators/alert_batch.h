@@ -37,6 +37,7 @@ struct mr_alert_notice {
     bool about_row;      /* the row of the cause; else event_time_ms counts */
     uint32_t row;
     int64_t event_time_ms;
+    const struct mr_alert_place *place; /* of no row: a record that it names; NULL: none */
 };
 
 void mr_alert_teller_open(struct mr_alert_teller *teller, const struct mr_operator_open *open,

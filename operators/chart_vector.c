@@ -18,6 +18,8 @@
 #define PHASE1_ALPHA 0.0027 /* of charts without alpha: as three sigma are */
 #define SPARE_MIN 1e-3      /* degrees of freedom that a limit needs */
 
+enum { PASSES_MAX = 32 }; /* of phase 1 */
+
 static const struct mr_covariance_regular regular = {.shrink = 0, .sd_floor = 1e-290};
 
 static const struct mr_vector_chart *vector_of(const struct mr_chart *chart)
@@ -163,7 +165,7 @@ static uint32_t establish(const struct mr_chart *chart, const double *kept, uint
     uint32_t excluded = 0;
     memset(vector->excluded, 0, count * sizeof(bool));
     estimate(vector, kept, count, baseline);
-    while (chart->book.excludes) { /* each pass excludes one at least */
+    for (int pass = 0; chart->book.excludes && pass < PASSES_MAX; pass++) {
         uint32_t more = mark_beyond(vector, kept, count, baseline, beyond);
         uint32_t left = count - excluded - more;
         if (more == 0 || left < chart->fields_count + 2 || 2 * left < count)

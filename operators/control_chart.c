@@ -157,8 +157,10 @@ static void bind_fields(struct mr_chart *chart, const struct mr_options *options
 static void bind_baseline(struct mr_chart *chart, const struct mr_options *options)
 {
     struct mr_chart_rule_book *book = &chart->book;
-    if (mr_option_specs_find(options->specs, "baseline") < 0)
-        return; /* a kind without one */
+    if (mr_option_specs_find(options->specs, "baseline") < 0) { /* a kind without one */
+        book->is_given = true;
+        return;
+    }
     book->update = (enum mr_chart_update)mr_options_integer(options, "baseline");
     book->update_weight = mr_options_number(options, "baseline_weight");
     chart->learn = (enum mr_chart_learn)mr_options_integer(options, "learn");
@@ -527,7 +529,7 @@ static enum mr_status add_to_subgroup(struct call *call, struct keyed *keyed,
         memcpy(object->group, group.data, group.size);
         object->group_size = (uint8_t)group.size;
     }
-    if (object->sample.count >= chart->book.kind->most) {
+    if (object->sample.count >= chart->book.kind->most && !chart->is_running) {
         mr_operator_row_error(call->context, batch, row,
                               "the subgroup has %" PRIu64 " records already: as many as %s takes",
                               object->sample.count, chart->node->type->name);

@@ -5,7 +5,8 @@
  * estimated, without those beyond the limits (operators/chart_limits.h). In phase 2 each point is
  * compared with the limits and the run rules (operators/run_rules.h), and may move the baseline.
  * A chart of subgroups makes a new record per subgroup; a chart of single records adds an object.
- * Charts of counts are of single records, which have a size (operators/chart_counts.h).
+ * Charts of counts are of single records, which have a size (operators/chart_counts.h); samples of
+ * several fields, or of sums, have numbers of their own (operators/chart_numbers.h).
  * A new chart is a *kind* (below) and a table:
  *
  *   1. operators/spc_<name>.c: `struct mr_chart` is the instance, its open calls mr_chart_open.

@@ -73,10 +73,12 @@ struct trees {
     uint32_t slot_records;
     uint32_t leaf_slots;
     double sum_max;
-    double *point;    /* in the cube; fields_count */
-    uint16_t *leaves; /* trees_count: of the record */
-    uint16_t *ring;   /* window * trees_count */
-    uint32_t *sums;   /* trees_count << depth */
+    double *point;       /* in the cube; fields_count */
+    uint16_t *leaves;    /* trees_count: of the record, as judged */
+    uint16_t *stretched; /* the same, as learned in ranges that it has stretched */
+    bool is_explained;   /* the record's contributions are made */
+    uint16_t *ring;      /* window * trees_count */
+    uint32_t *sums;      /* trees_count << depth */
     uint32_t *scratch;
 };
 
@@ -229,6 +231,7 @@ static enum mr_status trees_score(void *self, struct mr_model_row *row, struct m
     row->p_value = NAN;
     row->own[TREES_RARITY] = 0;
     row->own[TREES_COUNT] = (double)entry->count;
+    trees->is_explained = false;
     map_point(entry, row->values, trees->point);
     mr_half_space_trees_walk(&trees->trees, trees->point, trees->leaves);
     if (entry->profiled == 0)
@@ -241,6 +244,54 @@ static enum mr_status trees_score(void *self, struct mr_model_row *row, struct m
     MR_ASSERT(sum > 0);
     row->score = mr_natural_log(trees->sum_max / sum) / TREES_LN_2;
     row->own[TREES_RARITY] = 1 - sum / trees->sum_max;
+    return MR_OK;
+}
+
+static enum mr_status read_profile(const struct trees *trees, struct mr_model_row *row,
+                                   uint32_t tree, uint32_t *sums, struct mr_error *error)
+{
+    uint32_t place = tree << trees->trees.depth;
+    uint32_t end = place + ((uint32_t)1 << trees->trees.depth);
+    while (place < end) {
+        void *slot;
+        enum mr_status status =
+            mr_table_slot(row->table, row->entry, trees->leaf_slots + place / TREES_SLOT_SUMS,
+                          false, &slot, error);
+        if (status != MR_OK)
+            return status;
+        const uint8_t *bytes = (const uint8_t *)slot + 4 * (size_t)(place % TREES_SLOT_SUMS);
+        do {
+            *sums++ = mr_get_u32le(bytes);
+            bytes += 4;
+        } while (++place < end && place % TREES_SLOT_SUMS != 0);
+    }
+    return MR_OK;
+}
+
+/* Each field's part of the score, in proportion to what its cuts took from the density of all trees
+ * together; fields whose cuts lead to where it is denser have none. */
+static enum mr_status trees_explain(void *self, struct mr_model_row *row, struct mr_error *error)
+{
+    struct trees *trees = self;
+    double *contributions = row->contributions;
+    double total = 0;
+    if (trees->is_explained)
+        return MR_OK;
+    memset(contributions, 0, row->fields_count * sizeof(*contributions));
+    for (uint32_t tree = 0; tree < trees->trees.trees_count; tree++) {
+        enum mr_status status = read_profile(trees, row, tree, trees->scratch, error);
+        if (status != MR_OK)
+            return status;
+        mr_half_space_shares(&trees->trees, tree, trees->scratch, trees->leaves[tree],
+                             contributions);
+    }
+    for (uint32_t field = 0; field < row->fields_count; field++) {
+        contributions[field] = contributions[field] > 0 ? contributions[field] : 0;
+        total += contributions[field];
+    }
+    for (uint32_t field = 0; total > 0 && field < row->fields_count; field++)
+        contributions[field] = contributions[field] / total * row->score;
+    trees->is_explained = true;
     return MR_OK;
 }
 
@@ -269,8 +320,8 @@ static bool stretch_ranges(struct trees_object *entry, const double *values)
     return changed;
 }
 
-static enum mr_status put_leaves(struct trees *trees, struct mr_model_row *row,
-                                 struct mr_error *error)
+static enum mr_status put_leaves(const struct trees *trees, struct mr_model_row *row,
+                                 const uint16_t *leaves, struct mr_error *error)
 {
     const struct trees_object *entry = row->object;
     uint32_t trees_count = trees->trees.trees_count;
@@ -282,7 +333,7 @@ static enum mr_status put_leaves(struct trees *trees, struct mr_model_row *row,
     uint8_t *bytes =
         (uint8_t *)slot + 2 * (size_t)(entry->position % trees->slot_records) * trees_count;
     for (uint32_t tree = 0; tree < trees_count; tree++, bytes += 2)
-        mr_put_u16le(bytes, trees->leaves[tree]);
+        mr_put_u16le(bytes, leaves[tree]);
     return MR_OK;
 }
 
@@ -329,7 +380,11 @@ static enum mr_status turn_window(struct trees *trees, struct mr_model_row *row,
                                   struct mr_error *error)
 {
     struct trees_object *entry = row->object;
-    enum mr_status status = read_ring(trees, row, error);
+    /* Calibrated, the record may turn out to be an anomaly when its profile is no longer there. */
+    bool may_be_told = row->score > 0 && trees->detector.calibration.kind != MR_CALIBRATION_NONE;
+    enum mr_status status = may_be_told ? trees_explain(trees, row, error) : MR_OK;
+    if (status == MR_OK)
+        status = read_ring(trees, row, error);
     if (status != MR_OK)
         return status;
     uint32_t trees_count = trees->trees.trees_count;
@@ -351,16 +406,18 @@ static enum mr_status turn_window(struct trees *trees, struct mr_model_row *row,
     return write_profiles(trees, row, error);
 }
 
-/* trees->leaves are as score left them. */
+/* trees->leaves are as score left them, and stay so for explain. */
 static enum mr_status trees_learn(void *self, struct mr_model_row *row, struct mr_error *error)
 {
     struct trees *trees = self;
     struct trees_object *entry = row->object;
+    const uint16_t *leaves = trees->leaves;
     if (stretch_ranges(entry, row->values)) {
         map_point(entry, row->values, trees->point);
-        mr_half_space_trees_walk(&trees->trees, trees->point, trees->leaves);
+        mr_half_space_trees_walk(&trees->trees, trees->point, trees->stretched);
+        leaves = trees->stretched;
     }
-    enum mr_status status = put_leaves(trees, row, error);
+    enum mr_status status = put_leaves(trees, row, leaves, error);
     if (status != MR_OK)
         return status;
     entry->count++;
@@ -372,13 +429,16 @@ static void trees_describe(const void *self, const struct mr_model_row *row,
                            struct mr_detector_finding *finding)
 {
     const struct trees *trees = self;
+    uint32_t most = 0;
+    for (uint32_t field = 1; field < row->fields_count; field++)
+        if (row->contributions[field] > row->contributions[most])
+            most = field;
     mr_detector_reason(finding,
                        "the record lies where the last full window of %u records is thin: its "
-                       "density is 2^-%.4g of the highest that %u trees of depth %u can tell; "
-                       "the "
-                       "threshold is %.6g",
+                       "density is 2^-%.4g of the highest that %u trees of depth %u can tell, most "
+                       "by %s = %.6g; the threshold is %.6g",
                        trees->window, row->score, trees->trees.trees_count, trees->trees.depth,
-                       finding->threshold);
+                       trees->detector.field_texts[most], row->values[most], finding->threshold);
 }
 
 static const struct mr_model_type trees_model = {
@@ -394,6 +454,7 @@ static const struct mr_model_type trees_model = {
     .ready = trees_ready,
     .score = trees_score,
     .learn = trees_learn,
+    .explain = trees_explain,
 };
 
 MR_DETECTOR_CODEC(trees, trees_model)
@@ -428,6 +489,7 @@ static enum mr_status trees_open(void *self, const struct mr_operator_open *open
     };
     trees->point = mr_memory_new(fields_count, sizeof(double));
     trees->leaves = mr_memory_new(trees_count, sizeof(uint16_t));
+    trees->stretched = mr_memory_new(trees_count, sizeof(uint16_t));
     trees->ring = mr_memory_new((size_t)trees->window * trees_count, sizeof(uint16_t));
     trees->sums = mr_memory_new(leaves_count, sizeof(uint32_t));
     trees->scratch = mr_memory_new(mr_half_space_scratch(depth), sizeof(uint32_t));
@@ -443,6 +505,7 @@ static void trees_close(void *self)
     mr_memory_free(trees->trees.fields);
     mr_memory_free(trees->point);
     mr_memory_free(trees->leaves);
+    mr_memory_free(trees->stretched);
     mr_memory_free(trees->ring);
     mr_memory_free(trees->sums);
     mr_memory_free(trees->scratch);
@@ -522,6 +585,7 @@ static const struct mr_output_field trees_fields[] = {
                         "highest possible."),
     {"rarity", MR_TYPE_DOUBLE, "The same as a share: 1 - density / the highest; river's score."},
     {"count", MR_TYPE_INT, "Records that were learned."},
+    MR_DETECTOR_MEMBER_CONTRIBUTIONS,
 };
 
 const struct mr_operator_type mr_operator_detect_half_space_trees = {
@@ -536,7 +600,9 @@ const struct mr_operator_type mr_operator_detect_half_space_trees = {
                 "Random trees cut the space of the numbers in halves, again and again. How many "
                 "records of the last full window lie on each way down says how dense it is where a "
                 "record falls. The score is the binary logarithm of the highest possible density "
-                "over that, taken before the record is learned.\n\n"
+                "over that, taken before the record is learned. A field contributes what its cuts "
+                "take from the density, from the mean over a cut's space to that over the record's "
+                "side of it; a field whose cuts together lead to denser places contributes 0.\n\n"
                 "Fast, with a cost that does not depend on the number of fields; finds scattered "
                 "anomalies of any direction and follows drift by windows. Not for anomalies that "
                 "come packed in one window (they are dense then), not for few fields with sharp "

@@ -699,6 +699,15 @@ static const struct mr_option_spec heartbeat_options[] = {
     {.name = NULL},
 };
 
+static const struct mr_refused_option heartbeat_refused[] = {
+    {"suppress",
+     "a silence is one episode by itself, with an alert as it begins and one as it ends"},
+    {"calibrate",
+     "`learned` takes the limit from the key's own gaps, at a quantile that you choose"},
+    {"control", "a key is muted behind it, by a filter or a join.table on its alerts"},
+    {NULL, NULL},
+};
+
 static const struct mr_input_spec heartbeat_inputs[] = {
     {.option = "from", .required = true, .help = "The input: NAME or NAME.OUTPUT."},
     {.option = NULL},
@@ -736,7 +745,8 @@ const struct mr_operator_type mr_operator_detect_heartbeat = {
                 "one outage does not hide the next, and a slower rhythm becomes normal by and "
                 "by. The main output has every record at once; its score is the gap before it "
                 "divided by the limit, so that a record that ends a silence is an anomaly. "
-                "`suppress`, `calibrate` and control records mean nothing here.\n\n"
+                "It has no `suppress`, since a silence is one episode by itself, and no "
+                "`calibrate`, since `learned` is one; keys are muted behind it, on its alerts.\n\n"
                 "In event time a key is silent when the watermark has passed its last record by "
                 "the limit: no record could come any more that makes the gap smaller. Or when its "
                 "next record comes behind a longer gap: then both alerts leave with it, with the "
@@ -756,6 +766,7 @@ const struct mr_operator_type mr_operator_detect_heartbeat = {
                 "would be due first, without an alert. State: 45 bytes a key, 8 more for each gap "
                 "kept, in slots, and 8 in the cache.",
             .options = heartbeat_options,
+            .refused = heartbeat_refused,
             .inputs = heartbeat_inputs,
             .outputs = heartbeat_outputs,
             .outputs_count = MR_ARRAY_COUNT(heartbeat_outputs),

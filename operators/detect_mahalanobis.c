@@ -200,11 +200,14 @@ static enum mr_status mahalanobis_score(void *self, struct mr_model_row *row,
     return MR_OK;
 }
 
-static void mahalanobis_explain(void *self, struct mr_model_row *row)
+static enum mr_status mahalanobis_explain(void *self, struct mr_model_row *row,
+                                          struct mr_error *error)
 {
     struct mahalanobis *mahalanobis = self;
+    MR_UNUSED(error);
     mr_covariance_contributions(mahalanobis->scratch, row->fields_count, row->score,
                                 row->contributions);
+    return MR_OK;
 }
 
 static enum mr_status mahalanobis_learn(void *self, struct mr_model_row *row,

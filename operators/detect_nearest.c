@@ -424,7 +424,7 @@ const struct mr_operator_type mr_operator_detect_nearest = {
                 "end, which are always new.\n\n"
                 "Numbers beyond +-1e140 are scored but not learned. State: 41 bytes a key, and 8 "
                 "per point and record of the shingle; 512 bytes of changelog more for a record "
-                "whose point is kept, of which there are few. A record costs about a nanosecond "
+                "whose point is kept, of which there are few. A record costs about 2.5 ns "
                 "for each number kept. Papers: "
                 "Knorr and Ng, Algorithms for Mining Distance-Based Outliers in Large Datasets "
                 "(1998); Ramaswamy, Rastogi and Shim, Efficient Algorithms for Mining Outliers "

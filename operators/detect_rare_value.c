@@ -141,7 +141,7 @@ const struct mr_operator_type mr_operator_detect_rare_value = {
                 "value and its records are forgotten when the field had others for so long, in "
                 "event time. State: 32 bytes a value, in slots, and 16 in the cache; a record "
                 "writes one slot of 128 bytes, and with `decay` all of them each 322 / decay "
-                "records. Time grows with the values of the key: about 1 ns each. Book: Vovk, "
+                "records. Time grows with the values of the key: 2.5 us with 1,000. Book: Vovk, "
                 "Gammerman, Shafer, Algorithmic Learning in a Random World (2005).",
             .options = rare_value_options,
             .outputs = mr_detector_outputs,

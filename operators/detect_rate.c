@@ -708,6 +708,15 @@ static const struct mr_option_spec rate_options[] = {
     {.name = NULL},
 };
 
+static const struct mr_refused_option rate_refused[] = {
+    {"suppress",
+     "a window is judged once, and has one alert at most; make windows longer for fewer"},
+    {"calibrate", "the score is -log10 of a probability that already follows from the key's own "
+                  "windows: `threshold: 4` is one window in ten thousand"},
+    {"control", "a key is muted behind it, by a filter or a join.table on its alerts"},
+    {NULL, NULL},
+};
+
 static const struct mr_output_field rate_fields[FIELDS_COUNT] = {
     {"window_start", MR_TYPE_INT, "The window's begin, ms since the epoch, inclusive."},
     {"window_end", MR_TYPE_INT, "The window's end, ms since the epoch, exclusive."},
@@ -761,6 +770,7 @@ const struct mr_operator_type mr_operator_detect_rate = {
                 "State: 54 bytes a key and 16 for each window that waits. Logarithms are the "
                 "engine's own, with the same bits on each machine.",
             .options = rate_options,
+            .refused = rate_refused,
             .outputs = rate_outputs,
             .outputs_count = MR_ARRAY_COUNT(rate_outputs),
             .state_version = RATE_VERSION,

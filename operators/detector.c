@@ -388,12 +388,16 @@ static const char *severity_of(const struct judging *judging)
     return score < detector->warning_from ? "info" : "warning"; /* NAN: a warning */
 }
 
-static void describe_anomaly(struct judging *judging, struct mr_detector_finding *finding)
+static enum mr_status describe_anomaly(struct judging *judging, struct mr_detector_finding *finding,
+                                       struct mr_error *error)
 {
     struct mr_detector *detector = judging->detector;
     struct mr_model_row *row = &judging->row;
-    if (judging->model->explain != NULL)
-        judging->model->explain(detector, row);
+    if (judging->model->explain != NULL) {
+        enum mr_status status = judging->model->explain(detector, row, error);
+        if (status != MR_OK)
+            return status;
+    }
     if (detector->type->describe != NULL)
         detector->type->describe(detector, row, finding);
     else
@@ -401,6 +405,7 @@ static void describe_anomaly(struct judging *judging, struct mr_detector_finding
                            detector->field_text, row->score, judging->threshold);
     if (finding->severity == NULL)
         finding->severity = severity_of(judging);
+    return MR_OK;
 }
 
 static void report_end(const struct judging *judging, uint32_t index,
@@ -424,15 +429,17 @@ static void report_end(const struct judging *judging, uint32_t index,
     mr_detector_rows_alert(judging->rows, index, &finding, "resolved", step->resolved_id);
 }
 
-static void report_anomaly(struct judging *judging, uint32_t index,
-                           const struct mr_stage_step *step)
+static enum mr_status report_anomaly(struct judging *judging, uint32_t index,
+                                     const struct mr_stage_step *step, struct mr_error *error)
 {
     const struct mr_detector *detector = judging->detector;
     struct mr_detector_rows *rows = judging->rows;
     struct mr_detector_finding finding = {.metric_value = judging->row.score,
                                           .threshold = judging->threshold};
     uint64_t id = 0;
-    describe_anomaly(judging, &finding);
+    enum mr_status status = describe_anomaly(judging, &finding, error);
+    if (status != MR_OK)
+        return status;
     if (detector->contributes)
         rows->contributions[rows->view.rows[index]] = contributions_value(judging);
     bool lasts = detector->suppress.count > 0 || detector->suppress.time_ms > 0;
@@ -441,22 +448,23 @@ static void report_anomaly(struct judging *judging, uint32_t index,
     if (lasts)
         id = judging->stage->episode_id;
     mr_detector_rows_found(rows, index, &finding, lasts && !step->opens ? "update" : "open", id);
+    return MR_OK;
 }
 
 /* Tell what the row means: a muted key's tell nothing. */
-static void tell(struct judging *judging, uint32_t index, bool above)
+static enum mr_status tell(struct judging *judging, uint32_t index, bool above,
+                           struct mr_error *error)
 {
     struct mr_detector_stage *stage = judging->stage;
     struct mr_stage_step step = {.tells = above};
     if (judging->row.event_time_ms < judging->detector->live_ms ||
         (stage != NULL && (stage->flags & MR_STAGE_MUTED) != 0))
-        return;
+        return MR_OK;
     if (stage != NULL)
         step = mr_stage_judge(stage, &judging->detector->suppress, &judging->row, above);
     if (step.resolves)
         report_end(judging, index, &step);
-    if (step.tells)
-        report_anomaly(judging, index, &step);
+    return step.tells ? report_anomaly(judging, index, &step, error) : MR_OK;
 }
 
 static void write_state(const struct judging *judging, uint32_t row_number,
@@ -612,8 +620,9 @@ static enum mr_status judge_row(struct judging *judging, uint32_t index, struct 
     else
         write_state(judging, row_number, ready ? MR_DETECTOR_ARMED : MR_DETECTOR_LEARNING);
     if (above || (stage != NULL && (stage->flags & MR_STAGE_EPISODE) != 0))
-        tell(judging, index, above);
-    if (learns && !learned && !(above && detector->learn == MR_LEARN_NORMAL_ONLY))
+        status = tell(judging, index, above, error);
+    if (status == MR_OK && learns && !learned &&
+        !(above && detector->learn == MR_LEARN_NORMAL_ONLY))
         status = model->learn(judging->detector, row, error);
     return status;
 }

@@ -8,18 +8,29 @@
 /* Most calls emit few rows; a full batch is followed by a larger one. */
 enum { ROWS_FIRST = 64, ROWS_FACTOR = 8 };
 
+/* NULL: the type has no such option. */
+static const struct mr_option_value *option_of(const struct mr_plan_node *node, const char *name)
+{
+    return mr_option_specs_find(node->options.specs, name) < 0
+               ? NULL
+               : mr_options_get(&node->options, name);
+}
+
 void mr_group_output_init(struct mr_group_output *output, const struct mr_operator_open *open)
 {
     const struct mr_plan_node *node = open->node;
     const struct mr_plan_domain *domain = &open->plan->domains[node->outputs[0].domain];
-    const struct mr_option_value *having = mr_options_get(&node->options, "having");
+    const struct mr_option_value *having = option_of(node, "having");
+    const struct mr_option_value *aggregates = option_of(node, "aggregates");
+    uint32_t fields_count = node->type->outputs[0].fields_count;
     *output = (struct mr_group_output){
         .node = node,
         .slots = domain->field_slots,
         .key_count = node->key.slots_count,
-        .fields_count = node->type->outputs[0].fields_count,
-        .aggregates_count = mr_options_get(&node->options, "aggregates")->count,
-        .having = having->present ? having->programs[0] : NULL,
+        .fields_count = aggregates != NULL ? fields_count : MR_GROUP_TIMES_MAX,
+        .aggregates_count =
+            aggregates != NULL ? aggregates->count : fields_count - MR_GROUP_TIMES_MAX,
+        .having = having != NULL && having->present ? having->programs[0] : NULL,
         .partition = open->partition,
         .rows_next = ROWS_FIRST,
     };

@@ -1,7 +1,8 @@
 /* operators/group_output.h — rows that stand for groups: collecting and emitting them.
  * Model: a row has the key's fields, the type's own fields (window_start, window_end, retracted),
- * the results of the aggregates, in the order of the plan's fields. Rows are gathered in a batch of
- * at most MR_LIMIT_BATCH_ROWS; a full batch, and the last one, pass `having` and are emitted.
+ * the results of the aggregates, in the order of the plan's fields. Of a type without the option
+ * `aggregates` the type's own fields behind the two times are results. Rows are gathered in a batch
+ * of at most MR_LIMIT_BATCH_ROWS; a full batch, and the last one, pass `having` and are emitted.
  * Emission runs the operators behind, which use the same state: what was got from it before is not
  * valid any more after mr_group_output_row and _end. */
 #ifndef MR_OPERATORS_GROUP_OUTPUT_H

@@ -103,3 +103,21 @@ void mr_half_space_profile(uint32_t depth, double size_limit, uint32_t *masses, 
     for (uint32_t leaf = 0; leaf < leaves_count; leaf++)
         masses[leaf] = sum[leaves_count + leaf];
 }
+
+void mr_half_space_shares(const struct mr_half_space_trees *trees, uint32_t tree,
+                          const uint32_t *sums, uint32_t leaf, double *shares)
+{
+    const uint8_t *fields = trees->fields + ((size_t)tree << trees->depth);
+    uint32_t node = ((uint32_t)1 << trees->depth) + leaf;
+    uint32_t first = leaf; /* of the leaves below node */
+    uint32_t count = 1;
+    uint64_t total = sums[leaf]; /* of those: 2^15 words of 32 bits at most */
+    for (; node > 1; node /= 2, count *= 2) {
+        double mean = (double)total / count;
+        uint32_t sibling = node % 2 == 0 ? first + count : first - count;
+        for (uint32_t index = 0; index < count; index++)
+            total += sums[sibling + index];
+        first = sibling < first ? sibling : first;
+        shares[fields[node / 2]] += (double)total / (2 * count) - mean;
+    }
+}

@@ -50,6 +50,13 @@ static inline size_t mr_half_space_scratch(uint32_t depth)
  * sums. scratch: mr_half_space_scratch(depth) words. */
 void mr_half_space_profile(uint32_t depth, double size_limit, uint32_t *masses, uint32_t *scratch);
 
+/* By which fields the leaf of a tree is thin: to shares[fields_count] each cut on the way down to
+ * it adds, at its field, the mean profile of the leaves below the cut's node less that of the
+ * leaves on the way's side of the cut. Together they are the mean of the whole profile less the
+ * leaf's. sums: the tree's profile. */
+void mr_half_space_shares(const struct mr_half_space_trees *trees, uint32_t tree,
+                          const uint32_t *sums, uint32_t leaf, double *shares);
+
 /* The largest sum over all trees. */
 static inline double mr_half_space_sum_max(uint32_t trees_count, uint32_t depth, uint32_t window)
 {

@@ -188,5 +188,6 @@ double mr_mewma_limit(uint32_t fields_count, double lambda, double run_length)
     MR_ASSERT(run_length >= 2 && run_length <= MR_MEWMA_RUN_LENGTH_MAX);
     /* Without memory a point is told once in run_length; neighbours that are alike tell less. */
     double most = mr_chi_square_quantile(fields_count, 1 / run_length);
-    return mr_root(off_by, &design, most / 1024, most);
+    const struct mr_root_search search = {0.8 * most, 0.1 * most, most / 1024, most, 1e-12 * most};
+    return mr_root(off_by, &design, &search);
 }

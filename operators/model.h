@@ -89,9 +89,9 @@ struct mr_model_type {
      * the model. Between score and learn the table may have been used: row->entry and row->object
      * are set anew, slots are asked for again. */
     enum mr_status (*learn)(void *self, struct mr_model_row *row, struct mr_error *error);
-    /* Fill row->contributions of an anomaly, from what score left in self; learn may have been
-     * called meanwhile, for no other row. NULL: score fills them for each row. */
-    void (*explain)(void *self, struct mr_model_row *row);
+    /* Fill row->contributions of an anomaly, from what score left in self and from slots; learn may
+     * have been called meanwhile, for no other row. NULL: score fills them for each row. */
+    enum mr_status (*explain)(void *self, struct mr_model_row *row, struct mr_error *error);
 };
 
 #endif

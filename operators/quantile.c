@@ -47,21 +47,11 @@ static double off_by(const void *argument, double place)
     return problem->by_upper ? problem->target - upper : lower - problem->target;
 }
 
-/* The place where the tail is the target, from `begin` on outwards. */
+/* The place where the tail is the target. */
 static double solve(const struct problem *problem, double begin)
 {
-    double low = begin;
-    double high = begin;
-    double step = 0.25;
-    for (; low > -widest && off_by(problem, low) > 0; step *= 2) {
-        high = low;
-        low -= step;
-    }
-    for (; high < widest && off_by(problem, high) < 0; step *= 2) {
-        low = high;
-        high += step;
-    }
-    return mr_root(off_by, problem, low, high);
+    const struct mr_root_search search = {begin, 0.5, -widest, widest, 1e-12};
+    return mr_root(off_by, problem, &search);
 }
 
 /* The smaller tail is the one that says more. */

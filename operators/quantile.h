@@ -3,7 +3,7 @@
  * (operators/root.h): the logarithm of the smaller tail over the logarithm of the argument or of
  * its odds, which is nearly a straight line.
  * Accuracy: 1e-10 relative beside scipy (tests/unit/operators/test_quantile.c). Pure; the same bits
- * on every machine. Cost: some ten evaluations, some 20 us: not per record. */
+ * on every machine. Cost: some 15 evaluations, 35 us. */
 #ifndef MR_OPERATORS_QUANTILE_H
 #define MR_OPERATORS_QUANTILE_H
 

@@ -46,7 +46,7 @@ const struct mr_operator_type mr_operator_spc_t2 = {
                 "See docs/CONTROL_CHARTS.md for the two phases and control records. State of d "
                 "fields: some 180 + 4 d (d + 3) bytes a key, in phase 1 and 8 (d + 1) bytes a "
                 "point. With `baseline: cumulative` or exponential the limit is computed anew at "
-                "each point, some 30 us. Papers: Hotelling, Multivariate quality control (1947); "
+                "each point, some 40 us. Papers: Hotelling, Multivariate quality control (1947); "
                 "Tracy, Young and Mason, J. Quality Technology 24 (1992); Runger, Alt and "
                 "Montgomery, Contributors to a multivariate SPC chart signal (1996).",
             .options = options,

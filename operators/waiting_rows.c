@@ -5,91 +5,33 @@
 #include "base/endian.h"
 #include "base/hash.h"
 #include "operators/estimate.h"
+#include "operators/long_value.h"
 
 enum {
-    WAITING_VERSION = 1,
-    INLINE_BYTES = 1020,
-    HEAD_BYTES = 4,
     KEY_HEAD_BYTES = 4,
     SEQUENCE_BYTES = 8,
-    ESTIMATED_ROW_BYTES = 512, /* of a record: what `plan` states is for such */
-    SLOT_BYTES = MR_LIMIT_STATE_SLOT_BYTES,
-    SLOTS_MAX = (MR_LIMIT_ROW_BYTES + MR_LIMIT_KEY_BYTES) / SLOT_BYTES + 1
+    ESTIMATED_ROW_BYTES = 512 /* of a record: what `plan` states is for such */
 };
-
-struct waiting {
-    uint32_t size; /* of all bytes, those in slots too */
-    uint8_t bytes[INLINE_BYTES];
-};
-
-static uint32_t inline_size(uint32_t size)
-{
-    return size < INLINE_BYTES ? size : INLINE_BYTES;
-}
-
-static size_t waiting_encode(const void *object, uint8_t *output)
-{
-    const struct waiting *waiting = object;
-    mr_put_u32le(output, waiting->size);
-    memcpy(output + HEAD_BYTES, waiting->bytes, inline_size(waiting->size));
-    return HEAD_BYTES + inline_size(waiting->size);
-}
-
-static bool waiting_decode(void *object, uint32_t version, struct mr_slice stored)
-{
-    struct waiting *waiting = object;
-    if (version != WAITING_VERSION || stored.size < HEAD_BYTES)
-        return false;
-    waiting->size = mr_get_u32le(stored.data);
-    if (stored.size != HEAD_BYTES + inline_size(waiting->size) || waiting->size < KEY_HEAD_BYTES)
-        return false;
-    memcpy(waiting->bytes, stored.data + HEAD_BYTES, inline_size(waiting->size));
-    return true;
-}
 
 enum mr_status mr_waiting_rows_open(struct mr_waiting_rows *rows, const struct mr_kept_row *kept,
                                     const struct mr_operator_open *open, const char *name,
                                     struct mr_error *error)
 {
     rows->kept = kept;
-    const struct mr_table_spec spec = {.operator_name = open->node->name,
-                                       .name = name,
-                                       .version = WAITING_VERSION,
-                                       .object_size = sizeof(struct waiting),
-                                       .encode = waiting_encode,
-                                       .encoded_size_max = HEAD_BYTES + INLINE_BYTES,
-                                       .decode = waiting_decode,
-                                       .slot_bytes = SLOT_BYTES,
-                                       .slots_max = SLOTS_MAX,
-                                       .timed = true};
+    struct mr_table_spec spec = {.operator_name = open->node->name, .name = name, .timed = true};
+    mr_long_value_spec(&spec);
     return mr_table_open(open->state, &spec, &rows->table, error);
 }
 
 void mr_waiting_rows_estimate(struct mr_state_estimate *estimate)
 {
-    mr_estimate_object(sizeof(struct waiting), HEAD_BYTES + ESTIMATED_ROW_BYTES, estimate);
+    mr_estimate_object(sizeof(struct mr_long_value), MR_LONG_VALUE_HEAD_BYTES + ESTIMATED_ROW_BYTES,
+                       estimate);
 }
 
 int64_t mr_waiting_rows_count(const struct mr_waiting_rows *rows)
 {
     return mr_table_keys(rows->table);
-}
-
-static enum mr_status put_bytes(struct mr_table *table, struct waiting *waiting,
-                                struct mr_slice bytes, struct mr_error *error)
-{
-    waiting->size = (uint32_t)bytes.size;
-    memcpy(waiting->bytes, bytes.data, inline_size(waiting->size));
-    for (uint32_t offset = INLINE_BYTES; offset < bytes.size; offset += SLOT_BYTES) {
-        void *slot;
-        size_t rest = bytes.size - offset;
-        enum mr_status status =
-            mr_table_slot(table, waiting, (offset - INLINE_BYTES) / SLOT_BYTES, true, &slot, error);
-        if (status != MR_OK)
-            return status;
-        memcpy(slot, bytes.data + offset, rest < SLOT_BYTES ? rest : SLOT_BYTES);
-    }
-    return MR_OK;
 }
 
 /* Room for a row of `size` bytes behind its key; *row is where it goes. */
@@ -119,7 +61,7 @@ static enum mr_status put(struct mr_waiting_rows *rows, struct mr_slice bytes, u
         return status;
     MR_ASSERT(created);
     mr_table_schedule(rows->table, object, due_ms == INT64_MIN ? INT64_MIN + 1 : due_ms);
-    return put_bytes(rows->table, object, bytes, error);
+    return mr_long_value_put(rows->table, object, bytes, error);
 }
 
 enum mr_status mr_waiting_rows_put(struct mr_waiting_rows *rows, const struct mr_batch *batch,
@@ -144,24 +86,10 @@ enum mr_status mr_waiting_rows_put_bytes(struct mr_waiting_rows *rows, struct mr
     return put(rows, bytes, sequence, due_ms, error);
 }
 
-/* The bytes of the object at hand. */
-static enum mr_status copy_bytes(struct mr_table *table, struct waiting *waiting,
-                                 struct mr_arena *arena, struct mr_slice *bytes,
-                                 struct mr_error *error)
+static enum mr_status corrupt(struct mr_error *error)
 {
-    uint32_t size = waiting->size;
-    uint8_t *output = mr_arena_take(arena, size);
-    memcpy(output, waiting->bytes, inline_size(size));
-    for (uint32_t offset = INLINE_BYTES; offset < size; offset += SLOT_BYTES) {
-        void *slot;
-        enum mr_status status = mr_table_slot(table, waiting, (offset - INLINE_BYTES) / SLOT_BYTES,
-                                              false, &slot, error);
-        if (status != MR_OK)
-            return status;
-        memcpy(output + offset, slot, size - offset < SLOT_BYTES ? size - offset : SLOT_BYTES);
-    }
-    *bytes = mr_slice_from(output, size);
-    return MR_OK;
+    return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_RESTORE,
+                   "the bytes of a record that waits are not what was written");
 }
 
 enum mr_status mr_waiting_rows_take(struct mr_waiting_rows *rows, int64_t until_ms,
@@ -179,15 +107,16 @@ enum mr_status mr_waiting_rows_take(struct mr_waiting_rows *rows, int64_t until_
         return status;
     MR_ASSERT(key.size == SEQUENCE_BYTES);
     memcpy(sequence, key.data, SEQUENCE_BYTES);
-    status = copy_bytes(rows->table, object, arena, &bytes, error);
+    status = mr_long_value_read(rows->table, object, arena, &bytes, error);
+    if (status == MR_OK && bytes.size < KEY_HEAD_BYTES)
+        status = corrupt(error);
     if (status == MR_OK)
         status = mr_table_remove(rows->table, mr_slice_from(sequence, SEQUENCE_BYTES), hash, error);
     if (status != MR_OK)
         return status;
     uint32_t key_size = mr_get_u32le(bytes.data);
     if (key_size > bytes.size - KEY_HEAD_BYTES)
-        return MR_FAIL(error, MR_CORRUPT, MR_RECOVERY_RESTORE,
-                       "the bytes of a record that waits are not what was written");
+        return corrupt(error);
     waiting->sequence = mr_get_u64be(sequence);
     waiting->key = mr_slice_from(bytes.data + KEY_HEAD_BYTES, key_size);
     waiting->row =

@@ -5,10 +5,8 @@
  * bytes of its own wait among the rows; it tells them apart by the sequence.
  * Limits: a row of MR_LIMIT_ROW_BYTES with a key of MR_LIMIT_KEY_BYTES. Threads: the operator's.
  *
- * Stored, version 1 (little-endian). Key: u64 sequence, big-endian; due: as the caller says
- *   0  uint32  bytes of key and row together
- *   4  uint32 size of the key, the key, the row (record/row.h): up to 1020 bytes
- * and the rest in slots of 4096 bytes. */
+ * Stored (little-endian), as operators/long_value.h says. Key: u64 sequence, big-endian; due: as
+ * the caller says; bytes: uint32 size of the key, the key, the row (record/row.h). */
 #ifndef MR_OPERATORS_WAITING_ROWS_H
 #define MR_OPERATORS_WAITING_ROWS_H
 

@@ -28,23 +28,6 @@ static bool reads_wall_clock(const struct mr_options *options)
     return mr_options_integer(options, "time") == 1;
 }
 
-static struct mr_operator_reach window_reach(const struct mr_plan_node *node)
-{
-    struct mr_window window;
-    if (reads_wall_clock(&node->options))
-        return (struct mr_operator_reach){0};
-    mr_window_read(window_options(&node->options), &window);
-    int64_t lateness_ms = mr_options_integer(&node->options, "lateness");
-    if (window.kind == MR_WINDOW_COUNT)
-        return (struct mr_operator_reach){0};
-    if (window.kind == MR_WINDOW_SLIDING) /* it ends with its record */
-        return (struct mr_operator_reach){.open_ms = lateness_ms, .held_ms = lateness_ms};
-    if (window.zone != NULL)
-        window.size_ms += window.zone->spread_ms; /* a day may be so much longer */
-    return (struct mr_operator_reach){.open_ms = window.size_ms + lateness_ms,
-                                      .held_ms = lateness_ms};
-}
-
 static void window_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
 {
     const struct mr_option_value *aggregates = mr_options_get(options, "aggregates");
@@ -54,13 +37,7 @@ static void window_estimate(const struct mr_options *options, struct mr_state_es
         set = (struct mr_aggregate_set){.cell_bytes = MR_AGGREGATE_SET_CELL_BYTES};
     struct mr_window window;
     mr_window_read(window_options(options), &window);
-    if (window.kind <= MR_WINDOW_HOPPING)
-        mr_windowing_aligned_estimate(&window, mr_options_integer(options, "lateness"), &set,
-                                      estimate);
-    else if (window.kind == MR_WINDOW_SLIDING)
-        mr_windowing_sliding_estimate(&set, estimate);
-    else
-        mr_windowing_list_estimate(&window, &set, estimate);
+    mr_windowing_estimate(&window, mr_options_integer(options, "lateness"), &set, estimate);
 }
 
 /* A window of records knows no time. */
@@ -256,7 +233,7 @@ const struct mr_operator_type mr_operator_window_aggregate = {
     .on_watermark = mr_windowing_watermark,
     .horizon = mr_windowing_horizon,
     .on_wall = mr_windowing_wall,
-    .reach = window_reach,
+    .reach = mr_windowing_reach,
     .close = mr_windowing_close,
     .state_table = groups_table,
     .describe_state = mr_windowing_describe,

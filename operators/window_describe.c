@@ -185,12 +185,13 @@ static bool describe_group(struct describing *describing, void *object,
                                          : describe_list(describing, object, description);
 }
 
-enum mr_status mr_windowing_describe(const struct mr_state_object *object, struct mr_arena *arena,
-                                     struct mr_state_description *description,
-                                     struct mr_error *error)
+enum mr_status mr_windowing_describe_as(struct mr_windowing *windowing,
+                                        const struct mr_state_object *object,
+                                        struct mr_arena *arena,
+                                        struct mr_state_description *description,
+                                        struct mr_error *error)
 {
-    struct describing describing = {.windowing =
-                                        mr_arena_new(arena, 1, sizeof(*describing.windowing)),
+    struct describing describing = {.windowing = windowing,
                                     .arena = arena,
                                     .merged = mr_arena_new(arena, 1, sizeof(*describing.merged)),
                                     .error = error};
@@ -213,4 +214,12 @@ enum mr_status mr_windowing_describe(const struct mr_state_object *object, struc
         return mr_operator_not_described(error);
     mr_describe_member(description, "bytes", mr_value_uint(object->encoded.size));
     return MR_OK;
+}
+
+enum mr_status mr_windowing_describe(const struct mr_state_object *object, struct mr_arena *arena,
+                                     struct mr_state_description *description,
+                                     struct mr_error *error)
+{
+    struct mr_windowing *windowing = mr_arena_new(arena, 1, sizeof(*windowing));
+    return mr_windowing_describe_as(windowing, object, arena, description, error);
 }

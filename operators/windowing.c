@@ -50,6 +50,10 @@ enum mr_status mr_windowing_result(struct mr_windowing *windowing,
     }
     if (status != MR_OK)
         return status;
+    if (windowing->use != NULL) {
+        key = mr_arena_copy(arena, key); /* what is told may run what is behind */
+        windowing->use->finish(windowing, context, key, span, arena, results);
+    }
     struct mr_group_row row = {.key = key,
                                .event_time_ms = span->end_ms - 1,
                                .times = {span->start_ms, span->end_ms},
@@ -94,7 +98,13 @@ static uint32_t fingerprint_of(const struct mr_windowing *windowing)
     return (uint32_t)hash == 0 ? 1 : (uint32_t)hash;
 }
 
-/* window.aggregate has a window and more; aggregate has neither. */
+static bool has_option(const struct mr_options *options, const char *name)
+{
+    return mr_option_specs_find(options->specs, name) >= 0;
+}
+
+/* window.aggregate has a window and more; aggregate has neither; quality.profile has no `emit` and
+ * no `time`. */
 static void read_options(struct mr_windowing *windowing, const struct mr_options *options)
 {
     static const struct mr_windowing_kind *const kinds[] = {
@@ -102,19 +112,19 @@ static void read_options(struct mr_windowing *windowing, const struct mr_options
         [MR_WINDOW_SLIDING] = &mr_windowing_sliding,  [MR_WINDOW_SESSION] = &mr_windowing_session,
         [MR_WINDOW_COUNT] = &mr_windowing_count,
     };
-    const char *emit = mr_options_text(options, "emit");
+    const char *emit = has_option(options, "emit") ? mr_options_text(options, "emit") : "close";
     windowing->emit = strcmp(emit, "close") == 0    ? MR_EMIT_CLOSE
                       : strcmp(emit, "update") == 0 ? MR_EMIT_UPDATE
                                                     : MR_EMIT_PERIODIC;
-    if (mr_options_present(options, "emit_every"))
+    if (has_option(options, "emit_every") && mr_options_present(options, "emit_every"))
         windowing->emit_every_ms = mr_options_integer(options, "emit_every");
     windowing->kind = &mr_windowing_running;
-    if (mr_option_specs_find(options->specs, "window") < 0)
+    if (!has_option(options, "window"))
         return;
     mr_window_read(&mr_options_get(options, "window")->objects[0], &windowing->window);
     windowing->kind = kinds[windowing->window.kind];
     windowing->lateness_ms = mr_options_integer(options, "lateness");
-    windowing->wall = mr_options_integer(options, "time") == 1;
+    windowing->wall = has_option(options, "time") && mr_options_integer(options, "time") == 1;
 }
 
 enum mr_status mr_windowing_read(struct mr_windowing *windowing, const struct mr_plan_node *node,
@@ -123,7 +133,10 @@ enum mr_status mr_windowing_read(struct mr_windowing *windowing, const struct mr
     windowing->node = node;
     read_options(windowing, &node->options);
     enum mr_status status =
-        mr_aggregate_set_init(&windowing->set, mr_options_get(&node->options, "aggregates"), error);
+        windowing->use != NULL
+            ? windowing->use->read(windowing, node, error)
+            : mr_aggregate_set_init(&windowing->set, mr_options_get(&node->options, "aggregates"),
+                                    error);
     if (status == MR_OK)
         windowing->fingerprint = fingerprint_of(windowing);
     return status;
@@ -152,6 +165,35 @@ void mr_windowing_close(void *self)
     mr_memory_free(windowing->totals);
     mr_arena_deinit(&windowing->scratch);
     mr_arena_deinit(&windowing->keys);
+}
+
+/* ---- What the planner asks ---- */
+
+struct mr_operator_reach mr_windowing_reach(const struct mr_plan_node *node)
+{
+    struct mr_windowing windowing = {0};
+    read_options(&windowing, &node->options);
+    struct mr_window *window = &windowing.window;
+    if (windowing.wall || window->kind == MR_WINDOW_COUNT)
+        return (struct mr_operator_reach){0};
+    if (window->kind == MR_WINDOW_SLIDING) /* it ends with its record */
+        return (struct mr_operator_reach){.open_ms = windowing.lateness_ms,
+                                          .held_ms = windowing.lateness_ms};
+    if (window->zone != NULL)
+        window->size_ms += window->zone->spread_ms; /* a day may be so much longer */
+    return (struct mr_operator_reach){.open_ms = window->size_ms + windowing.lateness_ms,
+                                      .held_ms = windowing.lateness_ms};
+}
+
+void mr_windowing_estimate(const struct mr_window *window, int64_t lateness_ms,
+                           const struct mr_aggregate_set *set, struct mr_state_estimate *estimate)
+{
+    if (window->kind <= MR_WINDOW_HOPPING)
+        mr_windowing_aligned_estimate(window, lateness_ms, set, estimate);
+    else if (window->kind == MR_WINDOW_SLIDING)
+        mr_windowing_sliding_estimate(set, estimate);
+    else
+        mr_windowing_list_estimate(window, set, estimate);
 }
 
 /* ---- Time ---- */
@@ -304,7 +346,12 @@ enum mr_status mr_windowing_process(void *self, struct mr_operator_context *cont
     struct mr_aggregate_columns columns;
     const struct mr_slice *keys = mr_operator_keys(context, windowing->node, view, &keyed);
     check_keys(context, keys, &keyed);
-    mr_aggregate_set_evaluate(&windowing->set, context, keyed, &columns, &fine);
+    if (windowing->use != NULL) {
+        windowing->use->evaluate(windowing, context, keyed, &columns);
+        fine = keyed;
+    } else {
+        mr_aggregate_set_evaluate(&windowing->set, context, keyed, &columns, &fine);
+    }
     enum mr_status status = take_rows(windowing, context, fine, keys, &columns, &late, error);
     if (status != MR_OK)
         return status;

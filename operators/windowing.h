@@ -37,6 +37,21 @@ struct mr_windowing_group {
     int64_t due_ms;
 };
 
+/* What a type computes of its windows, where that is not the option `aggregates`. */
+struct mr_windowing_use {
+    /* Fill windowing->set; its calls live as long as windowing. */
+    enum mr_status (*read)(struct mr_windowing *windowing, const struct mr_plan_node *node,
+                           struct mr_error *error);
+    /* The arguments of all rows of the view. */
+    void (*evaluate)(struct mr_windowing *windowing, struct mr_operator_context *context,
+                     struct mr_view view, struct mr_aggregate_columns *columns);
+    /* Make of the aggregates' results those of the output, in the same array of
+     * MR_AGGREGATE_SET_MAX; memory from arena. key: the window's, in arena. */
+    void (*finish)(struct mr_windowing *windowing, struct mr_operator_context *context,
+                   struct mr_slice key, const struct mr_aggregate_span *span,
+                   struct mr_arena *arena, struct mr_value *results);
+};
+
 struct mr_windowing_kind {
     /* Tables and sizes; the shared members are set. */
     enum mr_status (*open)(struct mr_windowing *windowing, const struct mr_operator_open *open,
@@ -59,6 +74,7 @@ extern const struct mr_windowing_kind mr_windowing_sliding;
 struct mr_windowing {
     const struct mr_plan_node *node;
     const struct mr_windowing_kind *kind;
+    const struct mr_windowing_use *use; /* set by the type before open; NULL: `aggregates` */
     struct mr_window window;
     struct mr_window_grid grid; /* TUMBLING, HOPPING */
     enum mr_windowing_emit emit;
@@ -135,11 +151,21 @@ enum mr_status mr_windowing_horizon(void *self, int64_t wanted_ms, int64_t *wate
 enum mr_status mr_windowing_wall(void *self, struct mr_operator_context *context, int64_t *due_ms,
                                  struct mr_error *error);
 void mr_windowing_close(void *self);
+struct mr_operator_reach mr_windowing_reach(const struct mr_plan_node *node);
 /* window_describe.c */
 enum mr_status mr_windowing_describe(const struct mr_state_object *object, struct mr_arena *arena,
                                      struct mr_state_description *description,
                                      struct mr_error *error);
+/* The same for a windowing of which nothing but `use` is set. */
+enum mr_status mr_windowing_describe_as(struct mr_windowing *windowing,
+                                        const struct mr_state_object *object,
+                                        struct mr_arena *arena,
+                                        struct mr_state_description *description,
+                                        struct mr_error *error) MR_NODISCARD;
 
+/* Of any window. */
+void mr_windowing_estimate(const struct mr_window *window, int64_t lateness_ms,
+                           const struct mr_aggregate_set *set, struct mr_state_estimate *estimate);
 /* Of windows that are lists (window_list.h), and of running sums: window NULL. */
 void mr_windowing_list_estimate(const struct mr_window *window, const struct mr_aggregate_set *set,
                                 struct mr_state_estimate *estimate);

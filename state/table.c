@@ -412,12 +412,26 @@ enum mr_status mr_table_get(struct mr_table *table, struct mr_slice key, uint64_
     return MR_OK;
 }
 
+/* The lines of an entry that a get touches: header, object and key. Of a large object its first
+ * lines, and the key, which lies behind it. */
+static void prefetch_entry(const struct mr_cache_entry *entry, size_t payload_size)
+{
+    enum { LINE_BYTES = 64, KEY_BYTES = 16, LINES_MAX = 6 };
+    const uint8_t *start = (const void *)entry;
+    size_t bytes = sizeof(*entry) + payload_size + KEY_BYTES;
+    if (bytes > LINES_MAX * LINE_BYTES) {
+        __builtin_prefetch(start + sizeof(*entry) + payload_size);
+        bytes = LINES_MAX * LINE_BYTES;
+    }
+    for (size_t place = 0; place < bytes; place += LINE_BYTES)
+        __builtin_prefetch(start + place, 1);
+}
+
 void mr_table_prefetch(const struct mr_table *table, const uint64_t *hashes, uint32_t hashes_count,
                        uint32_t position)
 {
-    /* First the key's place in the index; some gets later, when that has come, its entry: header,
-     * object and key. */
-    enum { PLACE_AHEAD = 16, ENTRY_AHEAD = 8, LINE_BYTES = 64, KEY_BYTES = 16, LINES_MAX = 6 };
+    /* First the key's place in the index; some gets later, when that has come, its entry. */
+    enum { PLACE_AHEAD = 24, ENTRY_AHEAD = 14 };
     const struct mr_cache *cache = &table->state->cache;
     size_t mask = cache->index_capacity - 1;
     if (hashes_count - position > PLACE_AHEAD)
@@ -425,14 +439,10 @@ void mr_table_prefetch(const struct mr_table *table, const uint64_t *hashes, uin
             &cache->index[(size_t)(hashes[position + PLACE_AHEAD] ^ table->salt) & mask]);
     if (hashes_count - position <= ENTRY_AHEAD)
         return;
-    const uint8_t *entry =
-        (const void *)cache->index[(size_t)(hashes[position + ENTRY_AHEAD] ^ table->salt) & mask]
-            .entry;
-    size_t bytes = sizeof(struct mr_cache_entry) + table->spec.object_size + KEY_BYTES;
-    if (bytes > LINES_MAX * LINE_BYTES)
-        bytes = LINES_MAX * LINE_BYTES;
-    for (size_t place = 0; entry != NULL && place < bytes; place += LINE_BYTES)
-        __builtin_prefetch(entry + place, 1);
+    const struct mr_cache_entry *entry =
+        cache->index[(size_t)(hashes[position + ENTRY_AHEAD] ^ table->salt) & mask].entry;
+    if (entry != NULL)
+        prefetch_entry(entry, table->spec.object_size);
 }
 
 enum mr_status mr_table_find(struct mr_table *table, struct mr_slice key, uint64_t hash,

@@ -175,6 +175,7 @@ static void read_options(const struct reader *reader, struct mr_definition_entry
                      : mr_arena_format(reader->arena, "'%s' (%s)", entry->name, entry->type->name),
         .prefix = "",
         .entry = true,
+        .refused = entry->type->refused,
     };
     uint32_t errors_count = reader->report->errors_count;
     const struct mr_option_spec *common =

@@ -266,6 +266,18 @@ static void put_state(struct page *page, const struct mr_type_spec *type)
     put_estimate(page, type);
 }
 
+static void put_refused(struct page *page, const struct mr_type_spec *type)
+{
+    if (type->refused == NULL)
+        return;
+    heading(page, "Options that others have");
+    for (const struct mr_refused_option *refused = type->refused; refused->name != NULL; refused++)
+        put_folded(page,
+                   mr_arena_format(&page->arena, page->markdown ? "- No `%s`: %s." : "- No %s: %s.",
+                                   refused->name, refused->why),
+                   2);
+}
+
 static void put_guarantee(struct page *page, const struct mr_type_spec *type)
 {
     static const char *const texts[] = {
@@ -306,6 +318,7 @@ enum mr_status mr_docs_type(const struct mr_catalogue *catalogue, const struct m
     }
     put_table(&page, "Options", type->options);
     put_table(&page, "Common options", mr_common_options(&page.arena, catalogue, type));
+    put_refused(&page, type);
     put_outputs(&page, type);
     put_state(&page, type);
     put_guarantee(&page, type);

@@ -150,6 +150,17 @@ void mr_options_parse(const struct mr_options_parser *parser, const struct mr_op
     }
 }
 
+/* What to say behind the name of an unknown option. */
+static const char *refusal(const struct mr_options_parser *parser, const char *name,
+                           const char *const *names, uint32_t names_count)
+{
+    for (const struct mr_refused_option *refused = parser->refused;
+         refused != NULL && refused->name != NULL; refused++)
+        if (strcmp(refused->name, name) == 0)
+            return mr_arena_format(parser->arena, ": %s", refused->why);
+    return mr_nearest_text(parser->arena, name, names, names_count);
+}
+
 void mr_options_check_unknown(const struct mr_options_parser *parser,
                               const struct mr_yaml_node *node,
                               const struct mr_option_spec *const *tables, uint32_t tables_count)
@@ -171,6 +182,6 @@ void mr_options_check_unknown(const struct mr_options_parser *parser,
         if (!known)
             mr_report_add(parser->report, MR_SEVERITY_ERROR, pair->location,
                           "%s has no option '%s%s'%s", parser->owner, parser->prefix, pair->key,
-                          mr_nearest_text(parser->arena, pair->key, names, names_count));
+                          refusal(parser, pair->key, names, names_count));
     }
 }

@@ -6,6 +6,7 @@
 #define MR_TOPOLOGY_PARSE_OPTIONS_H
 
 #include "topology/report.h"
+#include "topology/type.h"
 #include "topology/yaml.h"
 
 struct mr_options_parser {
@@ -15,6 +16,7 @@ struct mr_options_parser {
     const char *prefix;  /* of nested options: "window.", "" at the top */
     const char *excused; /* an option whose absence is no error although it is required, or NULL */
     bool entry;          /* `name` and `type` were read before: skip them */
+    const struct mr_refused_option *refused; /* options that are refused with a reason, or NULL */
 };
 
 /* Parse the options of specs (ended by a NULL name; may be NULL) out of node (a mapping, or NULL:

@@ -50,6 +50,13 @@ static const char *text_of(const struct mr_options_parser *parser,
 {
     if (node->faulty)
         return NULL;
+    if (!is_text(node) && spec->type == MR_OPTION_STRINGS && node->kind == MR_YAML_SCALAR &&
+        node->scalar != MR_YAML_NULL) {
+        mr_report_add(parser->report, MR_SEVERITY_ERROR, node->location,
+                      "'%s%s' has %s in it, expected texts: quote it ('%s')", parser->prefix,
+                      spec->name, mr_yaml_describe(parser->arena, node), node->text);
+        return NULL;
+    }
     if (!is_text(node)) {
         mr_value_report_type(parser, spec, node);
         return NULL;

@@ -229,6 +229,7 @@ static void bind_paths(const struct binding *binding, const struct mr_option_spe
     if (strcmp(spec->name, "right_key") == 0)
         return; /* of another input: bound with the join's sides */
     value->slots = mr_arena_new(planner->arena, value->count, sizeof(*value->slots));
+    value->types = mr_arena_new(planner->arena, value->count, sizeof(*value->types));
     for (uint32_t i = 0; i < value->count; i++) {
         struct mr_resolution resolution;
         struct mr_error error = {0};
@@ -242,6 +243,7 @@ static void bind_paths(const struct binding *binding, const struct mr_option_spe
         else
             check_type(binding, spec, path, location, resolution.type);
         value->slots[i] = resolution.slot;
+        value->types[i] = resolution.type;
     }
 }
 

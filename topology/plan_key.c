@@ -227,6 +227,9 @@ void mr_planner_group(struct mr_planner *planner, struct mr_node_draft *node)
         warn_scope(planner, node);
         return;
     }
+    if (!key->given && entry->type->is_stateless != NULL &&
+        entry->type->is_stateless(&entry->options))
+        return;
     if (!key->given) {
         mr_report_add(planner->report, MR_SEVERITY_ERROR, entry->location,
                       keyed ? "'%s' (%s) keeps state: a stateful operator must say key, the fields "

@@ -221,7 +221,7 @@ static void plan_outputs(struct mr_planner *planner, struct mr_node_draft *node)
                 spec->fields, spec->fields_count, view);
             view->key_lost =
                 mr_arena_format(planner->arena, "'%s' makes new records", node->entry->name);
-        } else if (i == 0 || is_branch) {
+        } else if (i == 0 || is_branch || (spec != NULL && spec->is_like_main)) {
             *view = changed;
         } else {
             *view = *node->inputs[0].view; /* the input's rows (late) */

@@ -77,6 +77,7 @@ struct mr_output_spec {
     const struct mr_output_field
         *fields; /* fields of new rows of this output; NULL: the input's rows */
     uint32_t fields_count;
+    bool is_like_main; /* rows of the main output's kind, with what the type adds to them */
     /* Of GROUPS, behind main: the key's fields come first, and the rows stay in its task. */
     bool has_key;
 };
@@ -88,13 +89,20 @@ struct mr_state_estimate {
     uint64_t changelog_bytes_per_record;
 };
 
+/* An option that types like this one have, and this one has not. */
+struct mr_refused_option {
+    const char *name;
+    const char *why; /* a clause behind "has no option 'x': " */
+};
+
 struct mr_type_spec {
     const char *name; /* "detect.zscore" */
     enum mr_role role;
     uint32_t flags;
     const char *summary;     /* one sentence */
     const char *description; /* what it does and when not to use it; paragraphs divided by \n\n */
-    const struct mr_option_spec *options; /* ended by a NULL name; without the common ones */
+    const struct mr_option_spec *options;    /* ended by a NULL name; without the common ones */
+    const struct mr_refused_option *refused; /* ended by a NULL name; may be NULL */
     const struct mr_input_spec
         *inputs; /* ended by a NULL option; NULL: {"from"} for operators, sinks */
     const struct mr_output_spec *outputs; /* [0] is main; NULL for sinks */
@@ -113,6 +121,8 @@ struct mr_type_spec {
      * nothing was found wrong. May be NULL. */
     enum mr_status (*check_bound)(const struct mr_options *options, const char **option,
                                   struct mr_error *error);
+    /* With these options a KEYED type keeps no state and needs no `key`. May be NULL: never. */
+    bool (*is_stateless)(const struct mr_options *options);
     /* Whether these options make the output depend on the clock, where not all do. May be NULL. */
     bool (*reads_wall_clock)(const struct mr_options *options);
 };

@@ -93,6 +93,15 @@ static enum mr_status take_records(struct mr_lane *lane, struct mr_task_input *i
     return status;
 }
 
+/* One of the tasks that read the input is due, since its connectors were read. */
+static bool is_awaited(const struct mr_lane *lane, const struct mr_task_input *input)
+{
+    for (uint32_t slot = 0; mr_lane_next_reader(lane, input, &slot); slot++)
+        if (lane->slots[slot].task->due)
+            return true;
+    return false;
+}
+
 /* Feed what was fetched, until its end or until a task is due. */
 static enum mr_status take_fetch(struct mr_lane *lane, struct mr_task **culprit,
                                  struct mr_error *error)
@@ -107,8 +116,8 @@ static enum mr_status take_fetch(struct mr_lane *lane, struct mr_task **culprit,
             lane->fetch_next++;
             continue;
         }
-        if (task->due)
-            break; /* since its connectors were read */
+        if (is_awaited(lane, input))
+            break;
         if (message->event != MR_LOG_RECORD) {
             status = take_event(lane, input, message, error);
             lane->fetch_next++;

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/guard.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -165,7 +166,8 @@ static void count_anomalies(struct mr_pipeline *pipeline, const struct mr_plan_n
 /* What consumers of the node's outputs know as the watermark. */
 static int64_t output_watermark(const struct mr_pipeline *pipeline, uint32_t node)
 {
-    return mr_watermark_held(pipeline->watermark_ms, pipeline->nodes[node].output_held_ms);
+    int64_t told_ms = MR_GUARD(MARK_BEHIND_PARTS) ? pipeline->watermark_ms : pipeline->due_ms;
+    return mr_watermark_held(told_ms, pipeline->nodes[node].output_held_ms);
 }
 
 static void emit(void *argument, uint32_t node, uint32_t output_index, struct mr_view view)

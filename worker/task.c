@@ -324,11 +324,13 @@ enum mr_status mr_task_poll(struct mr_task *task, int64_t now_wall_ms, struct mr
 static struct mr_slice encode_progress(struct mr_task *task, struct mr_arena *arena,
                                        struct mr_progress_sink *sinks, uint32_t sinks_count)
 {
+    int64_t told_ms =
+        MR_GUARD(TOLD_IN_PROGRESS) ? mr_pipeline_told(task->pipeline) : task->watermark_ms;
     struct mr_progress progress = {.epoch = task->epoch,
                                    .incarnation = task->incarnation,
                                    .sequence = task->sequence,
                                    .watermark_ms = task->watermark_ms,
-                                   .told_ms = mr_pipeline_told(task->pipeline),
+                                   .told_ms = told_ms,
                                    .began_ms = task->began_ms,
                                    .inputs_count = task->inputs_count,
                                    .sinks = sinks,

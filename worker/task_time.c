@@ -12,6 +12,7 @@
 #include "worker/internal.h"
 
 #include "base/clock.h"
+#include "base/guard.h"
 
 enum {
     LOOK_MS = 500,   /* between two looks for who holds the watermark */
@@ -145,13 +146,14 @@ int64_t mr_task_find_watermark(struct mr_task *task)
 
 bool mr_task_idle(const struct mr_task *task)
 {
-    if (task->due)
+    if (task->due && MR_GUARD(IDLE_BEHIND_PARTS))
         return false;
     for (uint32_t index = 0; index < task->inputs_count; index++)
         if (!task->inputs[index].idle && !task->inputs[index].ended &&
             !mr_task_input_is_table(task, &task->inputs[index]))
             return false;
-    return last_watermark(task, NULL) <= mr_pipeline_told(task->pipeline);
+    return last_watermark(task, NULL) <= mr_pipeline_told(task->pipeline) ||
+           !MR_GUARD(IDLE_BEHIND_PARTS);
 }
 
 /* ---- Who holds the watermark ---- */

@@ -26,8 +26,10 @@ struct mr_target {
 enum { MR_TARGETS_MAX = 2048, MR_TARGET_LISTS_MAX = 65536 };
 
 /* Records read. More than leave: what is read and only changes state costs no memory here, and each
- * key that changed is written once per transaction, so that more records make fewer writes. */
-enum { MR_TRANSACTION_INPUTS_MAX = 250000 };
+ * key that changed is written once per transaction, so that more records make fewer writes: at five
+ * million records per second a quarter of this cost a z-score over 10,000 keys a third of its time.
+ * What they change is bounded by the bytes of dirty state. */
+enum { MR_TRANSACTION_INPUTS_MAX = 1000000 };
 
 struct mr_targets {
     struct mr_target *items[MR_TARGETS_MAX];

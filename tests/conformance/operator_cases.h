@@ -222,6 +222,57 @@ static const struct operator_case cases[] = {
     {"map", "from: in, set: {twice: 'value * 2.0', name: 'k + \"!\"'}, remove: [tags]", "", false,
      true},
     {"merge", "inputs: [in, in2]", "", true, true},
+    {"quality.checkpoint",
+     "from: in, key: [k], window: {count: 7}, max_wait: 300ms, max_records: 200, checks: "
+     "[{name: a, field: value, expect: between, min: -20, max: 45, mostly: 0.8}, "
+     "{name: b, field: third, expect: unique, mostly: 0.5}, "
+     "{name: c, field: second, expect: mean_between, min: -0.5, severity: info}, "
+     "{name: d, expect: row_count_between, min: 7}, {name: e, where: 'value < 40.0', mostly: "
+     "0.7}]",
+     "fail alerts results late", false, false},
+    {"quality.checkpoint",
+     "from: in, key: [k], window: {tumbling: 250ms}, lateness: 30ms, max_records: 250, checks: "
+     "[{name: a, field: value, expect: not_null, mostly: 0.9}, {name: b, field: value, expect: "
+     "max_between, max: 60}, {name: c, field: third, expect: stdev_between, max: 2}, {name: d, "
+     "field: k, expect: matches, pattern: '[1-9]'}]",
+     "fail alerts results late", false, false},
+    {"quality.rules",
+     "from: in, checks: [{name: a, field: value, expect: between, min: -20, max: 45}, "
+     "{name: b, field: value, expect: not_null}, {name: c, field: k, expect: matches, pattern: "
+     "'^0'}, {name: d, field: value, expect: in_set, values: ['7.25', x]}, "
+     "{name: e, field: tags, expect: type, of: list}, {name: f, where: 'value < second'}]",
+     "alerts", false, true},
+    {"quality.score",
+     "from: in, key: [k], fields: [value, second], window: {count: 40}, warmup: 10, every: 50ms, "
+     "threshold: 0.9",
+     "alerts", false, true},
+    {"quality.score",
+     "from: in, key: [k], detectors: [duplicates], identity: [third, failed], window: {count: 20}, "
+     "warmup: 5, every: 0s",
+     "alerts", false, true},
+    {"quality.duplicates", "from: in, key: [k], fields: [value, third], window: {sliding: 300ms}",
+     "duplicates alerts", false, true},
+    {"quality.duplicates", "from: in, key: [k], fields: [third], window: {count: 40}", "duplicates",
+     false, true},
+    {"quality.duplicates",
+     "from: in, key: [k], fields: [third], window: {sliding: 300ms}, bloom: {rate: 0.01, capacity: "
+     "300, lateness: 50ms}",
+     "duplicates", false, true},
+    {"quality.duplicates",
+     "from: in, key: [k], fields: [value], window: {count: 60}, bloom: {rate: 0.1}", "", false,
+     true},
+    {"quality.profile",
+     "from: in, key: [k], fields: [value, second, third], window: {tumbling: 250ms}, lateness: "
+     "40ms, valid: {value: 'value < 50.0'}, unique: [third], fresh_within: 100ms",
+     "late alerts", false, false},
+    {"quality.profile",
+     "from: in, key: [k], fields: [value, third], window: {hopping: 300ms, every: 100ms}, top: 2, "
+     "precision: 8, threshold: 1",
+     "late alerts", false, false},
+    {"quality.profile", "from: in, key: [k], fields: [value], window: {count: 20, every: 5}",
+     "alerts", false, false},
+    {"quality.profile", "from: in, key: [k], fields: [value], window: {session: 30ms}", "late",
+     false, false},
     {"rank", "from: in, key: [k], sort_by: [{by: value}]", "late", false, false},
     {"rank", "from: in, key: [k], sort_by: [{by: value, descending: true}], count: 5, into: place",
      "late", false, false},
@@ -233,6 +284,16 @@ static const struct operator_case cases[] = {
     {"spc.c", "from: in, key: [k], field: defects", "alerts", false, true},
     {"spc.c", "from: in, key: [k], field: defects, limits: {cl: 1}, baseline: exponential",
      "alerts", false, true},
+    {"spc.capability", "from: in, key: [k], field: value, subgroup: {count: 25}, lsl: 0, usl: 40",
+     "alerts", false, false},
+    {"spc.capability",
+     "from: in, key: [k], field: value, subgroup: {window: 300ms}, usl: 30, within: range, "
+     "within_size: 3, index: ppk",
+     "alerts late", false, false},
+    {"spc.capability",
+     "from: in, key: [k], field: value, subgroup: {field: third}, lsl: -5, within: deviation, "
+     "running: true",
+     "", false, false},
     {"spc.cusum", "from: in, key: [k], field: value", "alerts", false, true},
     {"spc.cusum",
      "from: in, key: [k], field: value, limits: {cl: 20, sigma: 5}, head: 0.5, restart: true, "

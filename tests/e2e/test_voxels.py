@@ -117,12 +117,6 @@ def cluster(kafka, unique, tmp_path):
     print(made.logs(2000))
 
 
-def rows(kafka, topic):
-    """Those of whole intervals."""
-    found = [json.loads(value) for value in kafka.values(topic)]
-    return [row for row in found if row.get("interval_end", 0) <= POINTS * STEP]
-
-
 def key_of(row):
     return row["build"], (row["ix"], row["iy"], row["layer"]), row["interval_end"]
 
@@ -133,9 +127,103 @@ def covered(boxes):
             for j in range(box["iy_first"], box["iy_last"] + 1)]
 
 
+class Story:
+    """The points, the cluster that they go to, and what is done to it."""
+
+    def __init__(self, kafka, name, cluster):
+        self.kafka, self.name, self.cluster = kafka, name, cluster
+        self.given = list(points())
+        self.told, self.grids = expected(self.given)
+
+    def send(self, end, records):
+        self.kafka.produce(f"{self.name}-{end}", [(key.encode(), json.dumps(record).encode())
+                                                  for key, record in records], PARTITIONS)
+
+    def feed(self, first, last, killed):
+        """In steps, with the kill of a worker after some."""
+        for start in range(first, last, 500):
+            self.send("in", [(one["build"], one) for one in self.given[start:start + 500]])
+            if start % 2000 == 1000:
+                self.cluster.workers[killed].kill()
+                self.cluster.workers[killed].start()
+
+    def ask(self, build, query=""):
+        return self.cluster.get(f"/v1/state/{self.name}/voxels/{build}{query}")["value"]
+
+    def reset(self):
+        """When the first half is in the grids; wait until it shows."""
+        seen = {build: [] for build in self.grids}
+        for one in self.given[:HALF]:
+            seen[one["build"]].append(one)
+        wait_until(lambda: all(self.ask(build)["points"] == len(there)
+                               for build, there in seen.items()), 90, what="the first half")
+        self.send("orders", [(order["key"], {"ts": HALF * STEP - 1, "operator": "voxels",
+                                             "action": "reset", **order}) for order, _ in ORDERS])
+        left = {order["key"]: len({place(one) for one in seen[order["key"]]
+                                   if not forgets(*place(one))}) for order, forgets in ORDERS}
+        wait_until(lambda: all(self.ask(build)["filled"] == count
+                               for build, count in left.items() if count > 0), 60,
+                   what="the resets")
+
+    def end(self):
+        """Points far behind the last interval, in every partition."""
+        self.send("in", [(build, {**self.given[0], "build": build, "ts": POINTS * STEP + 3000000,
+                                  "x": 19.9, "y": 19.9, "z": 2.9}) for build in self.grids])
+        wait_until(lambda: len(self.rows("main")) >= len(self.told), 90, 0.3,
+                   what="all that is told")
+        wait_until(lambda: len(self.closings()) == (BUILDS - len(ORDERS)) * (LAYERS - 1) and all(
+            found[-1]["points"] == len(self.of_layer(*layer))
+            for layer, found in self.closings().items()), 60, 0.3, what="the closed layers")
+
+    def of_layer(self, build, layer):
+        return [one["value"] for one in self.given
+                if one["build"] == build and place(one)[2] == layer]
+
+    def closings(self):
+        """What is told of each layer but the last, of builds of which nothing was reset."""
+        found, reset = {}, {order["key"] for order, _ in ORDERS}
+        for row in self.rows("layers"):
+            if row["build"] not in reset and row["layer"] < LAYERS - 1:
+                found.setdefault((row["build"], row["layer"]), []).append(row)
+        return found
+
+    def rows(self, end):
+        """Those of whole intervals."""
+        found = [json.loads(value) for value in self.kafka.values(f"{self.name}-{end}")]
+        return [row for row in found if row.get("interval_end", 0) <= POINTS * STEP]
+
+
+def check_voxels(story):
+    main = story.rows("main")
+    assert sorted(key_of(row) for row in main) == sorted(story.told)
+    assert sorted(covered(story.rows("changed"))) == sorted(story.told)
+    for row in main:
+        cell = row["signals"]["value"]
+        values, least = story.told[key_of(row)]
+        assert cell["n"] >= least
+        check_cell(cell, values[:cell["n"]])
+
+
+def check_layers(story):
+    for layer, found in story.closings().items():
+        assert [row["closing"] for row in found] == list(range(1, len(found) + 1))
+        assert found[-1]["points"] == found[-1]["signals"]["value"]["n"]
+        check_cell(found[-1]["signals"]["value"], story.of_layer(*layer))
+
+
+def check_answers(story):
+    for build in ("b3", "b5", "b0"):
+        asked = story.ask(build, "?from=0,0,0&to=10,12,2.5")
+        there = {voxel: values for voxel, values in story.grids[build].items()
+                 if voxel[0] < 20 and voxel[1] < 24 and voxel[2] < 5}
+        shown = {(one["ix"], one["iy"], one["layer"]): one for one in asked["voxels"]}
+        assert not asked["more"] and set(shown) == set(there) and len(shown) > 50
+        for voxel, values in there.items():
+            check_cell(shown[voxel]["signals"]["value"], values)
+
+
 def test_grids_are_exact_over_kills_resets_and_a_rescale(kafka, unique, cluster, tmp_path):
-    given = list(points())
-    told, grids = expected(given)
+    story = Story(kafka, unique, cluster)
     for end in ("in", "orders", "main", "changed", "layers"):
         kafka.create(f"{unique}-{end}", PARTITIONS)
     path = tmp_path / "voxels.yaml"
@@ -143,79 +231,12 @@ def test_grids_are_exact_over_kills_resets_and_a_rescale(kafka, unique, cluster,
     cluster.worker("w0", threads=1)
     cluster.submit(path)
     cluster.wait_running(PARTITIONS)
-
-    def feed(first, last, step, between):
-        for start in range(first, last, step):
-            kafka.produce(f"{unique}-in", [(point["build"].encode(), json.dumps(point).encode())
-                                           for point in given[start:start + step]], PARTITIONS)
-            between(start)
-
-    def count(build, member):
-        return cluster.get(f"/v1/state/{unique}/voxels/{build}")["value"][member]
-
-    def kill_sometimes(start):
-        if start % 2000 == 1000:
-            cluster.workers["w0"].kill()
-            cluster.workers["w0"].start()
-
-    feed(0, HALF, 500, kill_sometimes)
-    builds = sorted(grids)
-    seen = {build: [one for one in given[:HALF] if one["build"] == build] for build in builds}
-    wait_until(lambda: all(count(build, "points") == len(seen[build]) for build in builds), 90,
-               what="the first half")
-    orders = [(order["key"].encode(), json.dumps(
-        {"ts": HALF * STEP - 1, "operator": "voxels", "action": "reset", **order}).encode())
-        for order, _ in ORDERS]
-    kafka.produce(f"{unique}-orders", orders, PARTITIONS)
-
-    def left(order, forgets):
-        voxels = {place(one) for one in seen[order["key"]]}
-        return len([one for one in voxels if not forgets(*one)])
-
-    wait_until(lambda: all(count(order["key"], "filled") == left(order, forgets)
-                           for order, forgets in ORDERS if left(order, forgets) > 0), 60,
-               what="the resets")
+    story.feed(0, HALF, "w0")
+    story.reset()
     for name in ("w1", "w2"):
         cluster.worker(name, threads=1)
-
-    def kill_other(start):
-        if start == HALF + 1500:
-            cluster.workers["w1"].kill()
-            cluster.workers["w1"].start()
-
-    feed(HALF, POINTS, 500, kill_other)
-    ends = [{**given[0], "build": build, "ts": POINTS * STEP + 3000000, "x": 19.9, "y": 19.9,
-             "z": 2.9} for build in builds]
-    kafka.produce(f"{unique}-in", [(one["build"].encode(), json.dumps(one).encode())
-                                   for one in ends], PARTITIONS)
-    wait_until(lambda: len(rows(kafka, f"{unique}-main")) >= len(told), 90, 0.3,
-               what="all that is told")
-
-    main, boxes = rows(kafka, f"{unique}-main"), rows(kafka, f"{unique}-changed")
-    assert sorted(key_of(row) for row in main) == sorted(told)
-    assert sorted(covered(boxes)) == sorted(told)
-    for row in main:
-        cell = row["signals"]["value"]
-        values, least = told[key_of(row)]
-        assert cell["n"] >= least
-        check_cell(cell, values[:cell["n"]])
-    closings = {}
-    for row in rows(kafka, f"{unique}-layers"):
-        closings.setdefault((row["build"], row["layer"]), []).append(row)
-    reset = {order["key"] for order, _ in ORDERS}
-    for (build, layer), found in closings.items():
-        if build in reset:
-            continue
-        assert [row["closing"] for row in found] == list(range(1, len(found) + 1))
-        values = [one["value"] for one in given if one["build"] == build and place(one)[2] == layer]
-        assert found[-1]["points"] == found[-1]["signals"]["value"]["n"]
-        if layer < LAYERS - 1:
-            check_cell(found[-1]["signals"]["value"], values)
-    for build in ("b3", "b5", "b0"):
-        asked = cluster.get(f"/v1/state/{unique}/voxels/{build}?from=0,0,0&to=10,12,2.5")["value"]
-        there = {voxel: values for voxel, values in grids[build].items()
-                 if voxel[0] < 20 and voxel[1] < 24 and voxel[2] < 5}
-        shown = {(one["ix"], one["iy"], one["layer"]): one for one in asked["voxels"]}
-        assert not asked["more"] and set(shown) == set(there) and len(shown) > 50
-        for voxel, values in there.items():
-            check_cell(shown[voxel]["signals"]["value"], values)
+    story.feed(HALF, POINTS, "w1")
+    story.end()
+    check_voxels(story)
+    check_layers(story)
+    check_answers(story)

@@ -133,8 +133,9 @@ void sim_preempt(void);
 
 struct sim_machine {
     uint32_t preempt_per_million;
-    uint64_t sleep_min_ns; /* no sleep is shorter: a loaded machine */
-    uint64_t run_delay_ns; /* between being woken and running, at most */
+    uint32_t part_ends_per_million; /* per question whether a part of what is due is enough */
+    uint64_t sleep_min_ns;          /* no sleep is shorter: a loaded machine */
+    uint64_t run_delay_ns;          /* between being woken and running, at most */
 };
 struct sim_machine *sim_machine(void);
 

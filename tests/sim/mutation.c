@@ -15,6 +15,9 @@ static const char *const names[MR_GUARD_COUNT] = {
     [MR_GUARD_DRAIN_BEFORE_RELEASE] = "drain_before_release",
     [MR_GUARD_STILL_MINE] = "still_mine",
     [MR_GUARD_ARENA_UNTIL_DESTROY] = "arena_until_destroy",
+    [MR_GUARD_TOLD_IN_PROGRESS] = "told_in_progress",
+    [MR_GUARD_MARK_BEHIND_PARTS] = "mark_behind_parts",
+    [MR_GUARD_IDLE_BEHIND_PARTS] = "idle_behind_parts",
 };
 
 static enum mr_guard mutated;

@@ -112,7 +112,7 @@ void sim_oracle_check(void)
 
 /* ---- Stores ---- */
 
-enum { FOLDED_MAX = 256 };
+enum { FOLDED_MAX = 2048 };
 
 struct fold {
     struct mr_slice keys[FOLDED_MAX];

@@ -278,6 +278,7 @@ static void tune(void)
     struct sim_machine *machine = sim_machine();
     struct kafka_tuning *tuning = &kafka.tuning;
     machine->preempt_per_million = sim_chance(500000) ? 0 : (uint32_t)sim_random(20000);
+    machine->part_ends_per_million = sim_chance(300000) ? 0 : (uint32_t)sim_random(1000000);
     machine->sleep_min_ns = sim_between(2, 10) * SIM_MS;
     machine->run_delay_ns = sim_between(1, 200) * 1000;
     tuning->delay_min_ns = sim_between(50, 500) * 1000;

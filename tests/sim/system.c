@@ -1,8 +1,10 @@
-/* tests/sim/system.c — clocks, fresh ids, log lines and assertions of the simulated processes.
+/* tests/sim/system.c — clocks, fresh ids, log lines and assertions of the simulated processes, and
+ * where parts of what is due end.
  * Design: linked by --wrap in place of the system's and of base/'s. Outside a run (while
  * topologies are planned) the real calls are made. */
 #include "base/assert.h"
 #include "base/log.h"
+#include "operators/operator.h"
 #include "tests/sim/kernel.h"
 
 #include <errno.h>
@@ -24,6 +26,8 @@ ssize_t __wrap_getrandom(void *buffer, size_t size, unsigned flags);
 ssize_t __real_getrandom(void *buffer, size_t size, unsigned flags);
 void __wrap_mr_log_write(struct mr_log_site *site, enum mr_log_level level, const char *component,
                          const char *const *fields, const char *format, ...) MR_PRINTF(5, 6);
+bool __wrap_mr_operator_is_enough(struct mr_operator_context *context);
+bool __real_mr_operator_is_enough(struct mr_operator_context *context);
 bool __wrap_mr_log_enabled(enum mr_log_level level);
 _Noreturn void __wrap_mr_assert_failed(const char *condition, const char *file, int line);
 
@@ -63,6 +67,13 @@ ssize_t __wrap_getrandom(void *buffer, size_t size, unsigned flags)
     for (size_t index = 0; index < size; index++)
         bytes[index] = (uint8_t)sim_random(256);
     return (ssize_t)size;
+}
+
+/* A part ends when a transaction is full or a step's time is over: it may be anywhere. */
+bool __wrap_mr_operator_is_enough(struct mr_operator_context *context)
+{
+    return sim_chance(sim_machine()->part_ends_per_million) ||
+           __real_mr_operator_is_enough(context);
 }
 
 bool __wrap_mr_log_enabled(enum mr_log_level level)

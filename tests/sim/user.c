@@ -244,7 +244,9 @@ void sim_user_fault(void)
         order->reset = true;
         break;
     case 4:
-        order->seek = true;
+        /* Event time stays where it is: what is read again would be late. */
+        order->seek = sim_workload.flows[flow].shape != SIM_TICKED &&
+                      sim_workload.flows[flow].shape != SIM_SILENT;
         break;
     case 5:
         sim_workload_grow(&sim_workload.flows[flow]);

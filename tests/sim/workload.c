@@ -1,8 +1,10 @@
 /* tests/sim/workload.c — topologies and the records that feed them.
- * Design: three shapes: keyed state at the source; a repartition before keyed state; stateless. Two
- * versions of those with state: with a short commit interval, and with a longer one and standbys;
- * and two that promise at least once.
- * The records carry an id, which says where it was written. */
+ * Design: four shapes: keyed state at the source; a repartition before keyed state; records that
+ * wait for event time in front of a repartition and behind it; stateless. Two versions of those
+ * with state: with a short commit interval, and with a longer one and standbys; and two that
+ * promise at least once. The records carry an id, which says where it was written. Event time goes
+ * on with the ids, so that no record may be late. Behind the last one it goes on by a record in
+ * each partition of which nothing comes out, or by silence: all that waits leaves. */
 #include "tests/sim/workload.h"
 
 #include "base/assert.h"
@@ -13,8 +15,13 @@
 #include "tests/sim/kafka.h"
 #include "tests/sim/workload_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { EVENT_STEP_MS = 10, TICK_AFTER_MS = 600000 };
+
+static const int64_t begin_ms = 1767225600000; /* where the wall clocks begin */
 
 #define HEAD                                                                                       \
     "apiVersion: millrace.io/v1alpha1\n"                                                           \
@@ -42,6 +49,22 @@
                  "    - {name: by-key, type: key_by, from: readings, key: [k]}\n" EWMA("by-key")   \
                      SINK("chart", out)
 
+/* No record is late, so each comes out; parts of what is due end where system.c likes. */
+#define SORTED(name, interval, in, out, watermark)                                                 \
+    HEAD "metadata: {name: " name "}\nspec:\n  commit_interval: " interval "\n  sources:\n"        \
+         "    - {name: readings, type: kafka, topic: " in ", format: json, key: [d],"              \
+         " timestamp: ts, max_ahead: 3660d, watermark: {" watermark "}}\n"                         \
+         "  operators:\n"                                                                          \
+         "    - {name: known, type: filter, from: readings, where: 'id >= 0.0'}\n"                 \
+         "    - {name: parts, type: sort, from: known, scope: partition}\n"                        \
+         "    - {name: by-key, type: key_by, from: parts, key: [k]}\n"                             \
+         "    - {name: whole, type: sort, from: by-key, key: [k]}\n" EWMA("whole")                 \
+             SINK("chart", out)
+
+/* Longer than it takes to write all records: time goes on behind the last of them only. */
+#define SILENT "max_delay: 1s, idle_timeout: 20s"
+#define TICKED "max_delay: 0s"
+
 #define STATELESS(name, interval, in, out)                                                         \
     HEAD "metadata: {name: " name "}\nspec:\n  commit_interval: " interval "\n" SOURCE(            \
         in, "k") "  operators:\n"                                                                  \
@@ -60,6 +83,10 @@ static const struct {
      {SIM_REPARTITIONED, REPARTITIONED("first", "20ms", "in-0", "out-0")},
      {SIM_REPARTITIONED, REPARTITIONED("first", "100ms\n  standbys: 1", "in-0", "out-0")},
      {SIM_STATELESS, STATELESS("first", "50ms", "in-0", "out-0")},
+     {SIM_TICKED, SORTED("first", "20ms", "in-0", "out-0", TICKED)},
+     {SIM_TICKED, SORTED("first", "100ms\n  standbys: 1", "in-0", "out-0", TICKED)},
+     {SIM_SILENT, SORTED("first", "20ms", "in-0", "out-0", SILENT)},
+     {SIM_SILENT, SORTED("first", "100ms\n  standbys: 1", "in-0", "out-0", SILENT)},
      {SIM_KEYED, KEYED("first", AT_LEAST_ONCE, "in-0", "out-0")},
      {SIM_STATELESS, STATELESS("first", AT_LEAST_ONCE, "in-0", "out-0")}},
     {{SIM_KEYED, KEYED("second", "20ms", "in-1", "out-1")},
@@ -67,6 +94,10 @@ static const struct {
      {SIM_REPARTITIONED, REPARTITIONED("second", "20ms", "in-1", "out-1")},
      {SIM_REPARTITIONED, REPARTITIONED("second", "100ms\n  standbys: 1", "in-1", "out-1")},
      {SIM_STATELESS, STATELESS("second", "50ms", "in-1", "out-1")},
+     {SIM_TICKED, SORTED("second", "20ms", "in-1", "out-1", TICKED)},
+     {SIM_TICKED, SORTED("second", "100ms\n  standbys: 1", "in-1", "out-1", TICKED)},
+     {SIM_SILENT, SORTED("second", "20ms", "in-1", "out-1", SILENT)},
+     {SIM_SILENT, SORTED("second", "100ms\n  standbys: 1", "in-1", "out-1", SILENT)},
      {SIM_KEYED, KEYED("second", AT_LEAST_ONCE, "in-1", "out-1")},
      {SIM_STATELESS, STATELESS("second", AT_LEAST_ONCE, "in-1", "out-1")}},
 };
@@ -141,6 +172,17 @@ void sim_workload_begins_anew(struct sim_flow *flow)
         flow->anew[number] = flow->sink->partitions[number]->count;
 }
 
+/* Event time goes on behind all records; of the record itself nothing comes out. */
+static void put_tick(struct sim_flow *flow, int32_t partition)
+{
+    char value[96];
+    (void)snprintf(value, sizeof value,
+                   "{\"k\":\"tick\",\"d\":\"tick\",\"id\":-1,\"value\":0,\"ts\":%" PRId64 "}",
+                   begin_ms + TICK_AFTER_MS);
+    (void)kafka_put(flow->source->partitions[partition], mr_slice_text("tick"),
+                    mr_slice_text(value), (int64_t)(begin_ms + (int64_t)(sim_now_ns() / SIM_MS)));
+}
+
 void sim_workload_grow(struct sim_flow *flow)
 {
     struct kafka_topic *source = flow->source;
@@ -150,6 +192,8 @@ void sim_workload_grow(struct sim_flow *flow)
     sim_trace("%s has %d partitions", source->name, (int)source->partitions_count);
     if (flow->shape == SIM_STATELESS)
         flow->partitions_count = source->partitions_count;
+    if (flow->shape == SIM_TICKED && flow->written_count == flow->wanted_count)
+        put_tick(flow, source->partitions_count - 1);
 }
 
 void sim_workload_begin(bool all)
@@ -204,13 +248,19 @@ static void feed_one(struct sim_flow *flow)
     record->value = (double)sim_random(1000) / 8;
     (void)snprintf(key, sizeof key, "k%u", record->key);
     (void)snprintf(device, sizeof device, "d%u", (uint32_t)sim_random(9));
-    const char *routed = flow->shape == SIM_REPARTITIONED ? device : key;
+    bool by_device = flow->shape != SIM_KEYED && flow->shape != SIM_STATELESS;
+    const char *routed = by_device ? device : key;
     record->partition = mr_hash_partition(mr_slice_text(routed), flow->partitions_count);
-    (void)snprintf(value, sizeof value, "{\"k\":\"%s\",\"d\":\"%s\",\"id\":%u,\"value\":%.3f}", key,
-                   device, id, record->value);
+    (void)snprintf(value, sizeof value,
+                   "{\"k\":\"%s\",\"d\":\"%s\",\"id\":%u,\"value\":%.3f,\"ts\":%" PRId64 "}", key,
+                   device, id, record->value, begin_ms + (int64_t)id * EVENT_STEP_MS);
     (void)kafka_put(flow->source->partitions[record->partition], mr_slice_text(routed),
-                    mr_slice_text(value), (int64_t)(1767225600000 + sim_now_ns() / SIM_MS));
+                    mr_slice_text(value), begin_ms + (int64_t)(sim_now_ns() / SIM_MS));
     flow->written_count++;
+    if (flow->shape != SIM_TICKED || flow->written_count < flow->wanted_count)
+        return;
+    for (int32_t partition = 0; partition < flow->source->partitions_count; partition++)
+        put_tick(flow, partition);
 }
 
 bool sim_workload_feed(void)

@@ -5,9 +5,9 @@
 #include "tests/sim/kafka.h"
 #include "tests/sim/workload.h"
 
-enum { SIM_PLANS = 7, SIM_PLANS_ONCE = 5, SIM_KEYS_MAX = 6, SIM_RECORDS_MAX = 400 };
+enum { SIM_PLANS = 11, SIM_PLANS_ONCE = 9, SIM_KEYS_MAX = 6, SIM_RECORDS_MAX = 400 };
 
-enum sim_shape { SIM_KEYED, SIM_REPARTITIONED, SIM_STATELESS };
+enum sim_shape { SIM_KEYED, SIM_REPARTITIONED, SIM_STATELESS, SIM_TICKED, SIM_SILENT };
 
 struct sim_record { /* by id */
     uint32_t key;

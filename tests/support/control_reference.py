@@ -51,7 +51,7 @@ def shewhart_run_length(shift, sigmas):
     return 1 / (special.ndtr(-sigmas - shift) + special.ndtr(-sigmas + shift))
 
 
-def ewma_run_length(shift, weight, sigmas, cells=801):
+def ewma_run_length(shift, weight, sigmas, cells=401):
     """EWMA between steady limits, begun at the centre (Brook and Evans; Lucas and Saccucci)."""
     reach = sigmas * numpy.sqrt(weight / (2 - weight))
     width = 2 * reach / cells
@@ -72,7 +72,7 @@ def one_sided_cusum(shift, reference, limit, cells):
     return state, numpy.linalg.solve(numpy.eye(cells) - stay, numpy.ones(cells))
 
 
-def cusum_run_length(shift, reference, limit, head, cells=800):
+def cusum_run_length(shift, reference, limit, head, cells=400):
     """Two-sided, each side begun at head * limit (Lucas and Crosier 1982)."""
     state, up = one_sided_cusum(shift, reference, limit, cells)
     _, down = one_sided_cusum(-shift, reference, limit, cells)

@@ -136,7 +136,7 @@ static void an_alert_about_no_record(void **state)
     MR_UNUSED(state);
     struct mr_layout layout = {.from_payload = true};
     mr_alert_write(&alerts, slots, &example, &cause, 0, &layout);
-    mr_alert_write_alone(&alerts, slots, &example, 7000);
+    mr_alert_write_alone(&alerts, slots, &example, 7000, NULL);
     assert_int_equal(alerts.rows_count, 2);
     assert_text(field(1, "message"), "why");
     assert_int_equal(field(1, "event_time").integer, 7000);

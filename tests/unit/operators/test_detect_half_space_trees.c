@@ -79,6 +79,56 @@ static void what_lies_between_the_clusters_is_found(void **state)
     harness_close(&harness);
 }
 
+/* The contribution of a field; the last row is an anomaly. */
+static double contribution(const struct harness *harness, uint32_t field)
+{
+    struct mr_value contributions = harness_member(harness, "contributions");
+    assert_int_equal(contributions.kind, MR_KIND_MAP);
+    assert_int_equal(contributions.size, 2);
+    return contributions.entries[field].value.number;
+}
+
+static void fields_contribute_what_their_cuts_take(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    struct mr_random random;
+    open(&harness, ", threshold: 3");
+    mr_random_init(&random, 1, 0);
+    for (int round = 0; round < 250; round++)
+        feed(&harness, mr_random_normal(&random), mr_random_normal(&random));
+    feed(&harness, 0, 9);
+    assert_true(harness_member(&harness, "is_anomaly").boolean);
+    assert_true(contribution(&harness, 1) > 4 * contribution(&harness, 0));
+    assert_true(fabs(contribution(&harness, 0) + contribution(&harness, 1) -
+                     member(&harness, "score")) < 1e-12);
+    struct mr_value reason = harness_member(&harness, "reason");
+    assert_non_null(memmem(reason.text, reason.size, "most by b = 9", 13));
+    feed(&harness, -9, 0);
+    assert_true(contribution(&harness, 0) > 4 * contribution(&harness, 1));
+    harness_close(&harness);
+}
+
+/* A calibrated record is learned before it is known to be an anomaly: that it ends a window, and
+ * widens the ranges, changes nothing. */
+static void the_end_of_a_window_explains_by_the_window_before(void **state)
+{
+    MR_UNUSED(state);
+    double found[2][2];
+    for (int calibrated = 0; calibrated < 2; calibrated++) {
+        struct harness harness;
+        open(&harness, calibrated ? ", threshold: 3, calibrate: {conformal: 100, rate: 0.05}"
+                                  : ", threshold: 3");
+        feed_clusters(&harness, 499, 1);
+        feed(&harness, 1, -8);
+        assert_true(harness_member(&harness, "is_anomaly").boolean);
+        for (uint32_t field = 0; field < 2; field++)
+            found[calibrated][field] = contribution(&harness, field);
+        harness_close(&harness);
+    }
+    assert_memory_equal(found[0], found[1], sizeof(found[0]));
+}
+
 /* A huge number widens the range; some windows later it is forgotten. */
 static void a_huge_number_is_forgotten(void **state)
 {
@@ -164,6 +214,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_lies_between_the_clusters_is_found),
+        cmocka_unit_test(fields_contribute_what_their_cuts_take),
+        cmocka_unit_test(the_end_of_a_window_explains_by_the_window_before),
         cmocka_unit_test(a_huge_number_is_forgotten),
         cmocka_unit_test(a_restart_changes_nothing),
         cmocka_unit_test(stored_bytes_stay_readable),

@@ -1,5 +1,6 @@
 /* tests/unit/operators/test_half_space_trees.c — cuts, walks and profiles beside their definitions;
  * script/detectors --check compares with river. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -110,12 +111,47 @@ static void test_profile(void **state)
     assert_true(mr_half_space_sum_max(TREES, DEPTH, ROWS) == TREES * ROWS * 127.0);
 }
 
+/* Mean of the profile over the leaves below a node. */
+static double mean_below(const uint32_t *sums, uint32_t node)
+{
+    if (node >= LEAVES)
+        return sums[node - LEAVES];
+    return 0.5 * (mean_below(sums, 2 * node) + mean_below(sums, 2 * node + 1));
+}
+
+static void test_shares(void **state)
+{
+    MR_UNUSED(state);
+    uint32_t sums[LEAVES];
+    struct mr_random random;
+    mr_random_init(&random, 9, 0);
+    mr_half_space_trees_draw(&trees, 11);
+    for (uint32_t leaf = 0; leaf < LEAVES; leaf++)
+        sums[leaf] = leaf % 7 == 0 ? UINT32_MAX : (uint32_t)mr_random_below(&random, 1000);
+    for (uint32_t tree = 0; tree < TREES; tree++)
+        for (uint32_t leaf = 0; leaf < LEAVES; leaf++) {
+            double expected[FIELDS] = {0};
+            double shares[FIELDS] = {0};
+            double together = 0;
+            for (uint32_t node = LEAVES + leaf; node > 1; node /= 2)
+                expected[fields[tree * LEAVES + node / 2]] +=
+                    mean_below(sums, node / 2) - mean_below(sums, node);
+            mr_half_space_shares(&trees, tree, sums, leaf, shares);
+            for (uint32_t field = 0; field < FIELDS; field++) {
+                assert_true(fabs(shares[field] - expected[field]) < 1e-3);
+                together += shares[field];
+            }
+            assert_true(fabs(together - (mean_below(sums, 1) - sums[leaf])) < 1e-3);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cuts),
         cmocka_unit_test(test_same_seed_same_cuts),
         cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_shares),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,6 +240,41 @@ static void old_blocks_go(void **state)
     mr_arena_deinit(&arena);
 }
 
+/* A box that covers more blocks in part than a transaction should change is refused as a whole; the
+ * layer can be reset. */
+static void large_boxes_are_refused(void **state)
+{
+    MR_UNUSED(state);
+    enum { BLOCKS = 257, ALL = BLOCKS * BLOCKS, BATCH = 4096 };
+    static struct harness_row rows[BATCH];
+    const double from[] = {1, 0, 0};
+    const double to[] = {8 * BLOCKS, 8 * BLOCKS, 1};
+    struct harness harness;
+    harness_open(&harness,
+                 "    - {name: op, type: voxel.aggregate, from: in, control: in2, key: [k], "
+                 "position: [px, py, pz], signals: [value], bounds: [2056, 2056, 1], resolution: "
+                 "[1, 1, 1]}\n",
+                 "    - {name: main, type: memory, from: op}\n", "op");
+    harness.quiet = true;
+    for (uint32_t block = 0; block < ALL;) {
+        uint32_t count = 0;
+        for (; block < ALL && count < BATCH; block++) {
+            rows[count] = point(1, "a", 8 * (block % BLOCKS) + 7, 0, 0);
+            rows[count++].cells[2].value = mr_value_double(8.0 * (block / BLOCKS) + 0.5);
+        }
+        harness_feed(&harness, 0, rows, count);
+    }
+    control(&harness, "a", "reset", -1, from, to);
+    assert_int_equal(harness.errors_count, 1);
+    control(&harness, "a", "reset", -1, from, (const double[]){8 * BLOCKS, 80, 1});
+    assert_int_equal(harness.errors_count, 1);
+    harness_watermark(&harness, 10000);
+    assert_int_equal(harness.emitted_count[MR_VOXEL_OUTPUT_MAIN], ALL - 10 * BLOCKS);
+    control(&harness, "a", "reset", 0, NULL, NULL);
+    assert_int_equal(harness.errors_count, 1);
+    harness_close(&harness);
+}
+
 static void wrong_records_are_reported(void **state)
 {
     MR_UNUSED(state);
@@ -276,6 +311,7 @@ int main(void)
         cmocka_unit_test(beside_plain_arrays),
         cmocka_unit_test(counts_follow),
         cmocka_unit_test(old_blocks_go),
+        cmocka_unit_test(large_boxes_are_refused),
         cmocka_unit_test(wrong_records_are_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,11 @@ static const struct mr_option_spec specs[] = {
     {.name = NULL},
 };
 
+static const struct mr_refused_option refused[] = {
+    {"topics", "it reads one"},
+    {NULL, NULL},
+};
+
 struct parsed {
     struct mr_arena arena;
     struct mr_report report;
@@ -33,8 +38,11 @@ static void parse(struct parsed *parsed, const char *text)
 {
     mr_arena_init(&parsed->arena, 4096);
     mr_report_init(&parsed->report, &parsed->arena, "x.yaml");
-    parsed->parser = (struct mr_options_parser){
-        .arena = &parsed->arena, .report = &parsed->report, .owner = "test", .prefix = ""};
+    parsed->parser = (struct mr_options_parser){.arena = &parsed->arena,
+                                                .report = &parsed->report,
+                                                .owner = "test",
+                                                .prefix = "",
+                                                .refused = refused};
     const struct mr_yaml_node *node =
         text == NULL ? NULL : mr_yaml_parse(mr_slice_text(text), &parsed->arena, &parsed->report);
     mr_options_parse(&parsed->parser, specs, node, (struct mr_location){7, 3}, &parsed->options);
@@ -72,6 +80,19 @@ static void nested_options_are_complete(void **state)
     assert_int_equal(many->count, 2);
     assert_int_equal(mr_options_integer(&many->objects[0], "depth"), 60000);
     assert_int_equal(mr_options_integer(&many->objects[1], "needed"), 3);
+    mr_arena_deinit(&parsed.arena);
+}
+
+static void what_is_refused_says_why(void **state)
+{
+    (void)state;
+    struct parsed parsed;
+    parse(&parsed, "{topic: x, topics: [x, z], topik: z}");
+    assert_int_equal(parsed.report.errors_count, 2);
+    assert_string_equal(parsed.report.findings[0].message,
+                        "test has no option 'topics': it reads one");
+    assert_string_equal(parsed.report.findings[1].message,
+                        "test has no option 'topik'; did you mean 'topic'?");
     mr_arena_deinit(&parsed.arena);
 }
 
@@ -122,6 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_parsed_as_if_written),
         cmocka_unit_test(nested_options_are_complete),
+        cmocka_unit_test(what_is_refused_says_why),
         cmocka_unit_test(what_is_missing_is_reported_at_its_owner),
         cmocka_unit_test(an_excused_option_may_be_missing),
         cmocka_unit_test(unknown_options_get_the_nearest_name),

@@ -316,6 +316,44 @@ static void a_task_that_is_due_is_fed_nothing(void **state)
     mr_lane_fixture_close(&scene.fixture);
 }
 
+#define TABLE_TOPOLOGY(partition)                                                                  \
+    TOPOLOGY("type: generate.sequence, partitions: 2, count: 60000,"                               \
+             " start: '1970-01-01T23:59:10Z'}\n"                                                   \
+             "    - {name: rates, type: kafka, topic: in, table: true, key: [id]",                 \
+             "    - {name: named, type: map, from: a, set: {id: 'seq'}}\n"                         \
+             "    - {name: rated, type: join.lookup, from: named, table: rates, key: [id],\n"      \
+             "       kind: left, max_keys: 100}\n"                                                 \
+             "    - {name: half, type: filter, from: rated, where: 'partition == " partition       \
+             "'}\n" WINDOW("half", "scope: partition, window: {tumbling: 1d},"))
+
+/* The same of a table that both tasks read, whichever of them is due: one that is not due gets a
+ * record for both. */
+static void nor_is_one_that_shares_a_table(void **state)
+{
+    enum { ROWS = 30000, TABLE_FROM_STEP = 50 };
+    static const char *const topologies[] = {TABLE_TOPOLOGY("0"), TABLE_TOPOLOGY("1")};
+    (void)state;
+    for (uint32_t index = 0; index < MR_ARRAY_COUNT(topologies); index++) {
+        struct scene scene;
+        uint64_t until_ms = mr_clock_monotonic_ms() + STEP_MS_MAX;
+        bool was_due = false;
+        open_scene(&scene, topologies[index]);
+        scene.fixture.lane->shares_thread = true;
+        for (uint32_t steps = 0; !was_due || is_due(&scene); steps++) {
+            assert_true(mr_clock_monotonic_ms() < until_ms);
+            if (steps > TABLE_FROM_STEP)
+                mr_lane_fixture_write(&scene.fixture, "in", 0, "[0]", "{\"id\":0,\"rate\":1}");
+            step(&scene);
+            was_due = was_due || is_due(&scene);
+        }
+        settle(&scene);
+        assert_int_equal(scene.fixture.lane->tasks_count, 2);
+        assert_int_equal(count_of(&scene, "out"), ROWS);
+        mr_lane_fixture_stop(&scene.fixture);
+        mr_lane_fixture_close(&scene.fixture);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +364,7 @@ int main(void)
         cmocka_unit_test(parts_are_not_late_behind_a_repartition),
         cmocka_unit_test(a_generator_goes_on_where_it_stopped),
         cmocka_unit_test(a_task_that_is_due_is_fed_nothing),
+        cmocka_unit_test(nor_is_one_that_shares_a_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
