@@ -593,7 +593,7 @@ const struct mr_operator_type mr_operator_generate_copula = {
         {
             .name = "generate.copula",
             .role = MR_ROLE_OPERATOR,
-            .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS | MR_TYPE_MAKES_FIELDS,
+            .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS,
             .summary = "Learns what records look like and makes synthetic ones like them, online.",
             .description =
                 "A Gaussian copula: the distribution of each field by itself, and the correlations "

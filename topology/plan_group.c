@@ -1,7 +1,7 @@
 /* topology/plan_group.c — rows that stand for groups of rows: windows and running aggregates.
  * Design: the output is a row space of its own with known fields, in this order: those of the key,
  * by the last name of their paths; those of the type (the window's times); those of the option
- * `fields`, by the last names too, where the type makes them; one per aggregate, in name order. Rows stay in the task of their
+ * `fields`, by the last names too; one per aggregate, in name order. Rows stay in the task of their
  * key, so that whoever groups by the same fields behind needs no repartition. */
 #include "topology/planner.h"
 
@@ -96,10 +96,10 @@ void mr_view_groups(struct mr_planner *planner, struct mr_node_draft *node, uint
     const struct mr_option_value *key = mr_definition_value(node->entry, "key");
     const struct mr_option_value *aggregates =
         number == 0 ? mr_definition_value(node->entry, "aggregates") : NULL;
-    bool makes_fields = (node->entry->type->flags & MR_TYPE_MAKES_FIELDS) != 0;
-    const struct mr_option_value *made =
-        number == 0 && makes_fields ? mr_definition_value(node->entry, "fields") : NULL;
     const struct mr_output_spec *output = &node->entry->type->outputs[number];
+    /* A type without fields of its own has those of its option. */
+    const struct mr_option_value *made =
+        output->fields == NULL ? mr_definition_value(node->entry, "fields") : NULL;
     uint32_t most = output->fields_count + (key == NULL ? 0 : key->count) +
                     (made == NULL ? 0 : made->count) + (aggregates == NULL ? 0 : aggregates->count);
     struct group_fields fields = {.planner = planner, .fine = true};

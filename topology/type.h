@@ -47,11 +47,10 @@ enum mr_type_flags {
      * mr_plan_input.slot_map (merge, flat_map). */
     MR_TYPE_DERIVED_ROWS = 1u << 9,
     MR_TYPE_ROW_WATERMARKS = 1u << 10, /* reads the watermark of single rows (record/batch.h) */
-    /* Rows of the main output are groups of input rows: the key's fields, outputs[0].fields, and
-     * one field per entry of the option `aggregates`. */
+    /* Rows of the main output are groups of input rows: the key's fields, outputs[0].fields or,
+     * without any, those of the option `fields` with their types, and one field per entry of the
+     * option `aggregates`. */
     MR_TYPE_GROUPS = 1u << 11,
-    /* Besides: the fields that the option `fields` names, with their types (generate.copula). */
-    MR_TYPE_MAKES_FIELDS = 1u << 18,
     /* Takes control records, though it adds no object (mr_type_is_controlled). */
     MR_TYPE_CONTROLLED = 1u << 16,
     /* State has layers and boxes: queries may ask for one, and a control record may be about one;

@@ -92,7 +92,7 @@ static void decimals_are_kept(void **state)
 static void texts_are_bounded(void **state)
 {
     MR_UNUSED(state);
-    static char names[MR_COPULA_TEXTS_MAX + 20][8];
+    static char names[MR_COPULA_TEXTS_MAX + 20][16];
     struct mr_copula_texts texts = {0};
     char longer[MR_COPULA_TEXT_BYTES + 1];
     memset(longer, 'x', sizeof(longer));
