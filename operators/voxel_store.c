@@ -6,7 +6,7 @@
 
 enum {
     BLOCK_HEAD = MR_VOXEL_BLOCK_BYTES - MR_VOXEL_BLOCK,
-    SLOT_BYTES_WANTED = 320, /* four voxels of one signal */
+    SLOT_BYTES_WANTED = 352, /* four voxels of one signal */
     SLOT_CELLS_MAX = 4
 };
 

@@ -94,6 +94,35 @@ static void moments_beside_two_passes(void **state)
     }
 }
 
+/* Numbers that hardly differ, and a first one that has nothing to do with the others. */
+static void small_differences_have_twelve_digits(void **state)
+{
+    MR_UNUSED(state);
+    enum { NUMBERS = 1000 };
+    static double numbers[NUMBERS];
+    struct mr_random random;
+    mr_random_init(&random, 7, 1);
+    for (int far_first = 0; far_first <= 1; far_first++) {
+        const double unit = 0x1p-42; /* the last bit of a thousand; beside it 2.3e-16 */
+        long double sum = 0;
+        long double squares = 0;
+        for (uint32_t index = 0; index < NUMBERS; index++) {
+            double steps = (double)mr_random_below(&random, 7);
+            numbers[index] = 1000 + (far_first ? steps * 0x1p-30 : steps * unit);
+        }
+        if (far_first)
+            numbers[0] = 1000.001;
+        for (uint32_t index = 0; index < NUMBERS; index++)
+            sum += (long double)numbers[index] - 1000;
+        for (uint32_t index = 0; index < NUMBERS; index++) {
+            long double off = (long double)numbers[index] - 1000 - sum / NUMBERS;
+            squares += off * off;
+        }
+        struct mr_voxel_cell cell = cell_of(numbers, NUMBERS);
+        assert_near((double)(squares / (NUMBERS - 1)), mr_voxel_cell_variance(&cell), 1e-12);
+    }
+}
+
 static void extremes_stay_finite(void **state)
 {
     MR_UNUSED(state);
@@ -113,8 +142,11 @@ static void extremes_stay_finite(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_few_numbers),        cmocka_unit_test(times_out_of_order),
-        cmocka_unit_test(sums_are_exact),       cmocka_unit_test(moments_beside_two_passes),
+        cmocka_unit_test(a_few_numbers),
+        cmocka_unit_test(times_out_of_order),
+        cmocka_unit_test(sums_are_exact),
+        cmocka_unit_test(moments_beside_two_passes),
+        cmocka_unit_test(small_differences_have_twelve_digits),
         cmocka_unit_test(extremes_stay_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
