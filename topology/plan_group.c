@@ -96,9 +96,10 @@ void mr_view_groups(struct mr_planner *planner, struct mr_node_draft *node, uint
     const struct mr_option_value *key = mr_definition_value(node->entry, "key");
     const struct mr_option_value *aggregates =
         number == 0 ? mr_definition_value(node->entry, "aggregates") : NULL;
-    const struct mr_option_value *made =
-        number == 0 ? mr_definition_value(node->entry, "fields") : NULL;
     const struct mr_output_spec *output = &node->entry->type->outputs[number];
+    /* A type without fields of its own has those of its option. */
+    const struct mr_option_value *made =
+        output->fields == NULL ? mr_definition_value(node->entry, "fields") : NULL;
     uint32_t most = output->fields_count + (key == NULL ? 0 : key->count) +
                     (made == NULL ? 0 : made->count) + (aggregates == NULL ? 0 : aggregates->count);
     struct group_fields fields = {.planner = planner, .fine = true};
