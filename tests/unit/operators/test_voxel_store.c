@@ -46,7 +46,7 @@ static void pieces_fit(void **state)
         assert_true(mr_voxel_slots_max(signals) * cells >= MR_VOXEL_BLOCK - 1);
         assert_true(mr_voxel_object_bytes(signals) <= MR_LIMIT_STATE_SLOT_BYTES);
     }
-    assert_int_equal(mr_voxel_slot_bytes(1), 320);
+    assert_int_equal(mr_voxel_slot_bytes(1), 4 * sizeof(struct mr_voxel_cell));
     assert_int_equal(mr_voxel_slots_max(3), 63);
 }
 
