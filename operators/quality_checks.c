@@ -221,6 +221,41 @@ static enum mr_status check_pattern(const char *name, const char *pattern, struc
     return status;
 }
 
+/* Whether an expression reads the variable `records`: outside of texts, and no member of another.
+ */
+static bool reads_records(const char *text)
+{
+    static const char variable[] = "records";
+    char quote = '\0';
+    for (const char *at = text; *at != '\0'; at++) {
+        bool begins =
+            at == text || (!isalnum((unsigned char)at[-1]) && strchr("_.", at[-1]) == NULL);
+        size_t size = sizeof(variable) - 1;
+        if (quote != '\0' && *at == '\\' && at[1] != '\0')
+            at++;
+        else if (quote != '\0')
+            quote = *at == quote ? '\0' : quote;
+        else if (*at == '"' || *at == '\'')
+            quote = *at;
+        else if (begins && strncmp(at, variable, size) == 0 && !isalnum((unsigned char)at[size]) &&
+                 at[size] != '_')
+            return true;
+    }
+    return false;
+}
+
+/* A condition of a check is one of a single record, also over a batch. */
+static enum mr_status check_condition(const char *name, const char *where, struct mr_error *error)
+{
+    if (where == NULL || !reads_records(where))
+        return MR_OK;
+    return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                   "check '%s': a condition is about one record; what is about all `records` of a "
+                   "batch is said by expect: row_count_between, mean_between, unique and the like. "
+                   "A field of that name is record[\"records\"]",
+                   name);
+}
+
 static enum mr_status check_scope(const char *name, const struct mr_options *check, bool of_many,
                                   struct mr_error *error)
 {
@@ -264,6 +299,8 @@ enum mr_status mr_quality_check(const struct mr_options *options, bool of_many, 
         enum mr_status status = check_parameters(name, check, error);
         if (status == MR_OK)
             status = check_scope(name, check, of_many, error);
+        if (status == MR_OK)
+            status = check_condition(name, mr_options_text(check, "where"), error);
         if (status == MR_OK)
             status = check_pattern(name, mr_options_text(check, "pattern"), error);
         if (status != MR_OK)

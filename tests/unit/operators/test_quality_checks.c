@@ -208,6 +208,8 @@ static void refused(const char *check, const char *sentence)
 static void wrong_options_are_refused(void **state)
 {
     MR_UNUSED(state);
+    refused(", where: 'records.size() > 3'", "a condition is about one record");
+    refused(", where: 'size(\"records\") > 3 && !records[0].ok'", "about one record");
     refused("", "check 'c' says nothing to expect: give it a condition, as in where: 'a < b', or "
                 "expect: not_null, between, in_set or another one");
     refused(", field: a", "check 'c' says nothing to expect");
