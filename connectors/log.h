@@ -129,7 +129,8 @@ struct mr_log_ops {
     /* MR_OK also when the topic exists already. */
     enum mr_status (*topic_create)(struct mr_log *log, const struct mr_log_topic_create *create,
                                    struct mr_error *error);
-    /* Give the topic more partitions; MR_OK when it has as many already. */
+    /* Give the topic more partitions, and wait until they are seen; MR_OK when it has as many
+     * already. */
     enum mr_status (*topic_grow)(struct mr_log *log, const char *name, int32_t partitions_count,
                                  struct mr_error *error);
     enum mr_status (*topic_delete)(struct mr_log *log, const char *name, struct mr_error *error);

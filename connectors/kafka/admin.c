@@ -467,7 +467,9 @@ enum mr_status mr_kafka_topic_grow(struct mr_log *log, const char *name, int32_t
     status =
         check_topic_results(results, count, RD_KAFKA_RESP_ERR_NO_ERROR, "Adding partitions", error);
     rd_kafka_event_destroy(event);
-    return status;
+    if (status != MR_OK)
+        return status;
+    return await_topic((struct kafka_log *)log, name, partitions_count, error);
 }
 
 static void send_delete(rd_kafka_t *handle, rd_kafka_AdminOptions_t *options,
