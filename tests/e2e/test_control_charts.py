@@ -20,9 +20,11 @@ PARTITIONS, SENSORS, RECORDS = 4, 16, 4000
 WINDOW_MS, START_MS = 2000, 1_700_000_000_000
 # Without a number: missing, null, a text, too large for a double, too large for a chart.
 ODD = ["", '"value":null,', '"value":"NaN",', '"value":1e999,', '"value":-1e200,']
-SINKS = ["results", "counted", "lots", "windows", "late"]
-BRANCHES = 4  # charts that see each reading by itself
+SINKS = ["results", "counted", "lots", "windows", "late", "means", "studies"]
+BRANCHES = 6  # charts that see each reading by itself
 KILLS = 5
+# What the charts of single readings add to them.
+MEMBERS = ["single", "level", "sums", "share", "defects", "boxes", "panels", "pair", "drift"]
 
 TOPOLOGY = """apiVersion: millrace.io/v1alpha1
 kind: Topology
@@ -42,7 +44,11 @@ spec:
     - {name: share, type: spc.p, from: sums, key: [sensor], field: bad, size: made, as: share,
        rules: [western_electric], baseline: cumulative}
     - {name: defects, type: spc.u, from: share, key: [sensor], field: bad, size: made, as: defects}
-    - {name: pair, type: spc.t2, from: defects, key: [sensor], fields: [value, bad], as: pair}
+    - {name: boxes, type: spc.np, from: defects, key: [sensor], field: bad, sample_size: 200,
+       as: boxes, rules: [nelson], baseline: exponential}
+    - {name: panels, type: spc.c, from: boxes, key: [sensor], field: bad, as: panels,
+       rules: [western_electric], phase1: {subgroups: 40}}
+    - {name: pair, type: spc.t2, from: panels, key: [sensor], fields: [value, bad], as: pair}
     - {name: drift, type: spc.mewma, from: pair, key: [sensor], fields: [value, bad], as: drift}
     - {name: by-count, type: spc.xbar_r, from: readings, key: [sensor], field: value,
        subgroup: {count: 5}, rules: [western_electric], phase1: {subgroups: 10},
@@ -52,12 +58,19 @@ spec:
        on_error: dead_letter}
     - {name: by-time, type: spc.xbar_r, from: readings, key: [sensor], field: value,
        subgroup: {window: 2s}, rules: [nelson], phase1: {subgroups: 10}, on_error: dead_letter}
+    - {name: by-mean, type: spc.xbar_t2, from: readings, key: [sensor], fields: [value, bad],
+       subgroup: {count: 6}, phase1: {subgroups: 10}, baseline: cumulative, on_error: dead_letter}
+    - {name: fit, type: spc.capability, from: readings, key: [sensor], field: value,
+       subgroup: {window: 2s}, within: range, within_size: 3, lsl: 12, usl: 26, target: 20,
+       on_error: dead_letter}
   sinks:
     - {name: results, type: kafka, from: drift, topic: PREFIX-results, key: [sensor]}
     - {name: counted, type: kafka, from: by-count, topic: PREFIX-counted, key: [sensor]}
     - {name: lots, type: kafka, from: by-lot, topic: PREFIX-lots, key: [sensor]}
     - {name: windows, type: kafka, from: by-time, topic: PREFIX-windows, key: [sensor]}
     - {name: late, type: kafka, from: by-time.late, topic: PREFIX-late, key: [sensor]}
+    - {name: means, type: kafka, from: by-mean, topic: PREFIX-means, key: [sensor]}
+    - {name: studies, type: kafka, from: fit, topic: PREFIX-studies, key: [sensor]}
 """
 
 
@@ -106,6 +119,17 @@ def outputs(kafka, prefix):
     return found
 
 
+def tells(found):
+    """Whether charts and studies have points that are anomalies and points that are none: they
+    went through phase 1."""
+    points = {sink: [json.loads(text) for texts in found[sink].values() for text in texts]
+              for sink in ("results", "means", "studies")}
+    points |= {member: [one[member] for one in points["results"]] for member in MEMBERS}
+    del points["results"]
+    return all({one["is_anomaly"] for one in of_one if one["state"] == "armed"} == {False, True}
+               for of_one in points.values())
+
+
 def results(kafka, prefix):
     return len(kafka.values(f"{prefix}-results"))
 
@@ -136,11 +160,14 @@ def calm(kafka, unique, runs, tmp_path, given):
         print("records of an undisturbed run:", numbers)
         assert numbers["results"] > 0.9 * RECORDS and numbers["counted"] > RECORDS / 8
         assert numbers["lots"] > RECORDS / 10 and numbers["windows"] > 200 < numbers["late"] * 10
+        assert numbers["means"] > RECORDS / 10 and numbers["studies"] == numbers["windows"]
+        assert tells(expected)
         found = outputs(kafka, prefix)
         for sink, by_sensor in expected.items():
             for sensor, texts in by_sensor.items():
                 # The end of a run closes windows; a topology that goes on leaves the last one open.
-                is_open = not ended and sink == "windows" and found[sink][sensor] == texts[:-1]
+                is_open = (not ended and sink in ("windows", "studies") and
+                           found[sink][sensor] == texts[:-1])
                 assert is_open or found[sink][sensor] == texts, (sink, sensor)
             assert set(found[sink]) == set(by_sensor)
         return expected
@@ -248,15 +275,29 @@ def test_records_that_are_odd_late_or_sent_again(kafka, unique, runs, tmp_path, 
         check_counted(found["counted"][sensor], valid)
         check_lots(found["lots"][sensor], valid)
         check_windows(found["windows"][sensor], found["late"][sensor], valid)
+        check_means(found["means"][sensor], valid)
+        check_studies(found["studies"][sensor], found["late"][sensor], valid)
 
 
 def check_single(texts, valid):
     results = [json.loads(text) for text in texts]
     assert [one["id"] for one in results] == [one["id"] for one in valid]
-    for member in ("single", "level", "sums", "share", "defects", "pair", "drift"):
+    for member in MEMBERS:
         assert [one[member]["point"] for one in results] == list(range(1, len(valid) + 1))
     assert all(one["single"]["spread"] == pytest.approx(abs(one["value"] - before["value"]))
                for before, one in zip(results, results[1:]))
+    for one in results:
+        boxes, panels = one["boxes"], one["panels"]
+        assert boxes["value"] == panels["value"] == one["bad"]
+        assert all((chart["center"] is None) == (chart["state"] == "learning")
+                   for chart in (boxes, panels))
+        if panels["center"] is not None:
+            assert panels["upper"] == pytest.approx(
+                panels["center"] + 3 * panels["center"] ** 0.5, rel=1e-12)
+        if boxes["center"] is not None:
+            center = boxes["center"]
+            assert boxes["upper"] == pytest.approx(
+                center + 3 * (center * (1 - center / 200)) ** 0.5, rel=1e-12)
 
 
 def check_group(point, group):
@@ -317,6 +358,40 @@ def check_windows(texts, late_texts, valid):
         check_group(point, windows[point["window_start"]])
         assert point["window_end"] == point["window_start"] + WINDOW_MS
     check_numbers(points)
+
+
+def check_means(texts, valid):
+    points = [json.loads(text) for text in texts]
+    assert len(points) == len(valid) // 6
+    for index, point in enumerate(points):
+        times = [one["ts"] for one in valid[6 * index:6 * index + 6]]
+        assert (point["size"], point["window_start"], point["window_end"]) == (
+            6, min(times), max(times) + 1)
+        assert (point["value"] is None) == (point["state"] == "learning")
+    check_numbers(points)
+
+
+def check_studies(texts, late_texts, valid):
+    studies = [json.loads(text) for text in texts]
+    late = [json.loads(text)["id"] for text in late_texts]
+    windows = defaultdict(list)
+    for record in valid:
+        if record["id"] not in late:
+            windows[record["ts"] // WINDOW_MS * WINDOW_MS].append(record["value"])
+    assert [study["window_start"] for study in studies] == sorted(windows)
+    for study in studies:
+        values = windows[study["window_start"]]
+        assert study["size"] == len(values)
+        if study["state"] == "starved":
+            assert len(values) < 2 and study["point"] is None
+            continue
+        mean, sigma = statistics.fmean(values), statistics.stdev(values)
+        assert study["mean"] == pytest.approx(mean, rel=1e-12)
+        assert study["sigma_overall"] == pytest.approx(sigma, rel=1e-9)
+        assert study["ppk"] == pytest.approx(min(mean - 12, 26 - mean) / (3 * sigma), rel=1e-8)
+        outside = sum(not 12 <= value <= 26 for value in values)
+        assert study["ppm_observed"] == pytest.approx(1e6 * outside / len(values), rel=1e-12)
+    check_numbers(studies)
 
 
 def test_a_report_of_a_cluster(kafka, unique, cluster, calm, tmp_path, given):
