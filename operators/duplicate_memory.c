@@ -373,16 +373,36 @@ static enum mr_status forget(const struct mr_duplicate_memory *memory,
 
 /* ---- Rows ---- */
 
-/* Names a group's life; the same in a replay. */
-static uint64_t new_life(const struct mr_duplicate_row *row)
+/* Of the row's place. */
+static uint64_t place_hash(const struct mr_duplicate_row *row, uint64_t sequence)
 {
     const struct mr_batch *batch = row->batch;
     const char *topic = batch->origin.topic == NULL ? "" : batch->origin.topic;
     const int64_t numbers[] = {batch->offsets[row->row], batch->event_times_ms[row->row],
-                               batch->origin.partition,
-                               (int64_t)(batch->sequence_first + row->row)};
+                               batch->origin.partition, (int64_t)sequence};
     return mr_hash64_seeded(mr_slice_text(topic),
                             mr_hash64(mr_slice_from(numbers, sizeof(numbers))));
+}
+
+static uint64_t sequence_of(const struct mr_duplicate_row *row)
+{
+    return row->batch->sequence_first + row->row;
+}
+
+/* Names a group's life; the same in a replay. */
+static uint64_t new_life(const struct mr_duplicate_row *row)
+{
+    return place_hash(row, sequence_of(row));
+}
+
+/* Names a duplicate: the same in a replay, also where the ttl drops its group at another record (it
+ * does between batches). */
+static uint64_t name_of(const struct mr_duplicate_row *row)
+{
+    bool is_placed = row->batch->offsets[row->row] >= 0;
+    uint64_t place = place_hash(row, is_placed ? 0 : sequence_of(row));
+    return mr_hash64_seeded(mr_slice_from(&row->digest, sizeof(row->digest)),
+                            place + row->finding.count);
 }
 
 static enum mr_status count_duplicate(const struct mr_duplicate_memory *memory,
@@ -416,7 +436,6 @@ enum mr_status mr_duplicate_memory_take(struct mr_duplicate_memory *memory,
     if (time_ms > group->latest_ms)
         group->latest_ms = time_ms;
     row->finding.number = ++group->records;
-    row->finding.name = group->life + group->records;
     uint64_t life = group->life;
     mr_table_dirty(memory->groups, group);
     if (memory->form == MR_DUPLICATE_BLOOM)
@@ -427,8 +446,10 @@ enum mr_status mr_duplicate_memory_take(struct mr_duplicate_memory *memory,
         status = look_among_values(memory, row, life, error);
     if (status == MR_OK && memory->form == MR_DUPLICATE_RECORDS)
         status = forget(memory, row, &old, life, error);
-    return status == MR_OK && row->finding.is_duplicate ? count_duplicate(memory, row, error)
-                                                        : status;
+    if (status != MR_OK || !row->finding.is_duplicate)
+        return status;
+    row->finding.name = name_of(row);
+    return count_duplicate(memory, row, error);
 }
 
 enum mr_status mr_duplicate_memory_expire(struct mr_duplicate_memory *memory, int64_t watermark_ms,

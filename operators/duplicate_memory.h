@@ -60,7 +60,8 @@ struct mr_duplicate_finding {
     double load;    /* of the filter */
     struct mr_duplicate_position first;
     uint64_t number; /* of the record in its group, from 1 */
-    uint64_t name;   /* of the record among all of its group, in all its lives */
+    /* Of a duplicate: the same in a replay. Of Bloom equal ones of one place share it. */
+    uint64_t name;
 };
 
 /* One row. */
