@@ -1,6 +1,6 @@
 /* operators/control_record.h — what a control record says (DESIGN 2.1 rule 13): reading one of an
- * operator's second input, and the part of it that all operators keep in their stage. Used by
- * detector_control.c and control_chart.c, whose heads say what the actions mean. */
+ * operator's second input, and the part of it that all operators keep in their stage (those
+ * without one: operators/control_hold.h). What the actions mean is said where they are obeyed. */
 #ifndef MR_OPERATORS_CONTROL_RECORD_H
 #define MR_OPERATORS_CONTROL_RECORD_H
 

@@ -1,169 +1,50 @@
 /* operators/detect_heartbeat.c — detect.heartbeat: keys that fall silent.
- * Design: per key the time of its last record, in a timed table. It is due when the silence is
- * longer than the limit; then an alert `open` leaves, and one `resolved` with the record that ends
- * it. In event time the watermark says what is due: from then on no record could come that makes
- * the gap smaller. A record that comes behind a gap above the limit tells of a silence too, whether
- * or not the watermark was there before it (one key alone moves it only by its records): the same
- * alert leaves, and the next one with it. A row first does what its own watermark makes due of its
- * key, so that alerts do not depend on how records are cut into batches. By the clock (time:
- * processing) the same happens with the time at which a record is read.
- * Limit: `timeout`; or factor times the quantile of the key's last gaps, the ceil(quantile (n +
- * 1))-th smallest of n (conformal: a share 1 - quantile of gaps like these is longer). A gap above
- * the limit is learned as the limit, so that one outage does not hide the next and a slower rhythm
- * becomes normal by and by.
- * A silence of `forget_after` is given up: the key is forgotten, its alert resolved.
- *
- * Stored, version 1 (little-endian), due in the table:
- *   0  uint8  flags: 1 silent   1 int64 time of the last record in ms   9 uint64 records
- *   17 uint64 id of the open alert   25 int64 limit in ms of the open alert
- *   33 uint32 capacity of the gaps  37 uint32 gaps   41 uint32 next position
- * Slots: the ring of gaps in ms (operators/value_ring.h). */
+ * Design: per key the time of its last record, in a timed table (operators/heartbeat_key.h). It is
+ * due when the silence is longer than the limit; then an alert `open` leaves, and one `resolved`
+ * with the record that ends it. In event time the watermark says what is due: from then on no
+ * record could come that makes the gap smaller. A record that comes behind a gap above the limit
+ * tells of a silence too, whether or not the watermark was there before it (one key alone moves it
+ * only by its records): the same alert leaves, and the next one with it. A row, and a control
+ * record, first does what its own watermark makes due of its key, so that alerts do not depend on
+ * how records are cut into batches. By the clock (time: processing) the same happens with the time
+ * at which a record is read. A silence of `forget_after` is given up: the key is forgotten, its
+ * alert resolved. So does a reset. An alert that is open is resolved of muted keys too: nothing
+ * else would end it. */
 #include "operators/detector.h"
 
-#include <math.h>
-
 #include "base/assert.h"
-#include "base/endian.h"
 #include "base/hash.h"
 #include "operators/alert_batch.h"
-#include "operators/estimate.h"
+#include "operators/heartbeat_key.h"
 #include "operators/registry.h"
-#include "operators/sorted_window.h"
-#include "operators/value_ring.h"
 
-enum { HEARTBEAT_VERSION = 1, HEARTBEAT_BYTES = 45, FLAG_SILENT = 1, GAPS_MAX = 1000 };
 enum heartbeat_own { OWN_GAP, OWN_LIMIT, OWN_COUNT, OWN_MEMBERS };
 
-static const char heartbeat_table[] = "keys";
 static const char *const times[] = {"event", "processing", NULL};
 static const char *const severities[] = {"warning", "critical", NULL};
-
-struct heartbeat_object {
-    int64_t last_ms;
-    uint64_t count;
-    uint64_t alert_id;
-    int64_t alert_limit_ms;
-    uint32_t capacity;
-    uint32_t gaps_count;
-    uint32_t position;
-    bool silent;
-    /* Not stored. */
-    bool stale;     /* gaps are to be made from the ring */
-    int64_t due_ms; /* as scheduled; INT64_MIN: not known */
-    double gaps[];  /* capacity numbers, sorted */
-};
 
 struct heartbeat {
     const struct mr_plan_node *node;
     struct mr_alert_teller teller;
-    struct mr_table *table;
+    struct mr_heartbeat_keys keys;
     bool wall;
     const char *severity;
-    int64_t timeout_ms; /* 0: none */
-    int64_t forget_after_ms;
-    /* Of `learned`; capacity 0: without. */
-    uint32_t capacity;
-    uint32_t warmup;
-    double quantile;
-    double factor;
-    int64_t minimum_ms;
     int64_t started_ms; /* by the clock; INT64_MIN: not yet */
 };
 
-/* ---- State ---- */
-
-static size_t object_encode(const void *object, uint8_t *output)
-{
-    const struct heartbeat_object *entry = object;
-    output[0] = entry->silent ? FLAG_SILENT : 0;
-    mr_put_u64le(output + 1, (uint64_t)entry->last_ms);
-    mr_put_u64le(output + 9, entry->count);
-    mr_put_u64le(output + 17, entry->alert_id);
-    mr_put_u64le(output + 25, (uint64_t)entry->alert_limit_ms);
-    mr_put_u32le(output + 33, entry->capacity);
-    mr_put_u32le(output + 37, entry->gaps_count);
-    mr_put_u32le(output + 41, entry->position);
-    return HEARTBEAT_BYTES;
-}
-
-static bool object_decode(void *object, uint32_t version, struct mr_slice stored)
-{
-    struct heartbeat_object *entry = object;
-    if (version != HEARTBEAT_VERSION || stored.size != HEARTBEAT_BYTES ||
-        stored.data[0] > FLAG_SILENT)
-        return false;
-    entry->silent = stored.data[0] == FLAG_SILENT;
-    entry->last_ms = (int64_t)mr_get_u64le(stored.data + 1);
-    entry->count = mr_get_u64le(stored.data + 9);
-    entry->alert_id = mr_get_u64le(stored.data + 17);
-    entry->alert_limit_ms = (int64_t)mr_get_u64le(stored.data + 25);
-    entry->capacity = mr_get_u32le(stored.data + 33);
-    entry->gaps_count = mr_get_u32le(stored.data + 37);
-    entry->position = mr_get_u32le(stored.data + 41);
-    entry->stale = true;
-    entry->due_ms = INT64_MIN;
-    return entry->gaps_count <= entry->capacity &&
-           (entry->position == 0 || entry->position < entry->capacity);
-}
-
-static const struct mr_options *learned_options(const struct mr_options *options)
-{
-    return mr_options_present(options, "learned") ? mr_options_get(options, "learned")->objects
-                                                  : NULL;
-}
-
-static uint32_t options_capacity(const struct mr_options *options)
-{
-    const struct mr_options *learned = learned_options(options);
-    return learned == NULL ? 0 : (uint32_t)mr_options_integer(learned, "gaps");
-}
-
-static enum mr_status open_table(struct heartbeat *heartbeat, const struct mr_operator_open *open,
-                                 struct mr_error *error)
-{
-    const struct mr_plan_node *node = open->node;
-    const struct mr_table_spec spec = {
-        .operator_name = node->name,
-        .name = heartbeat_table,
-        .version = HEARTBEAT_VERSION,
-        .object_size = sizeof(struct heartbeat_object) + heartbeat->capacity * sizeof(double),
-        .encode = object_encode,
-        .encoded_size_max = HEARTBEAT_BYTES,
-        .decode = object_decode,
-        .slot_bytes = heartbeat->capacity == 0 ? 0 : MR_VALUE_RING_SLOT_BYTES,
-        .slots_max = mr_value_ring_slots(heartbeat->capacity),
-        .keys_max = node->state_keys_max,
-        .bytes_max = node->state_bytes_max,
-        .on_full = node->state_full_fails ? MR_ON_FULL_FAIL : MR_ON_FULL_EVICT_OLDEST,
-        .timed = true,
-    };
-    return mr_table_open(open->state, &spec, &heartbeat->table, error);
-}
+/* ---- Opening ---- */
 
 static enum mr_status heartbeat_open(void *self, const struct mr_operator_open *open,
                                      struct mr_error *error)
 {
     struct heartbeat *heartbeat = self;
     const struct mr_options *options = &open->node->options;
-    const struct mr_options *learned = learned_options(options);
     heartbeat->node = open->node;
     mr_alert_teller_open(&heartbeat->teller, open, MR_DETECTOR_OUTPUT_ALERTS);
     heartbeat->wall = mr_options_integer(options, "time") == 1;
     heartbeat->severity = severities[mr_options_integer(options, "severity")];
-    heartbeat->forget_after_ms = mr_options_integer(options, "forget_after");
-    if (open->node->state_ttl_ms > 0 && open->node->state_ttl_ms < heartbeat->forget_after_ms)
-        heartbeat->forget_after_ms = open->node->state_ttl_ms;
     heartbeat->started_ms = INT64_MIN;
-    if (mr_options_present(options, "timeout"))
-        heartbeat->timeout_ms = mr_options_integer(options, "timeout");
-    if (learned != NULL) {
-        heartbeat->capacity = options_capacity(options);
-        heartbeat->warmup = (uint32_t)mr_options_integer(learned, "warmup");
-        heartbeat->quantile = mr_options_number(learned, "quantile");
-        heartbeat->factor = mr_options_number(learned, "factor");
-        heartbeat->minimum_ms = mr_options_integer(learned, "minimum");
-    }
-    return open_table(heartbeat, open, error);
+    return mr_heartbeat_keys_open(&heartbeat->keys, open, error);
 }
 
 static void heartbeat_close(void *self)
@@ -171,99 +52,13 @@ static void heartbeat_close(void *self)
     MR_UNUSED(self); /* the table belongs to the state */
 }
 
-/* ---- Limits ---- */
-
-static int64_t sum_ms(int64_t left, int64_t right)
-{
-    int64_t total;
-    return __builtin_add_overflow(left, right, &total) ? INT64_MAX : total;
-}
-
-/* later - earlier, at least 0. */
-static int64_t span_ms(int64_t earlier, int64_t later)
-{
-    int64_t span;
-    if (later <= earlier)
-        return 0;
-    return __builtin_sub_overflow(later, earlier, &span) ? INT64_MAX : span;
-}
-
-/* Sort what was loaded. */
-static enum mr_status refresh(const struct heartbeat *heartbeat, struct heartbeat_object *entry,
-                              struct mr_error *error)
-{
-    if (!entry->stale)
-        return MR_OK;
-    if (entry->capacity != heartbeat->capacity)
-        return MR_FAIL(error, MR_VERSION, MR_RECOVERY_FAIL_TOPOLOGY,
-                       "the stored state was made with another `learned`; reset the topology or "
-                       "restore the old option");
-    if (entry->gaps_count > 0) {
-        enum mr_status status =
-            mr_value_ring_read(heartbeat->table, entry, entry->gaps_count, entry->gaps, error);
-        if (status != MR_OK)
-            return status;
-        mr_sorted_window_sort(entry->gaps, entry->gaps_count);
-    }
-    entry->stale = false;
-    return MR_OK;
-}
-
-/* How long the key may be silent; 0: that is not known yet. Pre: refreshed. */
-static int64_t limit_ms(const struct heartbeat *heartbeat, const struct heartbeat_object *entry)
-{
-    if (heartbeat->capacity == 0 || entry->gaps_count < heartbeat->warmup)
-        return heartbeat->timeout_ms;
-    double place = ceil(heartbeat->quantile * (entry->gaps_count + 1.0) - 1e-9);
-    uint32_t index = place < 1 ? 1 : (uint32_t)place;
-    index = index < entry->gaps_count ? index : entry->gaps_count;
-    double limit = ceil(heartbeat->factor * entry->gaps[index - 1]);
-    if (limit < (double)heartbeat->minimum_ms)
-        return heartbeat->minimum_ms;
-    return limit < (double)heartbeat->forget_after_ms ? (int64_t)limit : heartbeat->forget_after_ms;
-}
-
-static enum mr_status learn_gap(const struct heartbeat *heartbeat, struct heartbeat_object *entry,
-                                int64_t gap_ms, struct mr_error *error)
-{
-    double oldest;
-    if (heartbeat->capacity == 0)
-        return MR_OK;
-    enum mr_status status = mr_value_ring_exchange(heartbeat->table, entry, entry->position,
-                                                   (double)gap_ms, &oldest, error);
-    if (status != MR_OK)
-        return status;
-    if (entry->gaps_count == entry->capacity)
-        mr_sorted_window_replace(entry->gaps, entry->gaps_count, oldest, (double)gap_ms);
-    else
-        mr_sorted_window_insert(entry->gaps, entry->gaps_count++, (double)gap_ms);
-    entry->position = entry->position + 1 == entry->capacity ? 0 : entry->position + 1;
-    return MR_OK;
-}
-
-/* Set when the key must be looked at again: when its silence is too long, or is given up. */
-static void settle(const struct heartbeat *heartbeat, struct heartbeat_object *entry)
-{
-    int64_t limit = entry->silent ? 0 : limit_ms(heartbeat, entry);
-    int64_t wait_ms = limit > 0 ? limit : heartbeat->forget_after_ms;
-    int64_t due_ms = sum_ms(sum_ms(entry->last_ms, wait_ms), 1);
-    if (due_ms == INT64_MIN)
-        due_ms++;
-    if (due_ms == entry->due_ms) {
-        mr_table_dirty(heartbeat->table, entry);
-        return;
-    }
-    entry->due_ms = due_ms;
-    mr_table_schedule(heartbeat->table, entry, due_ms);
-}
-
 /* ---- Alerts ---- */
 
 /* Begin the key's silence since its last record. */
 static struct mr_alert_notice fall_silent(const struct heartbeat *heartbeat, struct mr_arena *arena,
-                                          struct heartbeat_object *entry, struct mr_slice key)
+                                          struct mr_heartbeat_key *entry, struct mr_slice key)
 {
-    int64_t limit = limit_ms(heartbeat, entry);
+    int64_t limit = mr_heartbeat_key_limit(&heartbeat->keys, entry);
     double seconds = (double)limit / 1000;
     entry->alert_id = mr_alert_teller_id(&heartbeat->teller, key, entry->last_ms);
     entry->alert_limit_ms = limit;
@@ -275,13 +70,13 @@ static struct mr_alert_notice fall_silent(const struct heartbeat *heartbeat, str
         .message = mr_arena_format(arena, "no record of the key for more than %.10g s", seconds),
         .metric_value = seconds,
         .threshold = seconds,
-        .event_time_ms = sum_ms(sum_ms(entry->last_ms, limit), 1),
+        .event_time_ms = mr_heartbeat_sum(mr_heartbeat_sum(entry->last_ms, limit), 1),
         .key = key,
     };
 }
 
 /* The end of the key's silence, which has lasted for silence_ms. */
-static struct mr_alert_notice end_silence(struct mr_arena *arena, struct heartbeat_object *entry,
+static struct mr_alert_notice end_silence(struct mr_arena *arena, struct mr_heartbeat_key *entry,
                                           struct mr_slice key, int64_t silence_ms, bool is_back)
 {
     double seconds = (double)silence_ms / 1000;
@@ -335,13 +130,15 @@ static void open_columns(struct judging *judging)
 
 /* gap_ms -1: the key's first record. limit_ms 0: not known. */
 static void write_row(struct judging *judging, uint32_t row, int64_t gap_ms, int64_t limit,
-                      uint64_t count)
+                      uint64_t count, bool is_muted)
 {
     struct mr_value **columns = judging->columns;
     bool is_armed = gap_ms >= 0 && limit > 0;
-    bool is_anomaly = is_armed && gap_ms > limit;
+    bool is_anomaly = is_armed && gap_ms > limit && !is_muted;
     enum mr_detector_state state = is_armed ? MR_DETECTOR_ARMED : MR_DETECTOR_LEARNING;
     const char *reason = "";
+    if (is_muted)
+        state = MR_DETECTOR_MUTED;
     if (is_anomaly)
         reason = mr_arena_format(judging->batch->arena,
                                  "the key had no record for %.10g s before this one; the limit is "
@@ -362,8 +159,16 @@ static void write_row(struct judging *judging, uint32_t row, int64_t gap_ms, int
     judging->judged_counts[state]++;
 }
 
+/* The key's silence is to be told of at now_ms. */
+static bool is_due(const struct heartbeat *heartbeat, const struct mr_heartbeat_key *entry,
+                   int64_t now_ms)
+{
+    int64_t silent_ms = mr_heartbeat_key_silent_at(&heartbeat->keys, entry, entry->last_ms);
+    return silent_ms != INT64_MAX && silent_ms <= now_ms;
+}
+
 /* What a record of the key means. now_ms: its watermark, or the clock. */
-static enum mr_status take_record(struct judging *judging, struct heartbeat_object *entry,
+static enum mr_status take_record(struct judging *judging, struct mr_heartbeat_key *entry,
                                   struct mr_slice key, uint32_t row, int64_t time_ms,
                                   int64_t now_ms, struct mr_error *error)
 {
@@ -371,27 +176,30 @@ static enum mr_status take_record(struct judging *judging, struct heartbeat_obje
     struct mr_arena *arena = judging->context->arena;
     struct mr_alert_notice notices[2];
     uint32_t notices_count = 0;
-    enum mr_status status = refresh(heartbeat, entry, error);
+    enum mr_status status = mr_heartbeat_key_refresh(&heartbeat->keys, entry, error);
     if (status != MR_OK)
         return status;
-    int64_t limit = limit_ms(heartbeat, entry);
-    int64_t gap_ms = span_ms(entry->last_ms, time_ms);
-    int64_t due_ms = sum_ms(sum_ms(entry->last_ms, limit), 1);
-    write_row(judging, row, gap_ms, limit, entry->count);
-    if (!entry->silent && limit > 0 && (gap_ms > limit || due_ms <= now_ms))
+    int64_t limit = mr_heartbeat_key_limit(&heartbeat->keys, entry);
+    int64_t gap_ms = mr_heartbeat_span(entry->last_ms, time_ms);
+    bool is_muted = mr_control_hold_lasts(&entry->hold, MR_HOLD_MUTED, time_ms);
+    bool is_over = limit > 0 && gap_ms > limit;
+    write_row(judging, row, gap_ms, limit, entry->count, is_muted);
+    if ((is_over && !is_muted && !entry->silent) || is_due(heartbeat, entry, now_ms))
         notices[notices_count++] = fall_silent(heartbeat, arena, entry, key);
-    if (time_ms >= entry->last_ms)
-        status = learn_gap(heartbeat, entry, limit > 0 && gap_ms > limit ? limit : gap_ms, error);
+    if (time_ms >= entry->last_ms && !mr_control_hold_lasts(&entry->hold, MR_HOLD_FROZEN, time_ms))
+        status = mr_heartbeat_key_learn(&heartbeat->keys, entry, is_over ? limit : gap_ms, error);
+    mr_control_hold_wake(&entry->hold, time_ms);
     if (status != MR_OK)
         return status;
     if (time_ms > entry->last_ms)
         entry->last_ms = time_ms;
     entry->count++;
-    if (entry->silent && sum_ms(sum_ms(entry->last_ms, entry->alert_limit_ms), 1) > now_ms) {
+    if (entry->silent &&
+        mr_heartbeat_sum(mr_heartbeat_sum(entry->last_ms, entry->alert_limit_ms), 1) > now_ms) {
         notices[notices_count] = end_silence(arena, entry, key, gap_ms, true);
         notices[notices_count++].row = row;
     }
-    settle(heartbeat, entry);
+    mr_heartbeat_key_settle(&heartbeat->keys, entry);
     if (heartbeat->wall)
         mr_operator_wake(judging->context, entry->due_ms);
     for (uint32_t index = 0; index < notices_count; index++)
@@ -410,18 +218,21 @@ static enum mr_status take_row(struct judging *judging, struct mr_slice key, uin
     void *object;
     bool created;
     enum mr_status status =
-        mr_table_get(heartbeat->table, key, hash, time_ms, &object, &created, error);
+        mr_table_get(heartbeat->keys.table, key, hash, time_ms, &object, &created, error);
     if (status != MR_OK)
         return status;
-    struct heartbeat_object *entry = object;
-    if (!created)
+    struct mr_heartbeat_key *entry = object;
+    if (!created && entry->count > 0)
         return take_record(judging, entry, key, row, time_ms, now_ms, error);
-    entry->capacity = heartbeat->capacity;
-    entry->last_ms = time_ms;
-    entry->count = 1;
-    entry->due_ms = INT64_MIN;
-    settle(heartbeat, entry);
-    write_row(judging, row, -1, limit_ms(heartbeat, entry), 0);
+    if (!created)
+        status = mr_heartbeat_key_refresh(&heartbeat->keys, entry, error);
+    if (status != MR_OK)
+        return status;
+    mr_control_hold_wake(&entry->hold, time_ms);
+    mr_heartbeat_key_begin(&heartbeat->keys, entry, time_ms, 1);
+    mr_heartbeat_key_settle(&heartbeat->keys, entry);
+    write_row(judging, row, -1, mr_heartbeat_key_limit(&heartbeat->keys, entry), 0,
+              mr_control_hold_lasts(&entry->hold, MR_HOLD_MUTED, time_ms));
     if (heartbeat->wall)
         mr_operator_wake(judging->context, entry->due_ms);
     return MR_OK;
@@ -433,12 +244,107 @@ static void note_start(struct heartbeat *heartbeat, const struct mr_operator_con
         heartbeat->started_ms = context->now_ms;
 }
 
+/* ---- Control records ---- */
+
+/* The key of an order; NULL: it is not known, and the order asks for nothing that is kept. */
+static enum mr_status find(struct heartbeat *heartbeat, struct mr_slice key, uint64_t hash,
+                           int64_t time_ms, const struct mr_control_order *order,
+                           struct mr_heartbeat_key **entry, struct mr_error *error)
+{
+    bool holds = order->action == MR_CONTROL_FREEZE || order->action == MR_CONTROL_MUTE;
+    void *object = NULL;
+    bool created = false;
+    enum mr_status status =
+        holds ? mr_table_get(heartbeat->keys.table, key, hash, time_ms, &object, &created, error)
+              : mr_table_find(heartbeat->keys.table, key, hash, &object, error);
+    *entry = status == MR_OK ? object : NULL;
+    if (status != MR_OK)
+        return status == MR_NOT_FOUND ? MR_OK : status;
+    if (created) {
+        mr_heartbeat_key_begin(&heartbeat->keys, *entry, time_ms, 0);
+        mr_heartbeat_key_settle(&heartbeat->keys, *entry);
+    }
+    return mr_heartbeat_key_refresh(&heartbeat->keys, *entry, error);
+}
+
+/* The object is not valid any more. */
+static enum mr_status obey(struct heartbeat *heartbeat, struct mr_slice key, uint64_t hash,
+                           struct mr_heartbeat_key *entry, const struct mr_control_order *order,
+                           struct mr_error *error)
+{
+    bool ends = order->action == MR_CONTROL_UNFREEZE || order->action == MR_CONTROL_UNMUTE;
+    if (order->action != MR_CONTROL_RESET)
+        mr_control_hold_apply(&entry->hold, order);
+    if (order->action == MR_CONTROL_RESET || (entry->count == 0 && ends && entry->hold.flags == 0))
+        return mr_table_remove(heartbeat->keys.table, key, hash, error);
+    mr_heartbeat_key_settle(&heartbeat->keys, entry);
+    return MR_OK;
+}
+
+/* now_ms: the record's watermark, or the clock. */
+static enum mr_status take_order(struct heartbeat *heartbeat, struct mr_alert_batch *alerts,
+                                 struct mr_slice key, int64_t time_ms, int64_t now_ms,
+                                 const struct mr_control_order *order, struct mr_error *error)
+{
+    struct mr_arena *arena = alerts->context->arena;
+    struct mr_alert_notice notices[2];
+    uint32_t notices_count = 0;
+    uint64_t hash = mr_hash64(key);
+    struct mr_heartbeat_key *entry;
+    enum mr_status status = find(heartbeat, key, hash, time_ms, order, &entry, error);
+    if (status != MR_OK || entry == NULL)
+        return status;
+    /* By the clock it is looked at right behind this. */
+    if (!heartbeat->wall && is_due(heartbeat, entry, now_ms))
+        notices[notices_count++] = fall_silent(heartbeat, arena, entry, key);
+    if (entry->silent && order->action == MR_CONTROL_RESET) {
+        int64_t silence_ms = mr_heartbeat_span(entry->last_ms, time_ms);
+        notices[notices_count] = end_silence(arena, entry, key, silence_ms, false);
+        notices[notices_count++].event_time_ms = time_ms;
+    }
+    status = obey(heartbeat, key, hash, entry, order, error);
+    for (uint32_t index = 0; index < notices_count && status == MR_OK; index++)
+        mr_alert_batch_add(alerts, &notices[index]);
+    return status;
+}
+
+static enum mr_status control(struct heartbeat *heartbeat, struct mr_operator_context *context,
+                              struct mr_view view, struct mr_error *error)
+{
+    const struct mr_plan_control *control = heartbeat->node->control;
+    const struct mr_slice *keys = mr_operator_keys_of(context, &control->key, view, &view);
+    struct mr_alert_batch alerts = {.teller = &heartbeat->teller, .context = context};
+    enum mr_status status = MR_OK;
+    for (uint32_t index = 0; index < view.rows_count && status == MR_OK; index++) {
+        uint32_t row = view.rows[index];
+        int64_t time_ms = heartbeat->wall ? context->now_ms : view.batch->event_times_ms[row];
+        int64_t now_ms =
+            heartbeat->wall ? context->now_ms : mr_operator_row_watermark(view.batch, row);
+        struct mr_control_order order;
+        if (!mr_control_read(heartbeat->node, context, view.batch, row, &order))
+            continue;
+        bool freezes = order.action == MR_CONTROL_FREEZE || order.action == MR_CONTROL_UNFREEZE;
+        if (freezes && heartbeat->keys.capacity == 0)
+            continue; /* nothing is learned */
+        status = take_order(heartbeat, &alerts, keys[row], time_ms, now_ms, &order, error);
+        if (heartbeat->wall) /* what is due may be so sooner */
+            mr_operator_wake(context, context->now_ms);
+    }
+    if (status == MR_OK)
+        mr_alert_batch_end(&alerts);
+    return status;
+}
+
+/* ---- Calls ---- */
+
 static enum mr_status heartbeat_process(void *self, struct mr_operator_context *context,
                                         uint32_t port, struct mr_view view, struct mr_error *error)
 {
     struct heartbeat *heartbeat = self;
-    MR_UNUSED(port);
     struct mr_view keyed;
+    note_start(heartbeat, context);
+    if (port != 0)
+        return control(heartbeat, context, view, error);
     const struct mr_slice *keys = mr_operator_keys(context, heartbeat->node, view, &keyed);
     uint64_t *hashes = mr_arena_take(context->arena, (keyed.rows_count + 1u) * sizeof(*hashes));
     for (uint32_t index = 0; index < keyed.rows_count; index++)
@@ -449,10 +355,9 @@ static enum mr_status heartbeat_process(void *self, struct mr_operator_context *
         .batch = view.batch,
         .alerts = {.teller = &heartbeat->teller, .context = context, .cause = view.batch}};
     open_columns(&judging);
-    note_start(heartbeat, context);
     enum mr_status status = MR_OK;
     for (uint32_t index = 0; index < keyed.rows_count && status == MR_OK; index++) {
-        mr_table_prefetch(heartbeat->table, hashes, keyed.rows_count, index);
+        mr_table_prefetch(heartbeat->keys.table, hashes, keyed.rows_count, index);
         uint32_t row = keyed.rows[index];
         status = take_row(&judging, keys[row], hashes[index], row, error);
     }
@@ -468,40 +373,40 @@ static enum mr_status heartbeat_process(void *self, struct mr_operator_context *
 
 /* The key has been silent for too long, or is given up. */
 static enum mr_status take_due(struct heartbeat *heartbeat, struct mr_alert_batch *alerts,
-                               struct heartbeat_object *entry, struct mr_slice borrowed,
+                               struct mr_heartbeat_key *entry, struct mr_slice borrowed,
                                uint64_t hash, int64_t now_ms, struct mr_error *error)
 {
     struct mr_arena *arena = alerts->context->arena;
     /* The key's bytes are the object's: they go with it. */
     struct mr_slice key = mr_arena_copy(arena, borrowed);
-    enum mr_status status = refresh(heartbeat, entry, error);
+    enum mr_status status = mr_heartbeat_key_refresh(&heartbeat->keys, entry, error);
     if (status != MR_OK)
         return status;
-    int64_t limit = limit_ms(heartbeat, entry);
     int64_t since_ms = entry->last_ms;
     if (heartbeat->wall && since_ms < heartbeat->started_ms)
         since_ms = heartbeat->started_ms; /* before that nobody looked */
-    if (!entry->silent && limit > 0) {
-        int64_t due_ms = sum_ms(sum_ms(since_ms, limit), 1);
-        if (due_ms > now_ms) { /* the options say otherwise now, or nobody looked */
-            entry->due_ms = due_ms;
-            mr_table_schedule(heartbeat->table, entry, due_ms);
+    int64_t silent_ms = mr_heartbeat_key_silent_at(&heartbeat->keys, entry, since_ms);
+    if (silent_ms != INT64_MAX) {
+        if (silent_ms > now_ms) { /* the options say otherwise now, or nobody looked */
+            entry->due_ms = silent_ms;
+            mr_table_schedule(heartbeat->keys.table, entry, silent_ms);
             return MR_OK;
         }
         const struct mr_alert_notice open = fall_silent(heartbeat, arena, entry, key);
-        settle(heartbeat, entry);
+        mr_heartbeat_key_settle(&heartbeat->keys, entry);
         mr_alert_batch_add(alerts, &open);
         return MR_OK;
     }
-    int64_t end_ms = sum_ms(sum_ms(entry->last_ms, heartbeat->forget_after_ms), 1);
+    int64_t end_ms = mr_heartbeat_key_end(&heartbeat->keys, entry);
     if (end_ms > now_ms) {
-        settle(heartbeat, entry);
+        mr_heartbeat_key_settle(&heartbeat->keys, entry);
         return MR_OK;
     }
     bool silent = entry->silent;
-    struct mr_alert_notice end = end_silence(arena, entry, key, heartbeat->forget_after_ms, false);
+    struct mr_alert_notice end =
+        end_silence(arena, entry, key, heartbeat->keys.forget_after_ms, false);
     end.event_time_ms = end_ms;
-    status = mr_table_remove(heartbeat->table, key, hash, error);
+    status = mr_table_remove(heartbeat->keys.table, key, hash, error);
     if (status == MR_OK && silent)
         mr_alert_batch_add(alerts, &end);
     return status;
@@ -520,7 +425,8 @@ static enum mr_status advance(struct heartbeat *heartbeat, struct mr_operator_co
         struct mr_slice key;
         uint64_t hash;
         void *object;
-        status = mr_table_next_due(heartbeat->table, now_ms, &key, &hash, &object, &found, error);
+        status =
+            mr_table_next_due(heartbeat->keys.table, now_ms, &key, &hash, &object, &found, error);
         if (status != MR_OK || !found)
             break;
         status = take_due(heartbeat, &alerts, object, key, hash, now_ms, error);
@@ -552,15 +458,15 @@ static enum mr_status heartbeat_wall(void *self, struct mr_operator_context *con
     *due_ms = INT64_MAX;
     if (status != MR_OK)
         return status;
-    status =
-        mr_table_next_due(heartbeat->table, INT64_MAX - 1, &key, &hash, &object, &found, error);
+    status = mr_table_next_due(heartbeat->keys.table, INT64_MAX - 1, &key, &hash, &object, &found,
+                               error);
     if (status != MR_OK || !found)
         return status;
-    struct heartbeat_object *entry = object;
+    struct mr_heartbeat_key *entry = object;
     if (entry->due_ms == INT64_MIN) { /* loaded: its due time is what its state says */
-        status = refresh(heartbeat, entry, error);
+        status = mr_heartbeat_key_refresh(&heartbeat->keys, entry, error);
         if (status == MR_OK)
-            settle(heartbeat, entry);
+            mr_heartbeat_key_settle(&heartbeat->keys, entry);
     }
     *due_ms = entry->due_ms;
     return status;
@@ -576,7 +482,7 @@ static bool reads_wall_clock(const struct mr_options *options)
 static enum mr_status heartbeat_check(const struct mr_options *options, const char **option,
                                       struct mr_error *error)
 {
-    const struct mr_options *learned = learned_options(options);
+    const struct mr_options *learned = mr_heartbeat_learned(options);
     bool has_timeout = mr_options_present(options, "timeout");
     int64_t forget_after_ms = mr_options_integer(options, "forget_after");
     *option = "timeout";
@@ -604,31 +510,6 @@ static enum mr_status heartbeat_check(const struct mr_options *options, const ch
     return MR_OK;
 }
 
-static void heartbeat_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
-{
-    uint32_t capacity = options_capacity(options);
-    mr_estimate_slots(sizeof(struct heartbeat_object) + capacity * sizeof(double), HEARTBEAT_BYTES,
-                      capacity == 0 ? 0 : MR_VALUE_RING_SLOT_BYTES, mr_value_ring_slots(capacity),
-                      estimate);
-}
-
-static enum mr_status heartbeat_describe(const struct mr_state_object *object,
-                                         struct mr_arena *arena,
-                                         struct mr_state_description *description,
-                                         struct mr_error *error)
-{
-    MR_UNUSED(arena);
-    struct heartbeat_object entry = {0};
-    if (!object_decode(&entry, object->version, object->encoded))
-        return mr_operator_not_described(error);
-    mr_describe_time(description, "last", entry.last_ms);
-    mr_describe_time(description, "due", object->due_ms);
-    mr_describe_member(description, "silent", mr_value_bool(entry.silent));
-    mr_describe_member(description, "count", mr_value_uint(entry.count));
-    mr_describe_member(description, "gaps", mr_value_uint(entry.gaps_count));
-    return MR_OK;
-}
-
 static const struct mr_option_spec learned_fields[] = {
     {.name = "quantile",
      .type = MR_OPTION_NUMBER,
@@ -648,13 +529,13 @@ static const struct mr_option_spec learned_fields[] = {
      .flags = MR_OPTION_STATE_BOUND,
      .default_text = "100",
      .minimum = 2,
-     .maximum = GAPS_MAX,
+     .maximum = MR_HEARTBEAT_GAPS_MAX,
      .help = "How many of the key's last gaps are kept, 2 to 1,000."},
     {.name = "warmup",
      .type = MR_OPTION_INTEGER,
      .default_text = "20",
      .minimum = 1,
-     .maximum = GAPS_MAX,
+     .maximum = MR_HEARTBEAT_GAPS_MAX,
      .help = "Gaps of a key from which on they say the limit; until then `timeout` does, and "
              "without it the key is only learned."},
     {.name = "minimum",
@@ -704,13 +585,7 @@ static const struct mr_refused_option heartbeat_refused[] = {
      "a silence is one episode by itself, with an alert as it begins and one as it ends"},
     {"calibrate",
      "`learned` takes the limit from the key's own gaps, at a quantile that you choose"},
-    {"control", "a key is muted behind it, by a filter or a join.table on its alerts"},
     {NULL, NULL},
-};
-
-static const struct mr_input_spec heartbeat_inputs[] = {
-    {.option = "from", .required = true, .help = "The input: NAME or NAME.OUTPUT."},
-    {.option = NULL},
 };
 
 static const struct mr_output_spec heartbeat_outputs[] = {
@@ -746,7 +621,7 @@ const struct mr_operator_type mr_operator_detect_heartbeat = {
                 "by. The main output has every record at once; its score is the gap before it "
                 "divided by the limit, so that a record that ends a silence is an anomaly. "
                 "It has no `suppress`, since a silence is one episode by itself, and no "
-                "`calibrate`, since `learned` is one; keys are muted behind it, on its alerts.\n\n"
+                "`calibrate`, since `learned` is one.\n\n"
                 "In event time a key is silent when the watermark has passed its last record by "
                 "the limit: no record could come any more that makes the gap smaller. Or when its "
                 "next record comes behind a longer gap: then both alerts leave with it, with the "
@@ -763,18 +638,25 @@ const struct mr_operator_type mr_operator_detect_heartbeat = {
                 "Not for keys that never came: nothing is known of them. A key silent for "
                 "`forget_after` (or `state.ttl`, if that is shorter) is forgotten; `state: "
                 "{max_keys}` forgets first the keys that "
-                "would be due first, without an alert. State: 45 bytes a key, 8 more for each gap "
+                "would be due first, without an alert.\n\n"
+                "Control records: a key that is muted is not called silent, its records are no "
+                "anomalies, and a silence that lasts longer than `until`, or `unmute`, is told "
+                "then; an alert that is open is resolved all the same. `freeze` stops what "
+                "`learned` learns, and means nothing without it. `reset` forgets the key and "
+                "resolves its alert: it is expected no more until it comes again. A key may be "
+                "named before it comes; what was said of one that is forgotten is forgotten too. "
+                "By the clock (time: processing) `until` is a time of the clock.\n\n"
+                "State: 45 bytes a key, 8 more each while it is frozen or muted, 8 for each gap "
                 "kept, in slots, and 8 in the cache.",
             .options = heartbeat_options,
             .refused = heartbeat_refused,
-            .inputs = heartbeat_inputs,
             .outputs = heartbeat_outputs,
             .outputs_count = MR_ARRAY_COUNT(heartbeat_outputs),
             .as_default = "anomaly",
             .added_fields = heartbeat_fields,
             .added_fields_count = MR_ARRAY_COUNT(heartbeat_fields),
-            .state_version = HEARTBEAT_VERSION,
-            .estimate = heartbeat_estimate,
+            .state_version = MR_HEARTBEAT_VERSION,
+            .estimate = mr_heartbeat_estimate,
             .check = heartbeat_check,
             .reads_wall_clock = reads_wall_clock,
         },
@@ -785,6 +667,6 @@ const struct mr_operator_type mr_operator_detect_heartbeat = {
     .on_wall = heartbeat_wall,
     .watches_for_silence = true,
     .close = heartbeat_close,
-    .state_table = heartbeat_table,
-    .describe_state = heartbeat_describe,
+    .state_table = mr_heartbeat_table,
+    .describe_state = mr_heartbeat_describe,
 };

@@ -1,77 +1,38 @@
 /* operators/detect_rate.c — detect.rate: events per window against the key's own history.
  * Design: per key the counts of its open windows and the moments of those that are closed, in a
- * timed table; a key is due when its first open window is to be closed, at end + lateness. A window
- * is then judged, learned, and leaves as a record; the key is due again with the next one, whether
- * or not records came: a window without any counts 0, up to `max_empty` of them in a row. What is
- * due leaves in the order of (time, key). Of the first window of a key only a part was seen, as a
- * rule: it is neither judged nor learned. A record is late when its window would be closed by its
- * own watermark. A key has at most ENTRIES_MAX windows with records that wait; with one more
- * the earliest is closed at once.
- * Judging: the counts are taken as negative binomial (operators/count_tail.h) with the mean m of
- * the n windows learned (half a record is added to their sum, as by Jeffreys' prior) and the
- * variance max(their variance, m) (1 + 1 / n): never less than a Poisson process has, and more
- * while few windows are known. With decay n is the number of windows with equal weights that know
- * as much.
- *
- * Stored, version 1 (little-endian), due in the table:
- *   0  uint8  flags: 1 partial  1 int64 next window  9 uint32 empty windows in a row
- *   13 uint64 windows learned   21 double weight  29 double squared weights  37 double mean
- *   45 double squares           53 uint8 entries
- *   54 entries, ascending: int64 window, uint64 records */
+ * timed table (operators/rate_key.h); a key is due when its first open window is to be closed, at
+ * end + lateness. A window is then judged, learned, and leaves as a record; the key is due again
+ * with the next one, whether or not records came: a window without any counts 0, up to `max_empty`
+ * of them in a row. What is due leaves in the order of (time, key). Of the first window of a key
+ * only a part was seen, as a rule: it is neither judged nor learned. A record is late when its
+ * window would be closed by its own watermark. A key has at most MR_RATE_ENTRIES_MAX windows with
+ * records that wait; with one more the earliest is closed at once.
+ * Control: an order is about the windows that are closed behind it; what its own watermark makes
+ * due is closed before. A reset forgets the history and goes on with what is counted. */
 #include "operators/detector.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/endian.h"
 #include "base/hash.h"
 #include "operators/alert_batch.h"
-#include "operators/count_tail.h"
-#include "operators/estimate.h"
 #include "operators/group_key.h"
-#include "operators/moments.h"
+#include "operators/rate_key.h"
 #include "operators/registry.h"
-#include "operators/tail.h"
 #include "operators/window_time.h"
 
 enum {
-    RATE_VERSION = 1,
-    HEAD_BYTES = 54,
-    ENTRY_BYTES = 16,
-    ENTRIES_MAX = 16,
-    RATE_BYTES_MAX = HEAD_BYTES + ENTRIES_MAX * ENTRY_BYTES,
     LATENESS_WINDOWS_MAX = 12,
-    FLAG_PARTIAL = 1,
     KEY_FIELDS_MAX = 32,
     OUTPUT_ALERTS = 1,
     OUTPUT_LATE = 2,
     ROWS_FIRST = 64,
     ROWS_FACTOR = 8
 };
-enum rate_direction { RATE_BOTH, RATE_MORE, RATE_FEWER };
 enum rate_field { FIELD_START, FIELD_END, FIELD_COUNT, FIELD_ANOMALY, FIELDS_COUNT };
 
-static const double ln10 = 2.30258509299404568402;
-static const double ln2 = 0.69314718055994530942;
-
-static const char rate_table[] = "keys";
 static const char *const directions[] = {"both", "more", "fewer", NULL};
-
-struct rate_entry {
-    int64_t window;
-    uint64_t count;
-};
-
-struct rate_object {
-    int64_t next; /* first window that is not closed */
-    uint64_t learned;
-    struct mr_decayed_moments moments;
-    uint32_t empty;
-    uint32_t entries_count;
-    bool partial; /* no window of the key was closed yet */
-    struct rate_entry entries[ENTRIES_MAX];
-};
 
 struct rate {
     const struct mr_plan_node *node;
@@ -89,54 +50,9 @@ struct rate {
     double threshold;
     double warning_from;  /* score; NAN: the threshold */
     double critical_from; /* score; NAN: twice the threshold */
-    enum rate_direction direction;
+    enum mr_rate_direction direction;
     enum mr_detector_learn learn;
 };
-
-/* ---- State ---- */
-
-static size_t object_encode(const void *object, uint8_t *output)
-{
-    const struct rate_object *entry = object;
-    output[0] = entry->partial ? FLAG_PARTIAL : 0;
-    mr_put_u64le(output + 1, (uint64_t)entry->next);
-    mr_put_u32le(output + 9, entry->empty);
-    mr_put_u64le(output + 13, entry->learned);
-    mr_put_double_le(output + 21, entry->moments.weight);
-    mr_put_double_le(output + 29, entry->moments.weight_squares);
-    mr_put_double_le(output + 37, entry->moments.mean);
-    mr_put_double_le(output + 45, entry->moments.squares);
-    output[53] = (uint8_t)entry->entries_count;
-    uint8_t *end = output + HEAD_BYTES;
-    for (uint32_t index = 0; index < entry->entries_count; index++, end += ENTRY_BYTES) {
-        mr_put_u64le(end, (uint64_t)entry->entries[index].window);
-        mr_put_u64le(end + 8, entry->entries[index].count);
-    }
-    return (size_t)(end - output);
-}
-
-static bool object_decode(void *object, uint32_t version, struct mr_slice stored)
-{
-    struct rate_object *entry = object;
-    if (version != RATE_VERSION || stored.size < HEAD_BYTES || stored.data[0] > FLAG_PARTIAL ||
-        stored.data[53] > ENTRIES_MAX ||
-        stored.size != HEAD_BYTES + (size_t)stored.data[53] * ENTRY_BYTES)
-        return false;
-    entry->partial = stored.data[0] == FLAG_PARTIAL;
-    entry->next = (int64_t)mr_get_u64le(stored.data + 1);
-    entry->empty = mr_get_u32le(stored.data + 9);
-    entry->learned = mr_get_u64le(stored.data + 13);
-    entry->moments.weight = mr_get_double_le(stored.data + 21);
-    entry->moments.weight_squares = mr_get_double_le(stored.data + 29);
-    entry->moments.mean = mr_get_double_le(stored.data + 37);
-    entry->moments.squares = mr_get_double_le(stored.data + 45);
-    entry->entries_count = stored.data[53];
-    const uint8_t *bytes = stored.data + HEAD_BYTES;
-    for (uint32_t index = 0; index < entry->entries_count; index++, bytes += ENTRY_BYTES)
-        entry->entries[index] =
-            (struct rate_entry){(int64_t)mr_get_u64le(bytes), mr_get_u64le(bytes + 8)};
-    return true;
-}
 
 /* ---- Opening ---- */
 
@@ -191,22 +107,9 @@ static enum mr_status rate_open(void *self, const struct mr_operator_open *open,
     rate->keep = mr_options_present(options, "decay") ? 1 - mr_options_number(options, "decay") : 1;
     rate->threshold = mr_options_number(options, "threshold");
     open_bands(rate, options);
-    rate->direction = (enum rate_direction)mr_options_integer(options, "direction");
+    rate->direction = (enum mr_rate_direction)mr_options_integer(options, "direction");
     rate->learn = (enum mr_detector_learn)mr_options_integer(options, "learn");
-    const struct mr_table_spec spec = {
-        .operator_name = node->name,
-        .name = rate_table,
-        .version = RATE_VERSION,
-        .object_size = sizeof(struct rate_object),
-        .encode = object_encode,
-        .encoded_size_max = RATE_BYTES_MAX,
-        .decode = object_decode,
-        .keys_max = node->state_keys_max,
-        .bytes_max = node->state_bytes_max,
-        .on_full = node->state_full_fails ? MR_ON_FULL_FAIL : MR_ON_FULL_EVICT_OLDEST,
-        .timed = true,
-    };
-    return mr_table_open(open->state, &spec, &rate->table, error);
+    return mr_rate_table_open(open, &rate->table, error);
 }
 
 static void rate_close(void *self)
@@ -215,41 +118,6 @@ static void rate_close(void *self)
 }
 
 /* ---- Judging ---- */
-
-/* A closed window. */
-struct rate_result {
-    int64_t window;
-    uint64_t count;
-    uint64_t learned; /* windows that it was compared with */
-    double expected;
-    double sd;
-    double score;
-    double p_value;
-    bool is_armed;
-};
-
-static void judge(const struct rate *rate, const struct rate_object *entry,
-                  struct rate_result *result)
-{
-    const struct mr_decayed_moments *moments = &entry->moments;
-    result->learned = entry->learned;
-    result->expected = moments->mean;
-    result->sd = entry->learned < 2 ? 0 : mr_decayed_moments_sd(moments);
-    result->is_armed = !entry->partial && entry->learned >= rate->warmup;
-    if (!result->is_armed)
-        return;
-    double known = moments->weight * (moments->weight / moments->weight_squares);
-    double mean = moments->mean + 0.5 / known;
-    double variance = result->sd * result->sd > mean ? result->sd * result->sd : mean;
-    struct mr_count_tails tails =
-        mr_count_tails(mean, variance * (1 + 1 / known), (double)result->count);
-    double log_p = rate->direction == RATE_FEWER ? tails.log_lower : tails.log_upper;
-    if (rate->direction == RATE_BOTH)
-        log_p = ln2 + (tails.log_lower < tails.log_upper ? tails.log_lower : tails.log_upper);
-    if (log_p < 0)
-        result->score = -log_p / ln10;
-    result->p_value = log_p < 0 ? mr_tail_exponential(log_p) : 1;
-}
 
 /* ---- Rows out ---- */
 
@@ -289,7 +157,7 @@ static struct mr_value static_text(const char *text)
 }
 
 static const char *reason_of(const struct rate *rate, struct mr_arena *arena,
-                             const struct rate_result *result)
+                             const struct mr_rate_result *result)
 {
     bool more = (double)result->count > result->expected;
     return mr_arena_format(
@@ -311,13 +179,15 @@ static const char *severity_of(const struct rate *rate, double score)
 }
 
 /* What is found, as the object `anomaly`. */
-static struct mr_value anomaly_of(struct rate_rows *rows, const struct rate_result *result,
+static struct mr_value anomaly_of(struct rate_rows *rows, const struct mr_rate_result *result,
                                   const char **severity, const char **reason)
 {
     const struct rate *rate = rows->rate;
     struct mr_arena *arena = rows->batch->arena;
-    bool is_anomaly = result->score > rate->threshold;
+    bool is_anomaly = result->score > rate->threshold && !result->is_muted;
     enum mr_detector_state state = result->is_armed ? MR_DETECTOR_ARMED : MR_DETECTOR_LEARNING;
+    if (result->is_muted)
+        state = MR_DETECTOR_MUTED;
     *severity = is_anomaly ? severity_of(rate, result->score) : "info";
     *reason = is_anomaly ? reason_of(rate, arena, result) : "";
     const struct {
@@ -357,7 +227,8 @@ static void open_batch(struct rate_rows *rows)
 }
 
 /* Write a closed window, and its alert. Pointers into the state are not valid any more. */
-static void rows_add(struct rate_rows *rows, struct mr_slice key, const struct rate_result *result)
+static void rows_add(struct rate_rows *rows, struct mr_slice key,
+                     const struct mr_rate_result *result)
 {
     const struct rate *rate = rows->rate;
     int64_t start_ms = mr_window_start_ms(&rate->grid, result->window);
@@ -413,53 +284,52 @@ static int64_t close_ms(const struct rate *rate, int64_t window)
     return mr_window_end_ms(&rate->grid, window) + rate->lateness_ms;
 }
 
-static void settle(const struct rate *rate, struct rate_object *entry)
+static void settle(const struct rate *rate, struct mr_rate_key *entry)
 {
     mr_table_schedule(rate->table, entry, close_ms(rate, entry->next));
 }
 
-static void learn(const struct rate *rate, struct rate_object *entry,
-                  const struct rate_result *result)
+static void learn(const struct rate *rate, struct mr_rate_key *entry,
+                  const struct mr_rate_result *result, int64_t time_ms)
 {
     bool learns = rate->learn == MR_LEARN_ALWAYS || !result->is_armed ||
                   (rate->learn == MR_LEARN_NORMAL_ONLY && result->score <= rate->threshold);
-    if (entry->partial || !learns)
+    if (entry->partial || !learns || mr_control_hold_lasts(&entry->hold, MR_HOLD_FROZEN, time_ms))
         return;
     mr_decayed_moments_learn(&entry->moments, (double)result->count, rate->keep);
     entry->learned++;
 }
 
-/* The key had nothing for too long: it is forgotten, or begins anew with what waits. */
-static enum mr_status forget(struct rate *rate, struct rate_object *entry, struct mr_slice key,
+/* The key had nothing for too long, or is reset: it is forgotten, or begins anew with what waits.
+ */
+static enum mr_status forget(struct rate *rate, struct mr_rate_key *entry, struct mr_slice key,
                              uint64_t hash, struct mr_error *error)
 {
     if (entry->entries_count == 0)
         return mr_table_remove(rate->table, key, hash, error);
-    entry->next = entry->entries[0].window;
-    entry->partial = true;
-    entry->empty = 0;
-    entry->learned = 0;
-    entry->moments = (struct mr_decayed_moments){0};
+    mr_rate_key_restart(entry);
     settle(rate, entry);
     return MR_OK;
 }
 
 /* Close the key's next window. The object is not valid any more. */
-static enum mr_status close_next(struct rate_rows *rows, struct rate_object *entry,
+static enum mr_status close_next(struct rate_rows *rows, struct mr_rate_key *entry,
                                  struct mr_slice key, uint64_t hash, struct mr_error *error)
 {
     struct rate *rate = rows->rate;
-    struct rate_result result = {.window = entry->next};
-    if (entry->entries_count > 0 && entry->entries[0].window == entry->next) {
-        result.count = entry->entries[0].count;
-        entry->entries_count--;
-        memmove(entry->entries, entry->entries + 1, entry->entries_count * sizeof(*entry->entries));
-    }
+    if (entry->is_named)
+        return mr_table_remove(rate->table, key, hash, error);
+    struct mr_rate_result result = {.window = entry->next, .count = mr_rate_key_take(entry)};
+    int64_t time_ms = mr_window_end_ms(&rate->grid, entry->next) - 1;
     entry->empty = result.count == 0 ? entry->empty + 1 : 0;
     if (entry->empty > rate->max_empty)
         return forget(rate, entry, key, hash, error);
-    judge(rate, entry, &result);
-    learn(rate, entry, &result);
+    if (rate->node->control == NULL) /* nobody could unfreeze or unmute it */
+        entry->hold = (struct mr_control_hold){0};
+    mr_rate_key_judge(entry, rate->warmup, rate->direction, &result);
+    result.is_muted = mr_control_hold_lasts(&entry->hold, MR_HOLD_MUTED, time_ms);
+    learn(rate, entry, &result, time_ms);
+    mr_control_hold_wake(&entry->hold, time_ms);
     entry->partial = false;
     entry->next++;
     settle(rate, entry);
@@ -467,65 +337,96 @@ static enum mr_status close_next(struct rate_rows *rows, struct rate_object *ent
     return MR_OK;
 }
 
-static enum mr_status rate_watermark(void *self, struct mr_operator_context *context,
-                                     struct mr_error *error)
+/* Close what is due, of all keys. MR_AGAIN: there is more (in_parts), and enough for one call. */
+static enum mr_status close_due(struct rate_rows *rows, int64_t watermark_ms, bool in_parts,
+                                struct mr_error *error)
 {
-    struct rate *rate = self;
-    struct rate_rows rows;
+    struct rate *rate = rows->rate;
     enum mr_status status = MR_OK;
-    rows_begin(&rows, rate, context);
     while (status == MR_OK) {
         struct mr_slice key;
         uint64_t hash;
         void *object;
         bool found;
-        status = mr_table_next_due(rate->table, context->watermark_ms, &key, &hash, &object, &found,
-                                   error);
+        status = mr_table_next_due(rate->table, watermark_ms, &key, &hash, &object, &found, error);
         if (status != MR_OK || !found)
             break;
-        struct rate_object *entry = object;
-        if (close_ms(rate, entry->next) > context->watermark_ms) {
+        struct mr_rate_key *entry = object;
+        if (close_ms(rate, entry->next) > watermark_ms) {
             settle(rate, entry); /* the options, or the rules of its time zone, are others now */
             continue;
         }
         /* The key's bytes are the object's: they go with it. */
-        status = close_next(&rows, entry, mr_arena_copy(context->arena, key), hash, error);
-        if (status == MR_OK && mr_operator_is_enough(context))
+        status = close_next(rows, entry, mr_arena_copy(rows->context->arena, key), hash, error);
+        if (status == MR_OK && in_parts && mr_operator_is_enough(rows->context))
             status = MR_AGAIN;
     }
+    return status;
+}
+
+static enum mr_status rate_watermark(void *self, struct mr_operator_context *context,
+                                     struct mr_error *error)
+{
+    struct rate_rows rows;
+    rows_begin(&rows, self, context);
+    enum mr_status status = close_due(&rows, context->watermark_ms, true, error);
     if (status == MR_OK || status == MR_AGAIN)
         rows_emit(&rows);
     return status;
 }
 
-/* ---- Rows in ---- */
+/* ---- Control records ---- */
 
-/* The place of a window among the entries, or of the first one behind it. */
-static uint32_t place_of(const struct rate_object *entry, int64_t window)
+static enum mr_status obey(struct rate *rate, struct mr_slice key, int64_t time_ms,
+                           const struct mr_control_order *order, struct mr_error *error)
 {
-    uint32_t place = 0;
-    while (place < entry->entries_count && entry->entries[place].window < window)
-        place++;
-    return place;
-}
-
-/* Count a record of the window; false: there is no room for one more window. */
-static bool count_record(struct rate_object *entry, int64_t window)
-{
-    uint32_t place = place_of(entry, window);
-    struct rate_entry *entries = entry->entries;
-    if (place < entry->entries_count && entries[place].window == window) {
-        entries[place].count++;
-        return true;
+    bool holds = order->action == MR_CONTROL_FREEZE || order->action == MR_CONTROL_MUTE;
+    uint64_t hash = mr_hash64(key);
+    void *object;
+    bool created = false;
+    enum mr_status status =
+        holds ? mr_table_get(rate->table, key, hash, time_ms, &object, &created, error)
+              : mr_table_find(rate->table, key, hash, &object, error);
+    if (status != MR_OK) /* an order that asks for nothing that would be kept */
+        return status == MR_NOT_FOUND ? MR_OK : status;
+    struct mr_rate_key *entry = object;
+    if (order->action == MR_CONTROL_RESET)
+        return forget(rate, entry, key, hash, error);
+    if (created) {
+        entry->is_named = true;
+        entry->next = mr_window_pane(&rate->grid, time_ms) + rate->max_empty;
+        settle(rate, entry);
     }
-    if (entry->entries_count == ENTRIES_MAX)
-        return false;
-    memmove(entries + place + 1, entries + place,
-            (entry->entries_count - place) * sizeof(*entries));
-    entries[place] = (struct rate_entry){window, 1};
-    entry->entries_count++;
-    return true;
+    mr_control_hold_apply(&entry->hold, order);
+    if (entry->is_named && entry->hold.flags == 0)
+        return mr_table_remove(rate->table, key, hash, error);
+    mr_table_dirty(rate->table, entry);
+    return MR_OK;
 }
+
+static enum mr_status control(struct rate *rate, struct mr_operator_context *context,
+                              struct mr_view view, struct mr_error *error)
+{
+    const struct mr_slice *keys =
+        mr_operator_keys_of(context, &rate->node->control->key, view, &view);
+    struct rate_rows rows;
+    enum mr_status status = MR_OK;
+    rows_begin(&rows, rate, context);
+    for (uint32_t index = 0; index < view.rows_count && status == MR_OK; index++) {
+        uint32_t row = view.rows[index];
+        struct mr_control_order order;
+        if (!mr_control_read(rate->node, context, view.batch, row, &order))
+            continue;
+        status = close_due(&rows, mr_operator_row_watermark(view.batch, row), false, error);
+        if (status == MR_OK)
+            status = obey(rate, keys[row], view.batch->event_times_ms[row], &order, error);
+    }
+    if (status == MR_OK)
+        rows_emit(&rows);
+    return status;
+}
+
+/* ---- Rows in ---- */
 
 static enum mr_status take_row(struct rate_rows *rows, const struct mr_batch *batch, uint32_t row,
                                struct mr_slice key, uint64_t hash, bool *late,
@@ -544,15 +445,16 @@ static enum mr_status take_row(struct rate_rows *rows, const struct mr_batch *ba
             mr_table_get(rate->table, key, hash, time_ms, &object, &created, error);
         if (status != MR_OK)
             return status;
-        struct rate_object *entry = object;
-        if (created || (entry->partial && window < entry->next)) {
+        struct mr_rate_key *entry = object;
+        if (created || entry->is_named || (entry->partial && window < entry->next)) {
             entry->partial = true;
+            entry->is_named = false;
             entry->next = window;
         }
         *late = window < entry->next;
         if (*late)
             return MR_OK;
-        if (count_record(entry, window)) {
+        if (mr_rate_key_count(entry, window)) {
             settle(rate, entry);
             return MR_OK;
         }
@@ -566,7 +468,8 @@ static enum mr_status rate_process(void *self, struct mr_operator_context *conte
                                    struct mr_view view, struct mr_error *error)
 {
     struct rate *rate = self;
-    MR_UNUSED(port);
+    if (port != 0)
+        return control(rate, context, view, error);
     struct mr_view keyed;
     struct rate_rows rows;
     const struct mr_slice *keys = mr_operator_keys(context, rate->node, view, &keyed);
@@ -629,33 +532,6 @@ static enum mr_status rate_check(const struct mr_options *options, const char **
     return mr_detector_check(options, option, error);
 }
 
-static void rate_estimate(const struct mr_options *options, struct mr_state_estimate *estimate)
-{
-    MR_UNUSED(options);
-    mr_estimate_object(sizeof(struct rate_object), RATE_BYTES_MAX, estimate);
-}
-
-static enum mr_status rate_describe(const struct mr_state_object *object, struct mr_arena *arena,
-                                    struct mr_state_description *description,
-                                    struct mr_error *error)
-{
-    MR_UNUSED(arena);
-    struct rate_object entry = {0};
-    if (!object_decode(&entry, object->version, object->encoded))
-        return mr_operator_not_described(error);
-    uint64_t waiting = 0;
-    for (uint32_t index = 0; index < entry.entries_count; index++)
-        waiting += entry.entries[index].count;
-    mr_describe_time(description, "due", object->due_ms);
-    mr_describe_member(description, "counted", mr_value_uint(waiting));
-    mr_describe_member(description, "windows", mr_value_uint(entry.learned));
-    mr_describe_member(description, "mean", mr_value_double(entry.moments.mean));
-    mr_describe_member(
-        description, "sd",
-        mr_value_double(entry.learned < 2 ? 0 : mr_decayed_moments_sd(&entry.moments)));
-    return MR_OK;
-}
-
 static const struct mr_option_spec rate_options[] = {
     {.name = "window",
      .type = MR_OPTION_OBJECT,
@@ -713,7 +589,6 @@ static const struct mr_refused_option rate_refused[] = {
      "a window is judged once, and has one alert at most; make windows longer for fewer"},
     {"calibrate", "the score is -log10 of a probability that already follows from the key's own "
                   "windows: `threshold: 4` is one window in ten thousand"},
-    {"control", "a key is muted behind it, by a filter or a join.table on its alerts"},
     {NULL, NULL},
 };
 
@@ -745,7 +620,7 @@ const struct mr_operator_type mr_operator_detect_rate = {
         {
             .name = "detect.rate",
             .role = MR_ROLE_OPERATOR,
-            .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS | MR_TYPE_ROW_WATERMARKS,
+            .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS | MR_TYPE_ROW_WATERMARKS | MR_TYPE_CONTROLLED,
             .summary = "Counts the records of each key and window, and finds counts unlike those "
                        "before.",
             .description =
@@ -767,14 +642,22 @@ const struct mr_operator_type mr_operator_detect_rate = {
                 "use window.aggregate and a detector that knows seasons behind it.\n\n"
                 "A key has at most 16 windows with records that wait, which only far more disorder "
                 "than a window's length asks for: with one more the earliest is closed at once. "
-                "State: 54 bytes a key and 16 for each window that waits. Logarithms are the "
+                "Control records are about the windows that are closed behind them: of a key that "
+                "is muted they are no anomalies, of one that is frozen they are judged and not "
+                "learned; both end with the first window whose last millisecond is at `until` or "
+                "later. "
+                "`reset` forgets the history: what is counted makes a new first window. A key may "
+                "be named before it comes; what was said of one that is forgotten is forgotten "
+                "too.\n\n"
+                "State: 54 bytes a key, 16 for each window that waits, 8 more each while it is "
+                "frozen or muted. Logarithms are the "
                 "engine's own, with the same bits on each machine.",
             .options = rate_options,
             .refused = rate_refused,
             .outputs = rate_outputs,
             .outputs_count = MR_ARRAY_COUNT(rate_outputs),
-            .state_version = RATE_VERSION,
-            .estimate = rate_estimate,
+            .state_version = MR_RATE_VERSION,
+            .estimate = mr_rate_estimate,
             .check = rate_check,
         },
     .instance_size = sizeof(struct rate),
@@ -783,6 +666,6 @@ const struct mr_operator_type mr_operator_detect_rate = {
     .on_watermark = rate_watermark,
     .reach = rate_reach,
     .close = rate_close,
-    .state_table = rate_table,
-    .describe_state = rate_describe,
+    .state_table = mr_rate_table,
+    .describe_state = mr_rate_describe,
 };

@@ -97,6 +97,7 @@ struct kafka_topic {
     int32_t partitions_room;
     struct kafka_partition **partitions;
     bool deleted;
+    bool unasked; /* made late, by a request whose client had given it up */
 };
 
 enum kafka_transaction_state {

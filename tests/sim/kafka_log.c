@@ -83,8 +83,8 @@ static enum mr_status log_topic_describe(struct mr_log *log, const char *name,
 static void serve_create(struct kafka_request *request)
 {
     if (kafka_topic_find(request->text) == NULL)
-        (void)kafka_topic_make(request->text, request->create.partitions_count,
-                               request->create.cleanup);
+        kafka_topic_make(request->text, request->create.partitions_count, request->create.cleanup)
+            ->unasked = !request->connection->open;
     kafka_respond(request, KAFKA_OK);
 }
 

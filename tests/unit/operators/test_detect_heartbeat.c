@@ -1,5 +1,5 @@
 /* tests/unit/operators/test_detect_heartbeat.c — detect.heartbeat: what is silent in event time and
- * by the clock, learned limits, and that each alert leaves once. */
+ * by the clock, learned limits, control records, and that each alert leaves once. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,6 +33,50 @@ static void feed(struct harness *harness, const char *key, int64_t time_ms)
     struct harness_row row = harness_row(++offset, key, mr_value_double(1));
     row.event_time_ms = time_ms;
     harness_feed(harness, 0, &row, 1);
+}
+
+/* With control records, from a second source. */
+static void open_controlled(struct harness *harness, const char *options)
+{
+    char text[512];
+    snprintf(text, sizeof(text),
+             "    - {name: op, type: detect.heartbeat, from: in, control: in2, key: [k], %s}\n",
+             options);
+    harness_open_sources(harness,
+                         "    - {name: in, type: memory, key: [k]}\n"
+                         "    - {name: in2, type: memory, key: [key]}\n",
+                         text,
+                         "    - {name: out, type: memory, from: op}\n"
+                         "    - {name: alerts, type: memory, from: op.alerts}\n",
+                         "op", 0, 1);
+    harness->keeps_last = true;
+    offset = 0;
+}
+
+static void order_at(struct harness *harness, const char *key, const char *action, int64_t time_ms,
+                     int64_t watermark_ms, struct mr_value until)
+{
+    struct harness_row row = {
+        .offset = ++offset,
+        .event_time_ms = time_ms,
+        .watermark_ms = watermark_ms,
+        .cells = {{"key", mr_value_string(mr_slice_text(key))},
+                  {"action", mr_value_string(mr_slice_text(action))},
+                  {"operator", mr_value_string(mr_slice_text("op"))},
+                  {"until", until}},
+    };
+    harness_feed(harness, 1, &row, 1);
+}
+
+static void order(struct harness *harness, const char *key, const char *action, int64_t time_ms)
+{
+    order_at(harness, key, action, time_ms, INT64_MIN, mr_value_null());
+}
+
+static void save(struct harness *harness)
+{
+    harness_commit(harness);
+    harness_restore(harness);
 }
 
 static bool is_anomaly(const struct harness *harness)
@@ -308,6 +352,172 @@ static void by_the_clock(void **state)
     harness_close(&harness);
 }
 
+static void a_muted_key_is_not_silent(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open_controlled(&harness, "timeout: 1s, forget_after: 1h");
+    feed(&harness, "a", 10000);
+    feed(&harness, "b", 10000);
+    order(&harness, "a", "mute", 10100);
+    save(&harness);
+    harness_watermark(&harness, 15000);
+    assert_alert(&harness, 1, "open", "b", 11001);
+    feed(&harness, "a", 16000); /* a gap, and no anomaly */
+    assert_text(harness_member(&harness, "state"), "muted");
+    assert_true(harness_member(&harness, "score").number == 6 && !is_anomaly(&harness));
+    harness_watermark(&harness, 30000);
+    assert_int_equal(harness.emitted_count[1], 1);
+    /* What is still silent is told when it may be. */
+    order(&harness, "a", "unmute", 31000);
+    harness_watermark(&harness, 30001);
+    assert_alert(&harness, 2, "open", "a", 17001);
+    /* What is open is resolved of muted keys too. */
+    order(&harness, "a", "mute", 31500);
+    save(&harness);
+    feed(&harness, "a", 32000);
+    assert_text(harness_member(&harness, "state"), "muted");
+    assert_alert(&harness, 3, "resolved", "a", 32000);
+    harness_close(&harness);
+}
+
+static void a_mute_ends_at_its_time(void **state)
+{
+    MR_UNUSED(state);
+    char texts[2][4096];
+    for (int way = 0; way < 2; way++) {
+        struct harness harness;
+        open_controlled(&harness, "timeout: 1s");
+        feed(&harness, "a", 10000);
+        order_at(&harness, "a", "mute", 10100, INT64_MIN, mr_value_double(20000));
+        save(&harness);
+        harness_watermark(&harness, 19999);
+        assert_int_equal(harness.emitted_count[1], 0);
+        if (way == 1)
+            harness_watermark(&harness, 20000);
+        assert_int_equal(harness.emitted_count[1], way);
+        feed(&harness, "a", 20000);
+        assert_alert(&harness, 2, "resolved", "a", 20000);
+        assert_true(is_anomaly(&harness));
+        feed(&harness, "a", 20100);
+        assert_text(harness_member(&harness, "state"), "armed");
+        snprintf(texts[way], sizeof(texts[way]), "%s", harness_output(&harness, 1));
+        harness_close(&harness);
+    }
+    assert_string_equal(texts[0], texts[1]);
+}
+
+/* An order holds from where it stands on: what its own watermark makes due is told before. */
+static void orders_go_by_their_own_watermarks(void **state)
+{
+    MR_UNUSED(state);
+    for (int way = 0; way < 2; way++) {
+        struct harness harness;
+        open_controlled(&harness, "timeout: 1s");
+        harness.row_watermarks = true;
+        feed(&harness, "a", 10000);
+        order_at(&harness, "a", "mute", 11500, 11000 + way, mr_value_null());
+        assert_int_equal(harness.emitted_count[1], way);
+        harness_watermark(&harness, 12000);
+        assert_int_equal(harness.emitted_count[1], way);
+        harness_close(&harness);
+    }
+}
+
+static void a_reset_key_is_expected_no_more(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open_controlled(&harness, "timeout: 1s");
+    feed(&harness, "a", 10000);
+    feed(&harness, "b", 10000);
+    order(&harness, "a", "reset", 10500);
+    order(&harness, "none", "reset", 10500);
+    harness_watermark(&harness, 12000);
+    assert_alert(&harness, 1, "open", "b", 11001);
+    order(&harness, "b", "reset", 12500);
+    assert_alert(&harness, 2, "resolved", "b", 12500);
+    save(&harness);
+    harness_watermark(&harness, 100000);
+    feed(&harness, "b", 100000);
+    assert_int_equal(harness_member(&harness, "count").integer, 0);
+    assert_int_equal(harness.emitted_count[1], 2);
+    harness_close(&harness);
+}
+
+static void a_frozen_key_does_not_learn(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open_controlled(&harness, "learned: {warmup: 3, gaps: 10, factor: 2, minimum: 1ms}");
+    for (int64_t index = 0; index < 5; index++)
+        feed(&harness, "a", 100 * index);
+    order_at(&harness, "a", "freeze", 400, INT64_MIN, mr_value_double(1000));
+    save(&harness);
+    feed(&harness, "a", 590);
+    feed(&harness, "a", 780);
+    assert_int_equal(harness_member(&harness, "limit_ms").integer, 200);
+    feed(&harness, "a", 970);
+    feed(&harness, "a", 1160); /* no longer */
+    assert_int_equal(harness_member(&harness, "limit_ms").integer, 200);
+    feed(&harness, "a", 1260);
+    assert_int_equal(harness_member(&harness, "limit_ms").integer, 380);
+    order(&harness, "a", "freeze", 1260);
+    feed(&harness, "a", 1560);
+    order(&harness, "a", "unfreeze", 1560);
+    feed(&harness, "a", 1660);
+    assert_int_equal(harness_member(&harness, "limit_ms").integer, 380);
+    harness_close(&harness);
+}
+
+/* A key may be muted before it comes; it is not waited for, and not kept for ever. */
+static void a_key_is_named_before_it_comes(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open_controlled(&harness, "timeout: 1s, forget_after: 1m");
+    order(&harness, "a", "freeze", 1000); /* means nothing without `learned` */
+    order(&harness, "a", "unmute", 1000);
+    order(&harness, "a", "reset", 1000);
+    harness_commit(&harness);
+    assert_int_equal(harness.changelog_bytes, 0);
+    order(&harness, "a", "mute", 1000);
+    order(&harness, "b", "mute", 1000);
+    order(&harness, "c", "mute", 1000);
+    order(&harness, "c", "unmute", 1000);
+    save(&harness);
+    harness_watermark(&harness, 5000);
+    feed(&harness, "a", 6000);
+    assert_text(harness_member(&harness, "state"), "muted");
+    assert_int_equal(harness_member(&harness, "gap_ms").kind, MR_KIND_NULL);
+    harness_watermark(&harness, 61001); /* b is forgotten */
+    feed(&harness, "b", 62000);
+    assert_text(harness_member(&harness, "state"), "learning");
+    harness_watermark(&harness, 66001); /* a as well, and its mute */
+    assert_alert(&harness, 1, "open", "b", 63001);
+    feed(&harness, "a", 67000);
+    assert_text(harness_member(&harness, "state"), "learning");
+    harness_close(&harness);
+}
+
+static void control_by_the_clock(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open_controlled(&harness, "timeout: 1s, time: processing");
+    harness_wall(&harness, 50000);
+    feed(&harness, "a", 7);
+    order_at(&harness, "a", "mute", 8, INT64_MIN, mr_value_double(60000));
+    assert_true(harness_wall(&harness, 52000) == 60000);
+    assert_int_equal(harness.emitted_count[1], 0);
+    harness_wall(&harness, 60000);
+    assert_alert(&harness, 1, "open", "a", 51001);
+    order(&harness, "a", "reset", 9);
+    assert_alert(&harness, 2, "resolved", "a", 60000);
+    assert_true(harness_wall(&harness, 60001) == INT64_MAX);
+    harness_close(&harness);
+}
+
 static void times_at_the_ends(void **state)
 {
     MR_UNUSED(state);
@@ -337,7 +547,7 @@ static void what_does_not_fit_is_refused(void **state)
         {"timeout: 10s, forget_after: 10s", "before its silence has lasted for `timeout`"},
         {"learned: {minimum: 10s}, forget_after: 9s", "the `minimum` of `learned`"},
         {"learned: {warmup: 50, gaps: 40}", "a warm-up of 50 gaps never ends where 40 are kept"},
-        {"timeout: 1s, control: in", "control"},
+        {"timeout: 1s, suppress: {count: 2}", "a silence is one episode by itself"},
     };
     struct mr_arena arena;
     mr_arena_init(&arena, 1 << 16);
@@ -379,6 +589,39 @@ static void stored_bytes_stay_readable(void **state)
     harness_close(&harness);
 }
 
+/* Of a key that is frozen and muted, one that is only named, and one that is neither. */
+static void stored_orders_stay_readable(void **state)
+{
+    MR_UNUSED(state);
+    static const char options[] = "timeout: 1s, learned: {warmup: 3, gaps: 20, minimum: 100ms}";
+    struct harness harness;
+    open_controlled(&harness, options);
+    feed(&harness, "a", 1000);
+    feed(&harness, "b", 1000);
+    order_at(&harness, "a", "freeze", 1100, INT64_MIN, mr_value_double(9000));
+    order(&harness, "a", "mute", 1100);
+    order_at(&harness, "c", "mute", 1100, INT64_MIN, mr_value_double(5000));
+    harness_commit(&harness);
+    harness_check_golden(&harness, "detect_heartbeat_control_v1");
+    harness_close(&harness);
+    open_controlled(&harness, options);
+    harness_load_golden(&harness, "detect_heartbeat_control_v1");
+    feed(&harness, "c", 1200);
+    assert_text(harness_member(&harness, "state"), "muted");
+    harness_watermark(&harness, 4000);
+    assert_alert(&harness, 1, "open", "b", 2001);
+    feed(&harness, "a", 4000);
+    assert_text(harness_member(&harness, "state"), "muted");
+    harness_close(&harness);
+    /* Without `control` nobody could unmute it. */
+    open(&harness, options);
+    harness_load_golden(&harness, "detect_heartbeat_control_v1");
+    feed(&harness, "a", 4000);
+    assert_text(harness_member(&harness, "state"), "armed");
+    assert_true(is_anomaly(&harness));
+    harness_close(&harness);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,9 +636,17 @@ int main(void)
         cmocka_unit_test(each_alert_leaves_once),
         cmocka_unit_test(many_at_once),
         cmocka_unit_test(by_the_clock),
+        cmocka_unit_test(a_muted_key_is_not_silent),
+        cmocka_unit_test(a_mute_ends_at_its_time),
+        cmocka_unit_test(orders_go_by_their_own_watermarks),
+        cmocka_unit_test(a_reset_key_is_expected_no_more),
+        cmocka_unit_test(a_frozen_key_does_not_learn),
+        cmocka_unit_test(a_key_is_named_before_it_comes),
+        cmocka_unit_test(control_by_the_clock),
         cmocka_unit_test(times_at_the_ends),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(stored_bytes_stay_readable),
+        cmocka_unit_test(stored_orders_stay_readable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,52 @@ static void open(struct harness *harness, const char *options)
     offset = 0;
 }
 
+/* With control records, from a second source. */
+static void open_controlled(struct harness *harness, const char *options)
+{
+    char text[512];
+    snprintf(text, sizeof(text),
+             "    - {name: op, type: detect.rate, from: in, control: in2, key: [k], window: "
+             "{tumbling: 1s}%s}\n",
+             options);
+    harness_open_sources(harness,
+                         "    - {name: in, type: memory, key: [k]}\n"
+                         "    - {name: in2, type: memory, key: [key]}\n",
+                         text,
+                         "    - {name: out, type: memory, from: op}\n"
+                         "    - {name: alerts, type: memory, from: op.alerts}\n"
+                         "    - {name: late, type: memory, from: op.late}\n",
+                         "op", 0, 1);
+    harness->keeps_last = true;
+    offset = 0;
+}
+
+static void order_at(struct harness *harness, const char *key, const char *action, int64_t time_ms,
+                     int64_t watermark_ms, struct mr_value until)
+{
+    struct harness_row row = {
+        .offset = ++offset,
+        .event_time_ms = time_ms,
+        .watermark_ms = watermark_ms,
+        .cells = {{"key", mr_value_string(mr_slice_text(key))},
+                  {"action", mr_value_string(mr_slice_text(action))},
+                  {"operator", mr_value_string(mr_slice_text("op"))},
+                  {"until", until}},
+    };
+    harness_feed(harness, 1, &row, 1);
+}
+
+static void order(struct harness *harness, const char *action, int64_t time_ms)
+{
+    order_at(harness, "a", action, time_ms, INT64_MIN, mr_value_null());
+}
+
+static void save(struct harness *harness)
+{
+    harness_commit(harness);
+    harness_restore(harness);
+}
+
 static void feed(struct harness *harness, const char *key, int64_t time_ms)
 {
     struct harness_row row = harness_row(++offset, key, mr_value_double(1));
@@ -276,6 +322,118 @@ static void a_restart_changes_nothing(void **state)
     assert_string_equal(texts[0], texts[1]);
 }
 
+static void a_muted_key_tells_nothing(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open_controlled(&harness, ", warmup: 5, learn: normal_only");
+    for (int second = 0; second < 20; second++)
+        feed_second(&harness, second, 20);
+    order(&harness, "mute", 20000);
+    save(&harness);
+    feed_second(&harness, 20, 90);
+    assert_text(member(&harness, "state"), "muted");
+    assert_true(member(&harness, "score").number > 3);
+    assert_false(member(&harness, "is_anomaly").boolean);
+    assert_int_equal(harness.emitted_count[1], 0);
+    order(&harness, "unmute", 21000);
+    feed_second(&harness, 21, 300);
+    assert_text(member(&harness, "state"), "armed");
+    assert_int_equal(harness.emitted_count[1], 1);
+    /* Up to the window whose last millisecond is there. */
+    order_at(&harness, "a", "mute", 22000, INT64_MIN, mr_value_double(23999));
+    feed_second(&harness, 22, 900);
+    assert_text(member(&harness, "state"), "muted");
+    feed_second(&harness, 23, 3000);
+    assert_text(member(&harness, "state"), "armed");
+    assert_int_equal(harness.emitted_count[1], 2);
+    harness_close(&harness);
+}
+
+static void a_frozen_key_does_not_learn(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open_controlled(&harness, ", warmup: 5");
+    for (int second = 0; second < 11; second++)
+        feed_second(&harness, second, 20);
+    order(&harness, "freeze", 11000);
+    save(&harness);
+    feed_second(&harness, 11, 60);
+    assert_true(member(&harness, "is_anomaly").boolean);
+    feed_second(&harness, 12, 60);
+    assert_int_equal(member(&harness, "windows").integer, 10);
+    order(&harness, "unfreeze", 13000);
+    feed_second(&harness, 13, 20);
+    feed_second(&harness, 14, 20);
+    assert_int_equal(member(&harness, "windows").integer, 11);
+    assert_true(member(&harness, "expected").number == 20);
+    harness_close(&harness);
+}
+
+/* The history is forgotten; what is counted makes a new first window. */
+static void a_reset_key_starts_over(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open_controlled(&harness, ", warmup: 5");
+    for (int second = 0; second < 11; second++)
+        feed_second(&harness, second, 20);
+    feed(&harness, "a", 11100);
+    order(&harness, "mute", 11100);
+    order(&harness, "reset", 11200);
+    save(&harness);
+    feed(&harness, "a", 11300);
+    harness_watermark(&harness, 12000);
+    assert_row(&harness, 12, 11, 2);
+    assert_text(member(&harness, "state"), "learning");
+    assert_int_equal(member(&harness, "windows").integer, 0);
+    order(&harness, "reset", 12100);
+    harness_watermark(&harness, 20000);
+    assert_int_equal(harness.emitted_count[0], 12);
+    harness_close(&harness);
+}
+
+/* What an order's own watermark makes due is closed before it. */
+static void orders_go_by_their_own_watermarks(void **state)
+{
+    MR_UNUSED(state);
+    for (int way = 0; way < 2; way++) {
+        struct harness harness;
+        open_controlled(&harness, ", warmup: 5");
+        for (int second = 0; second < 20; second++)
+            feed_second(&harness, second, 20);
+        for (int index = 0; index < 90; index++)
+            feed(&harness, "a", 20000 + index);
+        harness.row_watermarks = true;
+        order_at(&harness, "a", "mute", 21500, 20999 + way, mr_value_null());
+        harness_watermark(&harness, 21500);
+        assert_row(&harness, 21, 20, 90);
+        assert_text(member(&harness, "state"), way == 0 ? "muted" : "armed");
+        assert_int_equal(harness.emitted_count[1], way);
+        harness_close(&harness);
+    }
+}
+
+/* A key may be muted before it comes; it has no windows, and is not kept for ever. */
+static void a_key_is_named_before_it_comes(void **state)
+{
+    MR_UNUSED(state);
+    for (int way = 0; way < 2; way++) {
+        struct harness harness;
+        open_controlled(&harness, ", max_empty: 10");
+        order(&harness, "mute", 5500);
+        order_at(&harness, "b", "freeze", 5500, INT64_MIN, mr_value_null());
+        order_at(&harness, "b", "unfreeze", 5500, INT64_MIN, mr_value_null());
+        save(&harness);
+        harness_watermark(&harness, way == 0 ? 15999 : 16000);
+        feed_second(&harness, 17, 3);
+        assert_row(&harness, 1, 17, 3);
+        assert_text(member(&harness, "state"), way == 0 ? "muted" : "learning");
+        harness_close(&harness);
+    }
+}
+
 static void what_does_not_fit_is_refused(void **state)
 {
     MR_UNUSED(state);
@@ -287,6 +445,7 @@ static void what_does_not_fit_is_refused(void **state)
         {"window: {tumbling: 1s}, lateness: 13s", "at most 12 windows may wait"},
         {"warmup: 10", "window"},
         {"window: {tumbling: 1s}, direction: up", "direction"},
+        {"window: {tumbling: 1s}, suppress: {count: 2}", "has one alert at most"},
     };
     struct mr_arena arena;
     mr_arena_init(&arena, 1 << 16);
@@ -326,6 +485,37 @@ static void stored_bytes_stay_readable(void **state)
     harness_close(&harness);
 }
 
+/* Of a key that is frozen and muted, and one that is only named. */
+static void stored_orders_stay_readable(void **state)
+{
+    MR_UNUSED(state);
+    struct harness harness;
+    open_controlled(&harness, ", warmup: 2");
+    for (int second = 0; second < 6; second++)
+        feed_second(&harness, second, 5 + second % 2);
+    feed(&harness, "a", 6100);
+    order_at(&harness, "a", "freeze", 6100, INT64_MIN, mr_value_double(6999));
+    order(&harness, "mute", 6100);
+    order_at(&harness, "b", "mute", 6100, INT64_MIN, mr_value_double(9000));
+    harness_commit(&harness);
+    harness_check_golden(&harness, "detect_rate_control_v1");
+    harness_close(&harness);
+    open_controlled(&harness, ", warmup: 2");
+    harness_load_golden(&harness, "detect_rate_control_v1");
+    feed(&harness, "a", 6200);
+    harness_watermark(&harness, 7000);
+    assert_row(&harness, 1, 6, 2);
+    assert_text(member(&harness, "state"), "muted");
+    harness_close(&harness);
+    /* Without `control` nobody could unmute it. */
+    open(&harness, ", warmup: 2");
+    harness_load_golden(&harness, "detect_rate_control_v1");
+    harness_watermark(&harness, 7000);
+    assert_row(&harness, 1, 6, 1);
+    assert_text(member(&harness, "state"), "armed");
+    harness_close(&harness);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,8 +528,14 @@ int main(void)
         cmocka_unit_test(too_many_windows_wait),
         cmocka_unit_test(a_gap_among_what_waits),
         cmocka_unit_test(a_restart_changes_nothing),
+        cmocka_unit_test(a_muted_key_tells_nothing),
+        cmocka_unit_test(a_frozen_key_does_not_learn),
+        cmocka_unit_test(a_reset_key_starts_over),
+        cmocka_unit_test(orders_go_by_their_own_watermarks),
+        cmocka_unit_test(a_key_is_named_before_it_comes),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(stored_bytes_stay_readable),
+        cmocka_unit_test(stored_orders_stay_readable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

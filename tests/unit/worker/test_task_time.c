@@ -168,6 +168,8 @@ static void test_who_owes_something_is_not_idle(void **state)
     int64_t last_ms = 20001 + input->open_ms;
     input->ended = true;
     assert_false(mr_task_idle(writer));
+    while (fixture.lane->committing != NULL)
+        (void)mr_lane_take_commit(fixture.lane, 1);
     mr_task_touch(writer);
     mr_lane_seal(fixture.lane);
     settle_without_haste(&fixture, 0, last_ms);
