@@ -168,6 +168,11 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
                                  GAUGE,
                                  .labels = topology_labels,
                                  .help = "Tasks that this process runs."},
+    [MR_ENGINE_WORKER_BUSY] = {.name = "millrace_worker_busy_ratio",
+                               GAUGE,
+                               .labels = cluster_labels,
+                               .help = "Of a worker: the share of its task threads' time that its "
+                                       "tasks take, 0 to 1, over the last seconds."},
     [MR_ENGINE_EVENT_TIMES_CLAMPED] = {.name = "millrace_event_times_clamped_total",
                                        COUNTER,
                                        .labels = topology_labels,

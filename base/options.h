@@ -40,8 +40,9 @@ enum mr_option_type {
     MR_OPTION_STEP,
     /* Mapping of top-level field name to a call of an aggregate function, sorted by name. */
     MR_OPTION_AGGREGATES,
-    MR_OPTION_ZONE,   /* a time zone by its name in the tz database */
-    MR_OPTION_NUMBERS /* list of numbers; texts are exact forms of them */
+    MR_OPTION_ZONE,    /* a time zone by its name in the tz database */
+    MR_OPTION_NUMBERS, /* list of numbers; texts are exact forms of them */
+    MR_OPTION_DOCUMENT /* the path of a file that is read when the topology is planned */
 };
 
 enum mr_option_flags {
@@ -50,7 +51,9 @@ enum mr_option_flags {
     MR_OPTION_STATE_BOUND = 1u << 2, /* changing it changes the meaning of stored state */
     MR_OPTION_NUMERIC = 1u << 3,     /* a PATH whose field must be a number where a schema says */
     MR_OPTION_LIST = 1u << 4,        /* a PATH whose field must be a list where a schema says */
-    MR_OPTION_OF_OUTPUT = 1u << 5    /* an EXPRESSION over the main output's records */
+    /* An EXPRESSION over the main output's records, or PATHS of fields that they get: nothing of
+     * the input is read. */
+    MR_OPTION_OF_OUTPUT = 1u << 5
 };
 
 struct mr_option_spec {
@@ -89,10 +92,10 @@ struct mr_option_value {
     struct mr_location location;
     int64_t integer;
     double number;
-    const char *text;         /* STRING, CHOICE, PATH, EXPRESSION, REFERENCE, ZONE: as written */
-    uint32_t count;           /* elements of the list or mapping below */
-    const char *const *names; /* *_MAP, EXPRESSIONS: names */
-    const char *const *texts; /* lists and maps: values as text */
+    const char *text; /* STRING, CHOICE, PATH, EXPRESSION, REFERENCE, ZONE, DOCUMENT: as written */
+    uint32_t count;   /* elements of the list or mapping below */
+    const char *const *names;            /* *_MAP, EXPRESSIONS: names */
+    const char *const *texts;            /* lists and maps: values as text */
     const struct mr_location *locations; /* one per element */
     const double *numbers;               /* NUMBERS */
     const struct mr_path *paths;         /* PATH (one), PATHS, key lists: parsed */
@@ -103,6 +106,7 @@ struct mr_option_value {
     const struct mr_options *objects;      /* OBJECT (one), OBJECTS: nested sets */
     const struct mr_aggregate_call *calls; /* AGGREGATES: compiled (planner); NULL before */
     const struct mr_zone *zone;            /* ZONE: its table (planner); NULL before, and for UTC */
+    const struct mr_slice *document;       /* DOCUMENT: its bytes (planner); NULL before */
 };
 
 struct mr_options {

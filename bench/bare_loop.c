@@ -7,9 +7,10 @@
  * transaction N + 1 is collected while a second thread flushes and commits N; its records are
  * handed over only when N is committed, so that the order of a partition holds. Usage: bare_loop
  * --brokers HOST:PORT --from TOPIC --to TOPIC [--producers 1|2] [--interval-ms N]
- *        [--va] [--timestamps] [--dr none|ledger|callback]
+ *        [--va] [--timestamps] [--dr none|ledger|callback] [--repeat N]
  * --va produces one by one by rd_kafka_produceva; --timestamps gives each record its own timestamp
- * (needs --va); --dr says how acknowledgements are noticed. */
+ * (needs --va); --dr says how acknowledgements are noticed. --repeat N measures producing alone:
+ * one transaction's records are read first, and produced again and again until it was N. */
 #include <getopt.h>
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
@@ -33,6 +34,7 @@ struct arguments {
     bool va;
     bool timestamps;
     char dr;
+    uint64_t repeat; /* records; 0: the whole topic once */
 };
 
 /* Messages of one transaction. */
@@ -342,6 +344,33 @@ static void run_one(struct loop *loop)
     }
 }
 
+static void fill(struct loop *loop)
+{
+    struct held *held = &loop->held[0];
+    while (loop->left > 0 && !is_full(held))
+        (void)consume(loop, held, loop->arguments.interval_ms);
+    if (held->count == 0)
+        stop(loop->arguments.from, "it is empty");
+    loop->records = 0;
+}
+
+static void run_repeated(struct loop *loop)
+{
+    struct held *held = &loop->held[0];
+    while (loop->records < loop->arguments.repeat) {
+        double deadline = seconds_now() + loop->arguments.interval_ms / 1e3;
+        begin(loop, 0);
+        for (size_t made = 0; loop->records < loop->arguments.repeat && left_ms(deadline) > 0 &&
+                              made < held->count;) {
+            size_t count = held->count - made < BATCH ? held->count - made : BATCH;
+            produce(loop, 0, &held->messages[made], count);
+            made += count;
+            loop->records += count;
+        }
+        commit(loop, 0);
+    }
+}
+
 /* The second thread: hand over, flush and commit each transaction that is given. */
 static void *commit_given(void *argument)
 {
@@ -399,15 +428,12 @@ static void run_two(struct loop *loop)
 
 static void parse(int count, char **values, struct arguments *arguments)
 {
-    static const struct option options[] = {{"brokers", required_argument, NULL, 'b'},
-                                            {"from", required_argument, NULL, 'f'},
-                                            {"to", required_argument, NULL, 't'},
-                                            {"producers", required_argument, NULL, 'p'},
-                                            {"interval-ms", required_argument, NULL, 'i'},
-                                            {"va", no_argument, NULL, 'v'},
-                                            {"timestamps", no_argument, NULL, 's'},
-                                            {"dr", required_argument, NULL, 'd'},
-                                            {0}};
+    static const struct option options[] = {
+        {"brokers", required_argument, NULL, 'b'},     {"from", required_argument, NULL, 'f'},
+        {"to", required_argument, NULL, 't'},          {"producers", required_argument, NULL, 'p'},
+        {"interval-ms", required_argument, NULL, 'i'}, {"va", no_argument, NULL, 'v'},
+        {"timestamps", no_argument, NULL, 's'},        {"dr", required_argument, NULL, 'd'},
+        {"repeat", required_argument, NULL, 'r'},      {0}};
     *arguments = (struct arguments){
         .brokers = "127.0.0.1:19092", .producers = 1, .interval_ms = 100, .dr = 'n'};
     for (int code; (code = getopt_long(count, values, "", options, NULL)) != -1;) {
@@ -427,15 +453,18 @@ static void parse(int count, char **values, struct arguments *arguments)
             arguments->timestamps = true;
         else if (code == 'd')
             arguments->dr = optarg[0];
+        else if (code == 'r')
+            arguments->repeat = strtoull(optarg, NULL, 10);
         else
             exit(2);
     }
     if (arguments->from == NULL || arguments->to == NULL || arguments->producers < 1 ||
         arguments->producers > 2 || arguments->interval_ms < 1 ||
-        (arguments->timestamps && !arguments->va)) {
+        (arguments->timestamps && !arguments->va) ||
+        (arguments->repeat > 0 && arguments->producers != 1)) {
         fprintf(stderr, "usage: bare_loop --brokers HOST:PORT --from TOPIC --to TOPIC "
                         "[--producers 1|2] [--interval-ms N] [--va [--timestamps]] "
-                        "[--dr none|ledger|callback]\n");
+                        "[--dr none|ledger|callback] [--repeat N with one producer]\n");
         exit(2);
     }
 }
@@ -446,9 +475,13 @@ int main(int count, char **values)
     parse(count, values, &loop.arguments);
     make_producers(&loop);
     make_consumer(&loop);
+    if (loop.arguments.repeat > 0)
+        fill(&loop);
     double start = seconds_now();
     double cpu_start = cpu_seconds();
-    if (loop.arguments.producers == 1)
+    if (loop.arguments.repeat > 0)
+        run_repeated(&loop);
+    else if (loop.arguments.producers == 1)
         run_one(&loop);
     else
         run_two(&loop);

@@ -1,13 +1,15 @@
 /* bench/micro_operators.c — CPU time per record inside of each operator, with columns given.
  * Prints the median over batches of 4096 rows, without decoding, encoding and commits; building and
  * hashing the key's bytes is part of it. Rows come in random order over the keys. Of a slow
- * operator fewer batches are measured: those of two seconds, and seven at least. With an argument:
- * only the rows whose options contain it. */
+ * operator fewer batches are measured: those of two seconds, and seven at least. Behind them
+ * sources: what a record takes to be made. With an argument: only the rows whose options contain
+ * it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "tests/support/operator_harness.h"
 
@@ -29,6 +31,12 @@ struct measured {
 #define VOXELS                                                                                     \
     "from: in, key: [k], position: [px, py, pz], signals: [value], bounds: [1000, 1000, 1000], "   \
     "resolution: [1, 1, 1]"
+
+/* Four states of a source's chain. */
+#define CHAIN                                                                                      \
+    "{name: idle, next: [busy, down], weights: [9, 1], mean: 5s}, {name: busy, next: [idle, "      \
+    "done], dwell: gamma, shape: 3}, {name: done, next: [idle], dwell: lognormal}, {name: down, "  \
+    "dwell: fixed, mean: 9s}"
 
 static const struct measured measured[] = {
     {"type: filter, from: in, where: 'value > 25.0'", 1, ROUNDS},
@@ -61,8 +69,13 @@ static const struct measured measured[] = {
     {"type: detect.knn_cad, from: in, key: [k], field: value", 1, 8},
     {"type: detect.isolation_forest, from: in, key: [], fields: [" TEN_FIELDS "]", 1, 400},
     {"type: detect.random_cut_forest, from: in, key: [k], fields: [value], shingle: 4", 1, 0},
+    {"type: generate.bootstrap, learn: in, key: [], fields: [" TEN_FIELDS "], ratio: 0", 1, ROUNDS},
+    {"type: generate.bootstrap, learn: in, key: [], fields: [" TEN_FIELDS "], ratio: 1", 1, ROUNDS},
     {"type: generate.copula, learn: in, key: [], fields: [" TEN_FIELDS "], ratio: 0", 1, ROUNDS},
     {"type: generate.copula, learn: in, key: [], fields: [" TEN_FIELDS "], ratio: 1", 1, ROUNDS},
+    {"type: generate.markov, learn: in, key: [k], field: state, keys: 10", 1, ROUNDS},
+    {"type: generate.markov, learn: in, key: [k], field: state, keys: 10, chain_order: 2", 1000,
+     ROUNDS},
     {"type: window.aggregate, from: in, key: [k], window: {tumbling: 1h}, " AGGREGATES, 1, 1200},
     {"type: window.aggregate, from: in, key: [k], window: {hopping: 10s, every: 2s}, " AGGREGATES,
      1, 1200},
@@ -108,6 +121,17 @@ static void add_place(struct harness_row *row, int64_t number)
     row->cells[4] = (struct harness_cell){"pz", mr_value_double((double)(track / TRACKS))};
 }
 
+/* One of eight states, a while each. */
+static void add_state(struct harness_row *row, int64_t number, struct mr_random *random)
+{
+    static const char *const states[] = {"idle", "busy", "blocked", "down",
+                                         "warm", "hot",  "cold",    "done"};
+    static const char *state = "idle";
+    if (number % 5 == 0)
+        state = states[mr_random_below(random, MR_ARRAY_COUNT(states))];
+    row->cells[2] = (struct harness_cell){"state", mr_value_string(mr_slice_text(state))};
+}
+
 static void measure(const struct measured *given)
 {
     static struct harness_row rows[BATCH];
@@ -140,6 +164,9 @@ static void measure(const struct measured *given)
         if (strstr(given->options, "px") != NULL)
             for (int64_t row = 0; row < BATCH; row++)
                 add_place(&rows[row], round * BATCH + row);
+        if (strstr(given->options, "field: state") != NULL)
+            for (int64_t row = 0; row < BATCH; row++)
+                add_state(&rows[row], round * BATCH + row, &random);
         for (int64_t row = 0; row < BATCH; row++)
             rows[row].watermark_ms = rows[row].event_time_ms - 1;
         uint64_t before_ns = harness.process_cpu_ns;
@@ -158,10 +185,47 @@ static void measure(const struct measured *given)
     harness_close(&harness);
 }
 
+/* Sources: what a record takes to be made. */
+static const char *const sources[] = {
+    "type: generate.sequence",
+    "type: generate.markov, keys: 10, states: [" CHAIN "]",
+    "type: generate.markov, keys: 1000, states: [" CHAIN "]",
+    "type: generate.copula, model: examples/models/people.json, include_metadata: false",
+    "type: generate.bootstrap, model: examples/models/machines.json, include_metadata: false",
+};
+
+static void measure_source(const char *options)
+{
+    static uint64_t times_ns[ROUNDS];
+    struct harness harness;
+    char text[512];
+    uint64_t measured_ns = 0;
+    uint32_t rounds = 0;
+    int64_t position = 0;
+    snprintf(text, sizeof(text), "    - {name: made, %s}\n", options);
+    harness_open_sources(&harness, text, "", "    - {name: out, type: memory, from: made}\n",
+                         "made", 0, 1);
+    harness.quiet = true;
+    while (rounds < ROUNDS && (rounds < ROUNDS_MIN || measured_ns < MEASURED_NS)) {
+        int64_t due_ms = 0;
+        uint64_t before_ns = mr_clock_thread_cpu_ns();
+        if (harness_generate(&harness, position, 0, BATCH, &position, &due_ms) != MR_OK)
+            break;
+        times_ns[rounds] = mr_clock_thread_cpu_ns() - before_ns;
+        measured_ns += times_ns[rounds++];
+    }
+    qsort(times_ns, rounds, sizeof(*times_ns), compare);
+    printf("%8.1f ns      source  %s\n", (double)times_ns[rounds / 2] / BATCH, options);
+    harness_close(&harness);
+}
+
 int main(int argc, char **argv)
 {
     for (size_t index = 0; index < MR_ARRAY_COUNT(measured); index++)
         if (argc < 2 || strstr(measured[index].options, argv[1]) != NULL)
             measure(&measured[index]);
+    for (size_t index = 0; index < MR_ARRAY_COUNT(sources); index++)
+        if (argc < 2 || strstr(sources[index], argv[1]) != NULL)
+            measure_source(sources[index]);
     return 0;
 }

@@ -288,6 +288,11 @@ const struct mr_flag_value *mr_arguments_flag(const struct mr_arguments *argumen
     return &arguments->values[index];
 }
 
+bool mr_arguments_declared(const struct mr_arguments *arguments, const char *name)
+{
+    return find_long(arguments->command, mr_slice_text(name)) >= 0;
+}
+
 bool mr_arguments_given(const struct mr_arguments *arguments, const char *name)
 {
     return mr_arguments_flag(arguments, name)->count > 0;

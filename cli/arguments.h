@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-enum { MR_FLAGS_MAX = 32, MR_OPERANDS_MAX = 256 };
+enum { MR_FLAGS_MAX = 48, MR_OPERANDS_MAX = 256 };
 
 enum mr_flag_kind {
     MR_FLAG_SWITCH,
@@ -58,6 +58,8 @@ enum mr_status mr_arguments_parse(struct mr_arguments *arguments, const struct m
 /* The value of a flag. Pre: the command declares it (asserted). */
 const struct mr_flag_value *mr_arguments_flag(const struct mr_arguments *arguments,
                                               const char *name);
+/* Whether the command has the flag at all. */
+bool mr_arguments_declared(const struct mr_arguments *arguments, const char *name);
 bool mr_arguments_given(const struct mr_arguments *arguments, const char *name);
 
 #endif

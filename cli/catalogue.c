@@ -3,10 +3,12 @@
 
 #include "base/assert.h"
 #include "base/zone_file.h"
+#include "cli/load.h"
 #include "connectors/connector.h"
 #include "formats/format.h"
 #include "operators/aggregate.h"
 #include "operators/operator.h"
+#include "operators/sample_model.h"
 
 #include <stdlib.h>
 
@@ -63,10 +65,26 @@ static enum mr_status load_zone(void *argument, const char *name, struct mr_aren
     return mr_zone_load(name, arena, zone, error);
 }
 
+static enum mr_status load_document(void *argument, const char *path, struct mr_arena *arena,
+                                    struct mr_document_facts *facts, struct mr_error *error)
+{
+    struct mr_slice bytes;
+    MR_UNUSED(argument);
+    if (strcmp(path, "-") == 0)
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+                       "a model comes from a file, which every process can read");
+    enum mr_status status = mr_load_file(arena, path, MR_SAMPLE_DOCUMENT_BYTES_MAX, &bytes, error);
+    if (status == MR_OK)
+        status = mr_sample_document_facts(bytes, arena, facts, error);
+    return status;
+}
+
 void mr_catalogue_make(struct mr_arena *arena, struct mr_catalogue *catalogue)
 {
     static const struct mr_zone_source zones = {.load = load_zone};
+    static const struct mr_document_source documents = {.load = load_document};
     catalogue->zones = &zones;
+    catalogue->documents = &documents;
     gather_types(arena, catalogue);
     gather_formats(arena, catalogue);
     catalogue->aggregates = mr_aggregates(&catalogue->aggregates_count);

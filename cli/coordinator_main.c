@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "cli/catalogue.h"
 #include "cli/command.h"
+#include "cli/generators.h"
+#include "cli/kubernetes_flags.h"
 #include "cli/properties.h"
 #include "cli/settings.h"
 #include "connectors/connector.h"
@@ -60,6 +62,29 @@ static const struct mr_transport_tls *read_tls(const struct mr_arguments *argume
     return tls->certificate_file != NULL ? tls : NULL;
 }
 
+/* Only who works with Kubernetes needs to be where it is. */
+static enum mr_status read_kubernetes(const struct mr_arguments *arguments, struct mr_arena *arena,
+                                      struct mr_coordinator_options *options,
+                                      struct mr_error *error)
+{
+    struct mr_kubernetes_options *kubernetes = mr_arena_new(arena, 1, sizeof(*kubernetes));
+    options->kubernetes = kubernetes;
+    options->workers_set = mr_settings_text(arguments, "workers-set", NULL);
+    options->kubernetes_topologies = mr_arguments_given(arguments, "kubernetes-topologies");
+    if (options->workers_set != NULL && !mr_kubernetes_is_name(options->workers_set))
+        return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
+                       "--workers-set is the name of a StatefulSet, not %.60s.",
+                       options->workers_set);
+    options->admission = mr_settings_text(arguments, "kubernetes-admission", NULL);
+    options->admission_secret = mr_settings_text(arguments, "kubernetes-admission-secret", NULL);
+    options->admission_service = mr_settings_text(arguments, "kubernetes-admission-service", NULL);
+    options->admission_webhook = mr_settings_text(arguments, "kubernetes-admission-webhook", NULL);
+    if (options->workers_set == NULL && !options->kubernetes_topologies &&
+        options->admission == NULL)
+        return MR_OK;
+    return mr_kubernetes_flags_read(arguments, arena, kubernetes, error);
+}
+
 static enum mr_status fill(const struct mr_arguments *arguments, struct mr_arena *arena,
                            struct mr_coordinator_options *options, struct mr_error *error)
 {
@@ -78,11 +103,19 @@ static enum mr_status fill(const struct mr_arguments *arguments, struct mr_arena
     options->http_client_authority_file =
         mr_settings_text(arguments, "http-client-authority", NULL);
     options->http_authority_file = mr_settings_text(arguments, "http-authority", NULL);
+    options->websocket = mr_settings_text(arguments, "websocket", NULL);
+    options->websocket_connections =
+        (uint32_t)mr_settings_integer(arguments, "websocket-connections", 0);
     options->grace_ms = (uint32_t)mr_settings_integer(arguments, "grace", 0);
     options->silence_ms = (uint32_t)mr_settings_integer(arguments, "silence", 0);
     options->moves_max = (uint32_t)mr_settings_integer(arguments, "moves", 0);
-    return token_file != NULL ? mr_settings_secret(token_file, arena, &options->http_token, error)
-                              : MR_OK;
+    enum mr_status status = read_kubernetes(arguments, arena, options, error);
+    if (status == MR_OK)
+        status = mr_generators_read_documents(arguments, arena, &options->websocket_documents,
+                                              &options->websocket_documents_count, error);
+    return status == MR_OK && token_file != NULL
+               ? mr_settings_secret(token_file, arena, &options->http_token, error)
+               : status;
 }
 
 /* Names and addresses that no Kafka and no network can help. */
@@ -137,10 +170,17 @@ static enum mr_exit serve(struct mr_coordinator_options *options, const char *br
         code = failed(&error);
     } else {
         char port[16];
+        char websocket_port[16];
+        char admission_port[16];
         (void)snprintf(port, sizeof(port), "%d", mr_coordinator_http_port(coordinator));
+        (void)snprintf(websocket_port, sizeof(websocket_port), "%d",
+                       mr_coordinator_websocket_port(coordinator));
+        (void)snprintf(admission_port, sizeof(admission_port), "%d",
+                       mr_coordinator_admission_port(coordinator));
         MR_LOG_AT(MR_LOG_INFO, "coordinator",
                   MR_LOG_FIELDS("cluster", options->cluster, "listen", options->listen, "http_port",
-                                port),
+                                port, "websocket_port", websocket_port, "admission_port",
+                                admission_port),
                   "the coordinator listens");
         while (stop_signals == 0)
             mr_clock_sleep_ms(TICK_MS);
@@ -224,6 +264,7 @@ static const struct mr_flag flags[] = {
     FILE_FLAG("http-client-authority", "Whom users' certificates must come from (PEM)."),
     FILE_FLAG("http-authority", "Whom the workers' HTTPS certificates come from (PEM)."),
     FILE_FLAG("http-token-file", "A file with the bearer token that users must send."),
+    MR_FLAGS_WEBSOCKET,
     {.name = "grace",
      .kind = MR_FLAG_DURATION,
      .value = "TIME",
@@ -242,6 +283,34 @@ static const struct mr_flag flags[] = {
      .minimum = 1,
      .maximum = 1000,
      .help = "Tasks that move for balance's sake at a time (default 8)."},
+    {.name = "workers-set",
+     .kind = MR_FLAG_TEXT,
+     .value = "NAME",
+     .help = "The StatefulSet of the workers: one that ends with a number beyond its replicas is "
+             "drained,\n        any other restarts."},
+    {.name = "kubernetes-topologies",
+     .kind = MR_FLAG_SWITCH,
+     .help = "Deploy the Topologies of the namespace, and its ConfigMaps with the label "
+             "millrace.io/topology=true."},
+    {.name = "kubernetes-admission",
+     .kind = MR_FLAG_TEXT,
+     .value = "HOST:PORT",
+     .help = "Serve the admission webhook for Topologies here, over TLS: /v1/admission."},
+    {.name = "kubernetes-admission-secret",
+     .kind = MR_FLAG_TEXT,
+     .value = "NAME",
+     .help = "The Secret with its certificate (default millrace-admission); the leader makes it "
+             "where it is missing."},
+    {.name = "kubernetes-admission-service",
+     .kind = MR_FLAG_TEXT,
+     .value = "NAME",
+     .help = "The Service that the certificate is for (default millrace-coordinator)."},
+    {.name = "kubernetes-admission-webhook",
+     .kind = MR_FLAG_TEXT,
+     .value = "NAME",
+     .help = "The ValidatingWebhookConfiguration whose caBundle the leader writes (default: "
+             "none)."},
+    MR_FLAGS_KUBERNETES,
     {.name = "log-format",
      .kind = MR_FLAG_CHOICE,
      .value = "FORMAT",

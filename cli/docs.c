@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "cli/catalogue.h"
 #include "cli/command.h"
+#include "topology/crd.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -107,6 +108,15 @@ static enum mr_exit print_metrics(struct docs *docs)
     return MR_EXIT_FINE;
 }
 
+/* deploy/k8s/base/crd.yaml: topologies as objects of Kubernetes. */
+static enum mr_exit print_crd(struct docs *docs)
+{
+    if (mr_crd_write(&docs->catalogue, &docs->page) != MR_OK)
+        return too_long();
+    print_page(docs);
+    return MR_EXIT_FINE;
+}
+
 /* Write the page to DIR/name and clear it. */
 static enum mr_exit write_page(struct docs *docs, const char *folder, const char *name)
 {
@@ -173,9 +183,12 @@ static enum mr_exit run(const struct mr_arguments *arguments)
     mr_catalogue_make(&docs.arena, &docs.catalogue);
     const struct mr_flag_value *all = mr_arguments_flag(arguments, "all");
     bool metrics = mr_arguments_given(arguments, "metrics");
-    if ((all->count > 0) + metrics + (arguments->operands_count > 0) > 1) {
-        fputs("millrace: give one of --all, --metrics and TYPE\n", stderr);
+    bool crd = mr_arguments_given(arguments, "crd");
+    if ((all->count > 0) + metrics + crd + (arguments->operands_count > 0) > 1) {
+        fputs("millrace: give one of --all, --metrics, --crd and TYPE\n", stderr);
         code = MR_EXIT_USAGE;
+    } else if (crd) {
+        code = print_crd(&docs);
     } else if (metrics) {
         code = print_metrics(&docs);
     } else if (all->count > 0) {
@@ -196,6 +209,9 @@ static const struct mr_flag flags[] = {
      .value = "DIR",
      .help = "Write the pages of all types, as Markdown, into this folder."},
     {.name = "metrics", .kind = MR_FLAG_SWITCH, .help = "Show the engine's metrics, as Markdown."},
+    {.name = "crd",
+     .kind = MR_FLAG_SWITCH,
+     .help = "Show the CustomResourceDefinition of topologies in Kubernetes, as YAML."},
     {.name = NULL}};
 
 const struct mr_command mr_command_docs = {

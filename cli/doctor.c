@@ -4,6 +4,7 @@
 #include "cli/doctor.h"
 
 #include "base/memory.h"
+#include "cli/budget.h"
 #include "cli/cluster.h"
 #include "cli/kafka_access.h"
 
@@ -78,6 +79,23 @@ static void check_machine(struct mr_examination *examination, const char *state_
                                   : NULL,
                         "%s: %" PRIu64 " MiB free%s", state_directory, free_bytes >> 20,
                         writable ? "" : ", not writable for this user");
+}
+
+/* What a worker would take here without --memory and --threads. */
+static void check_budget(struct mr_examination *examination)
+{
+    struct mr_budget budget;
+    struct mr_error error;
+    if (mr_budget_find("", 0, 0, &budget, &error) != MR_OK) {
+        mr_examination_tell(examination, MR_VERDICT_WRONG, "a worker's memory and threads",
+                            "Raise the container's limit, or give --memory and --threads.", "%s",
+                            error.message);
+        return;
+    }
+    mr_examination_tell(examination, MR_VERDICT_FINE, "a worker's memory", NULL,
+                        "%" PRIu64 " MiB (%s)", budget.memory_bytes >> 20, budget.memory_from);
+    mr_examination_tell(examination, MR_VERDICT_FINE, "a worker's task threads", NULL,
+                        "%" PRIu32 " (%s)", budget.threads_count, budget.threads_from);
 }
 
 /* Returns USAGE for flags that cannot be used. */
@@ -155,6 +173,7 @@ static enum mr_exit examine(struct mr_examination *examination,
 {
     const struct mr_flag_value *directory = mr_arguments_flag(arguments, "state-dir");
     check_machine(examination, directory->count > 0 ? directory->text : "millrace-state");
+    check_budget(examination);
     if (mr_access_text(arguments, "brokers", "MILLRACE_BROKERS", NULL) != NULL) {
         enum mr_exit code = check_kafka(examination, arguments);
         if (code != MR_EXIT_FINE)

@@ -40,6 +40,9 @@ static const struct {
     {NULL, &mr_command_tail},
     {NULL, &mr_command_dlq},
     {NULL, &mr_command_report},
+    {"Models of generators", &mr_command_model},
+    {NULL, &mr_command_fit},
+    {NULL, &mr_command_generate},
     {"Help", &mr_command_doctor},
 };
 

@@ -8,7 +8,7 @@
 #include "cli/kafka_access.h"
 #include "cli/line_reader.h"
 #include "cli/text.h"
-#include "formats/json.h"
+#include "record/json_value.h"
 #include "record/path.h"
 
 #include <errno.h>

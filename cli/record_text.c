@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "formats/json.h"
+#include "record/json_value.h"
 
 #include <inttypes.h>
 

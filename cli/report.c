@@ -1,4 +1,5 @@
-/* cli/report.c — `millrace report spc`: a control chart of one key as an HTML page.
+/* cli/report.c — `millrace report spc`: a control chart of one key as an HTML page; and the command
+ * of both reports (the other one: cli/report_synthetic.h).
  * Where the points come from: from what the chart wrote. A chart's kept state has its limits and
  * the last marks for run rules, not its points, so the records of its sink are read: those of the
  * topic, committed ones only, or lines of a file. The topology says which operator is the chart,
@@ -9,6 +10,7 @@
 #include "cli/catalogue.h"
 #include "cli/load.h"
 #include "cli/report_page.h"
+#include "cli/report_synthetic.h"
 #include "cli/text.h"
 
 #include <errno.h>
@@ -321,21 +323,54 @@ static enum mr_exit report_spc(struct reporting *reporting)
     return reporting->series.points == 0 ? report_nothing(reporting, where) : make_page(reporting);
 }
 
-static enum mr_exit run(const struct mr_arguments *arguments)
+/* A flag of the other report, or NULL. */
+static const char *foreign_flag(const struct mr_arguments *arguments, bool is_synthetic)
 {
-    struct reporting reporting = {.arguments = arguments};
-    if (strcmp(arguments->operands[0], "spc") != 0) {
-        (void)fprintf(stderr, "millrace: there is no report '%s'; there is: spc\n",
+    for (const struct mr_flag *one = arguments->command->flags; one->name != NULL; one++) {
+        bool is_its = false;
+        for (const char *const *name = mr_report_synthetic_flags; *name != NULL; name++)
+            is_its = is_its || strcmp(*name, one->name) == 0;
+        bool is_shared = strcmp(one->name, "out") == 0 || strcmp(one->name, "output") == 0;
+        if (!is_shared && is_its != is_synthetic && mr_arguments_given(arguments, one->name))
+            return one->name;
+    }
+    return NULL;
+}
+
+static enum mr_exit check_form(const struct mr_arguments *arguments, bool is_synthetic)
+{
+    const char *foreign = foreign_flag(arguments, is_synthetic);
+    if (!is_synthetic && strcmp(arguments->operands[0], "spc") != 0) {
+        (void)fprintf(stderr,
+                      "millrace: there is no report '%s'; there are: report spc, and report --real "
+                      "FILE --synthetic FILE\n",
                       arguments->operands[0]);
         return MR_EXIT_USAGE;
     }
+    if (foreign == NULL)
+        return MR_EXIT_FINE;
+    (void)fprintf(stderr, "millrace: --%s has no meaning for %s\n", foreign,
+                  is_synthetic ? "the report of synthetic data; a control chart's is `report spc`"
+                               : "`report spc`; leave out `spc` to compare two tables");
+    return MR_EXIT_USAGE;
+}
+
+static enum mr_exit run(const struct mr_arguments *arguments)
+{
+    struct reporting reporting = {.arguments = arguments};
+    bool is_synthetic = arguments->operands_count == 0;
+    enum mr_exit code = check_form(arguments, is_synthetic);
+    if (code != MR_EXIT_FINE)
+        return code;
+    if (is_synthetic)
+        return mr_report_synthetic(arguments);
     if (mr_arguments_given(arguments, "output") && !is_to_file(&reporting)) {
         (void)fputs("millrace: -o says how the result is told beside a page in a file: add --out\n",
                     stderr);
         return MR_EXIT_USAGE;
     }
     mr_arena_init(&reporting.arena, ARENA_CHUNK_BYTES);
-    enum mr_exit code = report_spc(&reporting);
+    code = report_spc(&reporting);
     mr_arena_deinit(&reporting.arena);
     return code;
 }
@@ -364,6 +399,7 @@ static const struct mr_flag flags[] = {
      .kind = MR_FLAG_TEXT,
      .value = "FILE",
      .help = "Where the page is written (default: standard output)."},
+    MR_FLAGS_REPORT_SYNTHETIC,
     MR_FLAG_OUTPUT,
     MR_FLAG_BROKERS,
     MR_FLAG_KAFKA_CONFIG,
@@ -373,17 +409,21 @@ static const struct mr_flag flags[] = {
 
 const struct mr_command mr_command_report = {
     .name = "report",
-    .operands = "spc",
-    .operands_min = 1,
+    .operands = "[spc]",
+    .operands_min = 0,
     .operands_max = 1,
-    .summary = "Draw a key's control chart as an HTML page.",
+    .summary = "Compare synthetic data with real data, or draw a control chart, as an HTML page.",
     .description =
-        "The page holds the points with centre line, limits and zones, phase 1, and the rules that "
-        "were broken with the\npoints that broke them. The points are read from the topic of the "
-        "chart's sink (--brokers), the topology from\nthe cluster (--server); or both from files, "
-        "without a cluster:\n"
+        "  millrace report --real A.csv --synthetic B.csv --out quality.html\n"
+        "scores how alike two tables are: each column's shape, the trends of pairs, validity, "
+        "coverage, and whether\nsynthetic rows are copies of real ones, as sdmetrics 0.32.0 "
+        "defines it; -o json prints the scores.\n\n"
         "  millrace report spc --topology chart.yaml --from records.jsonl --key m1 --out "
         "chart.html\n"
+        "draws a key's control chart: the points with centre line, limits and zones, phase 1, and "
+        "the rules that were\nbroken with the points that broke them. The points are read from "
+        "the topic of the chart's sink (--brokers), the\ntopology from the cluster (--server); or "
+        "both from files, without a cluster, as above.\n"
         "KEY is the key as message keys have it: one text is itself, other keys are a compact JSON "
         "array such as '[\"s1\",2]'.",
     .flags = flags,

@@ -1,9 +1,11 @@
 /* cli/run.c — running topologies in this process, with signals, progress and an orderly end. */
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/catalogue.h"
+#include "cli/generators.h"
 #include "cli/load.h"
 #include "cli/progress.h"
 #include "cli/properties.h"
@@ -31,6 +33,7 @@ enum {
 static const uint64_t EMBEDDED_TOPIC_BYTES_MAX = 64u << 20;
 
 struct run_options {
+    const struct mr_arguments *arguments; /* of the generators over WebSocket */
     const char *const *files;
     uint32_t files_count;
     const char *brokers;      /* NULL: the embedded broker */
@@ -56,6 +59,8 @@ struct session {
     uint32_t count;
     struct mr_log *log;
     struct mr_metrics *metrics;
+    struct mr_query_registry *queries; /* what generators over WebSocket have learned */
+    struct mr_run_generators *generators;
     struct mr_worker *worker;
     char name[64];
 };
@@ -216,7 +221,8 @@ static enum mr_exit start_worker(struct session *session)
                                   .threads_count = options->threads_count,
                                   .memory_bytes = memory_budget(session),
                                   .until_end = options->until_end,
-                                  .outlives_process = options->brokers != NULL};
+                                  .outlives_process = options->brokers != NULL,
+                                  .queries = session->queries};
     if (mr_worker_create(&open, &session->worker, &error) != MR_OK)
         return failure(session, "the worker does not start", &error);
     for (uint32_t index = 0; index < session->count; index++)
@@ -380,9 +386,16 @@ static enum mr_exit run_session(const struct run_options *options)
     enum mr_exit code = load_plans(&session);
     if (code == MR_EXIT_FINE && open_log(&session, &error) != MR_OK)
         code = failure(&session, "the log cannot be opened", &error);
+    session.queries = mr_query_registry_create();
+    if (code == MR_EXIT_FINE &&
+        mr_run_generators_start(options->arguments, session.plans, session.count, session.queries,
+                                &session.generators, &error) != MR_OK)
+        code = failure(&session, "generators are not served", &error);
     if (code == MR_EXIT_FINE)
         code = run_rounds(&session);
+    mr_run_generators_stop(session.generators);
     mr_worker_destroy(session.worker);
+    mr_query_registry_destroy(session.queries);
     mr_log_flush();
     if (session.log != NULL)
         session.log->ops->close(session.log);
@@ -399,11 +412,28 @@ static const char *text_flag(const struct mr_arguments *arguments, const char *n
                                                : otherwise;
 }
 
+/* As given, else the processors that the process and its control group may use. */
+static enum mr_exit read_threads(const struct mr_arguments *arguments, struct run_options *options)
+{
+    struct mr_cgroup cgroup;
+    struct mr_error error;
+    if (mr_arguments_given(arguments, "threads")) {
+        options->threads_count = (uint32_t)mr_arguments_flag(arguments, "threads")->integer;
+        return MR_EXIT_FINE;
+    }
+    if (mr_cgroup_read("", &cgroup, &error) != MR_OK) {
+        (void)fprintf(stderr, "millrace run: %s\n", error.message);
+        return MR_EXIT_USAGE;
+    }
+    options->threads_count = mr_cgroup_processors(&cgroup);
+    return MR_EXIT_FINE;
+}
+
 static enum mr_exit run(const struct mr_arguments *arguments)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     const char *brokers = text_flag(arguments, "brokers", NULL);
     struct run_options options = {
+        .arguments = arguments,
         .files = arguments->operands,
         .files_count = arguments->operands_count,
         .brokers = brokers,
@@ -411,17 +441,15 @@ static enum mr_exit run(const struct mr_arguments *arguments)
         .cluster = text_flag(arguments, "cluster", "millrace"),
         .state_directory =
             text_flag(arguments, "state-dir", brokers == NULL ? NULL : "millrace-state"),
-        .threads_count = cores > 0 ? (uint32_t)cores : 1,
         .until_end = mr_arguments_given(arguments, "until-end"),
         .quiet = mr_arguments_given(arguments, "quiet"),
         .drop_state = mr_arguments_flag(arguments, "drop-state")->texts,
         .drop_state_count = mr_arguments_flag(arguments, "drop-state")->count};
-    if (mr_arguments_given(arguments, "threads"))
-        options.threads_count = (uint32_t)mr_arguments_flag(arguments, "threads")->integer;
     if (mr_arguments_given(arguments, "log-format"))
         mr_log_configure(MR_LOG_INFO,
                          (enum mr_log_format)mr_arguments_flag(arguments, "log-format")->integer);
-    return run_session(&options);
+    enum mr_exit code = read_threads(arguments, &options);
+    return code == MR_EXIT_FINE ? run_session(&options) : code;
 }
 
 static const char *const log_formats[] = {"logfmt", "json", NULL};
@@ -439,7 +467,8 @@ static const struct mr_flag run_flags[] = {
      .value = "N",
      .minimum = 1,
      .maximum = 256,
-     .help = "Task threads (default: the machine's cores)."},
+     .help = "Task threads (default: the processors that the process and its control group "
+             "may use)."},
     {.name = "drop-state",
      .kind = MR_FLAG_TEXTS,
      .value = "NAME",
@@ -450,6 +479,8 @@ static const struct mr_flag run_flags[] = {
      .kind = MR_FLAG_SWITCH,
      .help = "Stop when everything up to the ends seen at start is processed and committed."},
     {.name = "quiet", .letter = 'q', .kind = MR_FLAG_SWITCH, .help = "Show no progress."},
+    MR_FLAGS_WEBSOCKET,
+    MR_FLAGS_WEBSOCKET_TLS,
     {.name = "log-format",
      .kind = MR_FLAG_CHOICE,
      .value = "FORMAT",

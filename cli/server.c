@@ -100,7 +100,8 @@ enum mr_exit mr_server_open(struct mr_server *server, const struct mr_arguments 
     *server = (struct mr_server){0};
     mr_arena_init(&server->arena, ARENA_CHUNK_BYTES);
     mr_arena_init(&server->reply_arena, ARENA_CHUNK_BYTES);
-    server->json = mr_arguments_flag(arguments, "output")->integer == MR_OUTPUT_JSON;
+    server->json = mr_arguments_declared(arguments, "output") &&
+                   mr_arguments_flag(arguments, "output")->integer == MR_OUTPUT_JSON;
     server->wait_ms = (uint32_t)mr_arguments_flag(arguments, "request-timeout")->integer;
     options.authority_file = mr_access_text(arguments, "ca-file", "MILLRACE_CA_FILE", NULL);
     enum mr_exit code = read_addresses(

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "cli/load.h"
 #include "formats/json.h"
+#include "record/json_value.h"
 #include "topology/json_text.h"
 #include "worker/key.h"
 

@@ -139,18 +139,24 @@ static const char *record_text(const struct list *list, struct mr_test_record *r
     return mr_arena_format(arena, "%s: %s", mr_test_bytes_text(arena, record->key), body);
 }
 
+static void show_differences(const struct list *list, struct mr_test_record *record,
+                             const struct mr_test_match *match, struct mr_test_failure *failure)
+{
+    struct mr_test_difference *copies =
+        mr_arena_new(list->judge->arena, match->differences_count, sizeof(*copies));
+    memcpy(copies, match->differences, match->differences_count * sizeof(*copies));
+    failure->nearest = record_text(list, record);
+    failure->differences = copies;
+    failure->differences_count = match->differences_count;
+}
+
 /* Fill in the actual record that is meant, and how it differs. */
 static void show_nearest(const struct list *list, uint32_t index, struct mr_test_record *record,
                          struct mr_test_failure *failure)
 {
     struct mr_test_match match;
     compare(list, index, record, &match);
-    struct mr_test_difference *copies =
-        mr_arena_new(list->judge->arena, match.differences_count, sizeof(*copies));
-    memcpy(copies, match.differences, match.differences_count * sizeof(*copies));
-    failure->nearest = record_text(list, record);
-    failure->differences = copies;
-    failure->differences_count = match.differences_count;
+    show_differences(list, record, &match, failure);
 }
 
 static struct mr_test_failure *fail_record(const struct list *list, uint32_t index, const char *why)
@@ -320,6 +326,36 @@ static void judge_list(struct list *list)
         judge_subsequence(list);
 }
 
+/* ---- Bounds ---- */
+
+/* All records have the numbers, and none is on the wrong side of them. */
+static void judge_bounds(const struct list *list, const struct mr_yaml_node *bounds,
+                         enum mr_test_bound bound)
+{
+    struct mr_test_judge *judge = list->judge;
+    const char *name = bound == MR_TEST_AT_LEAST ? "min" : "max";
+    uint32_t shown = 0;
+    if (bounds == NULL)
+        return;
+    if (list->actual_count == 0)
+        (void)mr_test_fail(judge->result, judge->arena, bounds->location,
+                           "%s: there are no records for '%s'", list->expectation->output, name);
+    for (uint32_t i = 0; i < list->actual_count && shown < SHOWN_EXTRA; i++) {
+        struct mr_test_match match = {
+            .arena = judge->arena, .tolerance = list->expectation->tolerance, .bound = bound};
+        mr_test_match_value(&match, bounds,
+                            mr_test_record_json(judge->outputs, list->output, &list->actual[i]));
+        if (match.differing_count == 0)
+            continue;
+        struct mr_test_failure *failure = mr_test_fail(
+            judge->result, judge->arena, bounds->location,
+            "%s: record %" PRIu32 " is not within '%s'", list->expectation->output, i + 1, name);
+        shown++;
+        if (failure != NULL)
+            show_differences(list, &list->actual[i], &match, failure);
+    }
+}
+
 /* ---- Outputs ---- */
 
 static void judge_count(struct mr_test_judge *judge, const struct mr_test_expectation *expectation,
@@ -350,6 +386,8 @@ void mr_test_judge_output(struct mr_test_judge *judge,
                         .actual = output->records + first,
                         .actual_count = output->count - first};
     judge_count(judge, expectation, output, first);
+    judge_bounds(&list, expectation->least, MR_TEST_AT_LEAST);
+    judge_bounds(&list, expectation->most, MR_TEST_AT_MOST);
     if (expectation->records != NULL) {
         struct list records = list;
         records.records = expectation->records;

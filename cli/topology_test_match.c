@@ -80,25 +80,34 @@ void mr_test_match_differs(struct mr_test_match *match, const char *path, const 
 static void differs(struct mr_test_match *match, const char *path,
                     const struct mr_yaml_node *expected, const json_t *actual)
 {
+    static const char *const forms[] = {
+        [MR_TEST_EQUAL] = "", [MR_TEST_AT_LEAST] = "at least ", [MR_TEST_AT_MOST] = "at most "};
     if (match->differences_count == MR_TEST_DIFFERENCES_MAX)
         match->differing_count++;
     else
-        mr_test_match_differs(match, path, mr_test_node_text(match->arena, expected),
+        mr_test_match_differs(match, path,
+                              mr_arena_format(match->arena, "%s%s", forms[match->bound],
+                                              mr_test_node_text(match->arena, expected)),
                               mr_test_json_text(match->arena, actual));
 }
 
-static bool equal_numbers(const struct mr_yaml_node *expected, const json_t *actual,
-                          double tolerance)
+static bool fitting_numbers(const struct mr_test_match *match, const struct mr_yaml_node *expected,
+                            const json_t *actual)
 {
+    double tolerance = match->tolerance;
     char text[NUMBER_SIZE];
     struct mr_number number = {.kind = MR_NUMBER_NONE};
     const char *json = mr_json_text_number(expected->text, text, sizeof(text));
     if (json == NULL || !json_is_number(actual))
         return false;
     (void)mr_number_parse((const uint8_t *)json, (const uint8_t *)json + strlen(json), &number);
+    double value = json_number_value(actual);
+    if (match->bound == MR_TEST_AT_LEAST)
+        return value >= number.number - tolerance;
+    if (match->bound == MR_TEST_AT_MOST)
+        return value <= number.number + tolerance;
     if (tolerance == 0 && number.kind == MR_NUMBER_INT && json_is_integer(actual))
         return number.signed_integer == json_integer_value(actual);
-    double value = json_number_value(actual);
     return value == number.number || fabs(value - number.number) <= tolerance;
 }
 
@@ -113,7 +122,7 @@ static bool equal_scalars(const struct mr_test_match *match, const char *path,
                json_is_true(actual) == ((expected->text[0] | 0x20) == 't');
     case MR_YAML_INTEGER:
     case MR_YAML_FLOAT:
-        return equal_numbers(expected, actual, match->tolerance);
+        return fitting_numbers(match, expected, actual);
     case MR_YAML_STRING:
         break;
     }

@@ -1,7 +1,7 @@
 /* cli/topology_test_match.h — one expected value, as written in YAML, against one actual value.
  * Rules: a mapping says what its fields are, other fields do not matter; a list is the whole list;
  * null also stands for a field that is not there; numbers are equal when they differ by no more
- * than the tolerance, integers exactly without one. */
+ * than the tolerance, integers exactly without one; a bound is passed by no more than that. */
 #ifndef MR_CLI_TOPOLOGY_TEST_MATCH_H
 #define MR_CLI_TOPOLOGY_TEST_MATCH_H
 
@@ -9,10 +9,17 @@
 
 #include <jansson.h>
 
+enum mr_test_bound {
+    MR_TEST_EQUAL,
+    MR_TEST_AT_LEAST, /* numbers are not below those that are written */
+    MR_TEST_AT_MOST
+};
+
 struct mr_test_match {
     struct mr_arena *arena; /* of the differences' texts */
     double tolerance;
-    bool cause_in_part; /* dead letters: the top-level text `cause` need only be a part */
+    enum mr_test_bound bound; /* otherwise than EQUAL: all that is written are numbers */
+    bool cause_in_part;       /* dead letters: the top-level text `cause` need only be a part */
     struct mr_test_difference differences[MR_TEST_DIFFERENCES_MAX];
     uint32_t differences_count;
     uint32_t differing_count; /* also those that were not kept; 0: it matches */

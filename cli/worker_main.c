@@ -2,16 +2,22 @@
  */
 #include "base/limits.h"
 #include "base/log.h"
+#include "cli/budget.h"
 #include "cli/settings.h"
 #include "cli/worker_process.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-enum { STOP_MS = 30000, STOP_MS_MIN = 1000, STOP_MS_MAX = 3600000, THREADS_MAX = 256 };
+enum {
+    STOP_MS = 30000,
+    STOP_MS_MIN = 1000,
+    STOP_MS_MAX = 3600000,
+    DRAIN_MS = 120000,
+    THREADS_MAX = 256
+};
 
-#define MEMORY_BYTES (INT64_C(1) << 30)
-#define MEMORY_BYTES_MIN (INT64_C(64) << 20)
+#define MEMORY_BYTES_MIN ((int64_t)MR_CGROUP_BUDGET_BYTES_MIN)
 #define MEMORY_BYTES_MAX (INT64_C(1) << 46)
 
 static enum mr_exit usage(const char *format, const char *argument)
@@ -96,14 +102,29 @@ static enum mr_exit read_names(const struct mr_arguments *arguments, struct mr_a
     return read_tls(arguments, options);
 }
 
+/* 0 stands for: as much as there is. */
+static enum mr_exit read_budget(const struct mr_arguments *arguments, struct mr_budget *budget,
+                                struct mr_worker_options *options)
+{
+    struct mr_error error;
+    if (mr_budget_find("", (uint64_t)mr_settings_integer(arguments, "memory", 0),
+                       (uint32_t)mr_settings_integer(arguments, "threads", 0), budget,
+                       &error) != MR_OK)
+        return usage(error.message, "");
+    options->memory_bytes = budget->memory_bytes;
+    options->memory_from = budget->memory_from;
+    options->threads_count = budget->threads_count;
+    options->threads_from = budget->threads_from;
+    return MR_EXIT_FINE;
+}
+
 static enum mr_exit run(const struct mr_arguments *arguments)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct mr_arena arena;
+    struct mr_budget budget;
     struct mr_worker_options options = {
-        .threads_count = (uint32_t)mr_settings_integer(arguments, "threads", cores > 0 ? cores : 1),
-        .memory_bytes = (uint64_t)mr_settings_integer(arguments, "memory", MEMORY_BYTES),
         .stop_ms = (uint32_t)mr_settings_integer(arguments, "stop-deadline", STOP_MS),
+        .drain_ms = (uint32_t)mr_settings_integer(arguments, "drain-deadline", DRAIN_MS),
         .exit_when_drained = mr_arguments_given(arguments, "exit-when-drained")};
     mr_arena_init(&arena, 1024);
     enum mr_exit code = read_names(arguments, &arena, &options);
@@ -112,6 +133,8 @@ static enum mr_exit run(const struct mr_arguments *arguments)
     if (code == MR_EXIT_FINE && token_file != NULL &&
         mr_settings_secret(token_file, &arena, &options.http_token, &error) != MR_OK)
         code = usage("--http-token-file:", error.message);
+    if (code == MR_EXIT_FINE)
+        code = read_budget(arguments, &budget, &options);
     mr_log_configure(MR_LOG_INFO, (enum mr_log_format)mr_settings_integer(arguments, "log-format",
                                                                           MR_LOG_LOGFMT));
     if (code == MR_EXIT_FINE)
@@ -148,13 +171,15 @@ static const struct mr_flag worker_flags[] = {
      .value = "N",
      .minimum = 1,
      .maximum = THREADS_MAX,
-     .help = "Task threads (default: the machine's cores)."},
+     .help = "Task threads (default: the processors that the process and its control group "
+             "may use)."},
     {.name = "memory",
      .kind = MR_FLAG_SIZE,
      .value = "SIZE",
      .minimum = MEMORY_BYTES_MIN,
      .maximum = MEMORY_BYTES_MAX,
-     .help = "Budget of caches and queues, 64MiB or more (default 1GiB)."},
+     .help = "Budget of caches and queues, 64MiB or more (default: 3/4 of what the control group "
+             "allows less 64MiB; without a limit 1GiB)."},
     {.name = "http",
      .kind = MR_FLAG_TEXT,
      .value = "HOST:PORT",
@@ -177,6 +202,13 @@ static const struct mr_flag worker_flags[] = {
      .minimum = STOP_MS_MIN,
      .maximum = STOP_MS_MAX,
      .help = "How long SIGTERM may take to commit and release everything (default 30s)."},
+    {.name = "drain-deadline",
+     .kind = MR_FLAG_DURATION,
+     .value = "TIME",
+     .minimum = 0,
+     .maximum = STOP_MS_MAX,
+     .help = "How long a worker that is scaled away may wait for its tasks to move before it "
+             "releases\n        them (default 2m). 0s: SIGTERM is always a restart."},
     {.name = "exit-when-drained",
      .kind = MR_FLAG_SWITCH,
      .help = "End when `millrace drain` has moved everything away."},

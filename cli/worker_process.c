@@ -1,9 +1,11 @@
 /* cli/worker_process.c — the process `millrace-worker`.
- * Order of the start: state folder (locked), Kafka (until it answers), worker, standbys, janitor,
- * agent, HTTP. The main thread is the control thread. */
+ * Order of the start: state folder (locked), HTTP (probes are answered while Kafka is awaited),
+ * Kafka (until it answers), worker, standbys, janitor, agent. The main thread is the control
+ * thread. */
 #include "cli/worker_process.h"
 
 #include "base/clock.h"
+#include "base/engine_metrics.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -14,7 +16,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +29,7 @@
 enum {
     KAFKA_RETRY_MS = 1000,
     WORKER_STOP_MS = 5000, /* everything is released by then: threads and clients */
-    TAPS_MS = 500,         /* between two looks at who listens to operators */
+    LOOK_MS = 500,         /* between two looks at who listens to operators, and at the load */
     PATH_SIZE = 4096,
     ADDRESS_SIZE = 256
 };
@@ -38,6 +42,7 @@ struct process {
     struct mr_log *log;
     char log_cluster_id[MR_LOG_ID_SIZE];
     struct mr_metrics *metrics;
+    struct mr_metric *busy; /* what to scale by */
     struct mr_query_registry *queries;
     struct mr_worker *worker;
     struct mr_follower *follower;
@@ -46,6 +51,7 @@ struct process {
     struct mr_transport *transport;
     struct mr_agent_loop *loop;
     struct mr_worker_http *http;
+    atomic_bool has_loops; /* worker, follower, host and loop are there to be asked how they are */
     char http_address[ADDRESS_SIZE]; /* as others reach it; empty: no HTTP server */
 };
 
@@ -218,10 +224,16 @@ static void tell_health(void *argument, struct mr_worker_health *health)
 {
     struct process *process = argument;
     struct mr_agent_loop_contact contact;
+    *health = (struct mr_worker_health){.started = atomic_load(&process->has_loops)};
+    if (!health->started)
+        return;
     mr_agent_loop_contact(process->loop, &contact);
-    *health = (struct mr_worker_health){.threads_silent_ms = mr_worker_silence_ms(process->worker),
-                                        .agent_silent_ms = mr_agent_loop_silence_ms(process->loop),
-                                        .assigned = contact.answered};
+    health->threads_silent_ms = mr_worker_silence_ms(process->worker, &health->thread);
+    health->follower_silent_ms = mr_follower_silence_ms(process->follower);
+    health->agent_silent_ms = mr_agent_loop_silence_ms(process->loop);
+    health->assigned = contact.answered;
+    health->more = contact.more;
+    health->leaving = contact.leaving;
     mr_host_visit(process->host, count_task, health);
 }
 
@@ -256,9 +268,17 @@ static enum mr_status start_http(struct process *process, struct mr_error *error
     if (status != MR_OK)
         return status;
     choose_http_address(process);
-    const struct mr_tap_outlet outlet = mr_worker_http_outlet(process->http);
-    mr_worker_set_taps(process->worker, &outlet);
     return MR_OK;
+}
+
+/* From now on /healthz and /readyz speak of the loops. */
+static void open_taps(struct process *process)
+{
+    if (process->http != NULL) {
+        const struct mr_tap_outlet outlet = mr_worker_http_outlet(process->http);
+        mr_worker_set_taps(process->worker, &outlet);
+    }
+    atomic_store(&process->has_loops, true);
 }
 
 static enum mr_status start_agent(struct process *process, struct mr_error *error)
@@ -291,20 +311,39 @@ static enum mr_status start_agent(struct process *process, struct mr_error *erro
     return mr_agent_loop_create(&open, &process->loop, error);
 }
 
+static void add_load(void *argument, const char *topology, const struct mr_task_report *report)
+{
+    uint64_t *load_us = argument;
+    (void)topology;
+    if (report->role == MR_TASK_ROLE_ACTIVE && report->state == MR_TASK_STATE_RUNNING)
+        *load_us += report->load_us;
+}
+
+static void look_around(struct process *process)
+{
+    uint64_t load_us = 0;
+    mr_host_visit(process->host, add_load, &load_us);
+    mr_metric_set(process->busy, (double)load_us / 1e6 / process->options->threads_count);
+    if (process->http != NULL)
+        mr_worker_look_at_taps(process->worker);
+}
+
 static enum mr_exit run_turns(struct process *process)
 {
     bool leaving = false;
     enum mr_agent_loop_state state = MR_AGENT_LOOP_GOES_ON;
-    uint64_t taps_ms = 0;
+    uint64_t looked_ms = 0;
     while (state == MR_AGENT_LOOP_GOES_ON) {
         uint64_t now_ms = mr_clock_monotonic_ms();
-        if (process->http != NULL && now_ms - taps_ms >= TAPS_MS) {
-            mr_worker_look_at_taps(process->worker);
-            taps_ms = now_ms;
+        if (now_ms - looked_ms >= LOOK_MS) {
+            look_around(process);
+            looked_ms = now_ms;
         }
         if (stop_signals > 0 && !leaving) {
-            MR_LOG_AT(MR_LOG_INFO, "worker", NULL, "leaving: tasks are committed and released");
-            mr_agent_loop_leave(process->loop, process->options->stop_ms);
+            MR_LOG_AT(MR_LOG_INFO, "worker", NULL,
+                      "leaving: tasks are moved first, or committed and released");
+            mr_agent_loop_leave(process->loop, process->options->stop_ms,
+                                process->options->drain_ms);
             leaving = true;
         }
         state = mr_agent_loop_turn(process->loop);
@@ -321,12 +360,28 @@ static enum mr_exit run_turns(struct process *process)
     _Exit(MR_EXIT_WRONG);
 }
 
+static void say_budget(const struct mr_worker_options *options)
+{
+    char memory[32];
+    char threads[32];
+    (void)snprintf(memory, sizeof(memory), "%" PRIu64 "MiB", options->memory_bytes >> 20);
+    (void)snprintf(threads, sizeof(threads), "%" PRIu32, options->threads_count);
+    MR_LOG_AT(MR_LOG_INFO, "worker",
+              MR_LOG_FIELDS("memory", memory, "memory_from", options->memory_from, "threads",
+                            threads, "threads_from", options->threads_from),
+              "memory and threads");
+}
+
 static enum mr_exit start(struct process *process)
 {
     struct mr_error error;
+    say_budget(process->options);
     enum mr_exit code = lock_state(process);
     if (code == MR_EXIT_FINE)
         code = open_log(process);
+    if (code == MR_EXIT_FINE && process->options->http != NULL &&
+        start_http(process, &error) != MR_OK)
+        return failure("--http", &error);
     if (code == MR_EXIT_FINE)
         code = reach_log(process);
     if (code != MR_EXIT_FINE)
@@ -334,8 +389,7 @@ static enum mr_exit start(struct process *process)
     started = 1;
     if (start_worker(process, &error) != MR_OK || start_agent(process, &error) != MR_OK)
         return failure("the worker does not start", &error);
-    if (process->options->http != NULL && start_http(process, &error) != MR_OK)
-        return failure("--http", &error);
+    open_taps(process);
     MR_LOG_AT(MR_LOG_INFO, "worker",
               MR_LOG_FIELDS("name", process->options->name, "cluster", process->options->cluster,
                             "state", process->options->state_directory, "http",
@@ -371,7 +425,10 @@ enum mr_exit mr_worker_process_run(const struct mr_worker_options *options)
     struct process process = {.options = options, .lock = -1};
     mr_arena_init(&process.arena, 1 << 16);
     mr_catalogue_make(&process.arena, &process.catalogue);
+    const char *const labels[] = {options->cluster, NULL};
     process.metrics = mr_metrics_create();
+    process.busy =
+        mr_metrics_series(process.metrics, mr_engine_metric(MR_ENGINE_WORKER_BUSY), labels);
     process.queries = mr_query_registry_create();
     catch_signals();
     enum mr_exit code = start(&process);

@@ -24,7 +24,10 @@ struct mr_worker_options {
     uint32_t addresses_count;
     uint32_t threads_count;
     uint64_t memory_bytes;
-    uint32_t stop_ms; /* how long SIGTERM may take */
+    const char *threads_from; /* where they come from, for the log */
+    const char *memory_from;
+    uint32_t stop_ms;  /* how long the release after SIGTERM may take */
+    uint32_t drain_ms; /* and a drain before it; 0: SIGTERM is always a restart */
     bool exit_when_drained;
     bool has_tls;
     struct mr_transport_tls tls;

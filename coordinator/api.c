@@ -11,6 +11,7 @@
 #include "base/options.h"
 #include "coordinator/internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 enum { RETRY_S = 2, NEWS_BYTES_MAX = 8192, URL_SIZE = 4096, METRICS_BYTES_MAX = 16 << 20 };
@@ -290,22 +291,44 @@ bool mr_api_number(struct mr_http_exchange *exchange, const char *name, uint32_t
 
 /* ---- Answered by any coordinator, on the server's thread ---- */
 
+static bool stands_still(const struct mr_coordinator *coordinator,
+                         struct mr_http_exchange *exchange, const char *thread, uint64_t turned_ms)
+{
+    uint64_t now_ms = mr_clock_monotonic_ms();
+    if (now_ms < turned_ms + coordinator->options.stuck_ms)
+        return false;
+    mr_http_problem(exchange, 503, 0, "The %s thread has not turned for %" PRIu64 " ms.", thread,
+                    now_ms - turned_ms);
+    return true;
+}
+
+/* The threads that wait for Kafka, Kubernetes and workers may wait: these two never do. */
 static void on_healthz(void *argument, struct mr_http_exchange *exchange)
 {
-    (void)argument;
-    mr_http_answer(exchange, 200, "text/plain", mr_slice_text("ok\n"));
+    struct mr_coordinator *coordinator = argument;
+    if (!stands_still(coordinator, exchange, "core", atomic_load(&coordinator->core_turned_ms)) &&
+        !stands_still(coordinator, exchange, "receive",
+                      atomic_load(&coordinator->receive_turned_ms)))
+        mr_http_answer(exchange, 200, "text/plain", mr_slice_text("ok\n"));
 }
 
 static void on_readyz(void *argument, struct mr_http_exchange *exchange)
 {
     struct mr_coordinator *coordinator = argument;
-    if (atomic_load(&coordinator->warm) && !atomic_load(&coordinator->stopping))
+    char address[MR_SHELL_TEXT_MAX];
+    char http[MR_SHELL_TEXT_MAX];
+    uint64_t term;
+    const char *lacks = NULL;
+    if (atomic_load(&coordinator->stopping))
+        lacks = "The coordinator is stopping.";
+    else if (!atomic_load(&coordinator->warm))
+        lacks = "The control topic was not read to its end yet.";
+    else if (!mr_lead_known(coordinator, address, http, &term))
+        lacks = "No coordinator leads: an election takes some seconds.";
+    if (lacks == NULL)
         mr_http_answer(exchange, 200, "text/plain", mr_slice_text("ready\n"));
     else
-        mr_http_problem(exchange, 503, RETRY_S,
-                        atomic_load(&coordinator->stopping)
-                            ? "The coordinator is stopping."
-                            : "The control topic was not read to its end yet.");
+        mr_http_problem(exchange, 503, RETRY_S, "%s", lacks);
 }
 
 static void on_metrics(void *argument, struct mr_http_exchange *exchange)
@@ -475,5 +498,7 @@ const struct mr_http_route mr_api_routes[] = {
     {MR_HTTP_GET, "/v1/lag", on_lag},
     {MR_HTTP_GET, "/v1/why", on_why},
     {MR_HTTP_GET, "/v1/state/{topology}/{store}/{key*}", on_state},
+    {MR_HTTP_GET, "/v1/models/{topology}/{operator}/{key*}", on_state},
+    {MR_HTTP_GET, "/v1/models/{topology}/{operator}", on_state},
     {MR_HTTP_GET, "/v1/taps/{topology}/{operator}", on_tap},
     {MR_HTTP_GET, NULL, NULL}};

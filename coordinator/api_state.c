@@ -1,5 +1,5 @@
-/* coordinator/api_state.c — GET /v1/state/{topology}/{store}/{key}: a query goes to the worker that
- * has the key.
+/* coordinator/api_state.c — GET /v1/state/{topology}/{store}/{key} and GET
+ * /v1/models/{topology}/{operator}/{key}: a query goes to the worker that has the key.
  * Design: the core thread knows versions and tasks, the plan knows which subtopology has the store;
  * so the query takes a copy of both to the reads thread, which plans, computes the partition as
  * producers do (murmur2 of the key's bytes) and asks the worker. What cannot be answered now is 503
@@ -9,6 +9,7 @@
 #include "coordinator/internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { FORWARD_MS = 10000, RESTORING_RETRY_S = 2, MOVING_RETRY_S = 1 };
 
@@ -32,6 +33,7 @@ struct querying {
     const char *key;
     const char *path;
     const char *query;
+    int32_t partition; /* -1: by the key */
     bool standby;
     int code; /* of the problem, or the worker's */
     uint32_t retry_s;
@@ -139,9 +141,11 @@ static void run_query(struct mr_coordinator *coordinator, struct mr_work *work)
                                querying->version->name, querying->store));
         return;
     }
-    int32_t partition = part->tasks_count <= 1
-                            ? 0
-                            : mr_hash_partition(mr_slice_text(querying->key), part->tasks_count);
+    int32_t partition = querying->partition;
+    if (partition < 0)
+        partition = part->tasks_count <= 1
+                        ? 0
+                        : mr_hash_partition(mr_slice_text(querying->key), part->tasks_count);
     const struct place *place = choose(querying, part->name, partition);
     if (place != NULL && can_answer(place))
         forward(coordinator, querying, place, &work->arena);
@@ -199,6 +203,14 @@ static void copy_places(const struct mr_coordinator *coordinator, const char *to
     }
 }
 
+/* partition=N; the worker says what is wrong with another text. */
+static int32_t partition_of(const struct mr_http_exchange *exchange)
+{
+    const char *text = mr_http_query(exchange, "partition");
+    size_t digits = text == NULL ? 0 : strspn(text, "0123456789");
+    return digits == 0 || digits > 9 ? -1 : (int32_t)strtol(text, NULL, 10);
+}
+
 void mr_api_state(struct mr_coordinator *coordinator, struct mr_http_exchange *exchange,
                   uint64_t now_ms)
 {
@@ -216,9 +228,13 @@ void mr_api_state(struct mr_coordinator *coordinator, struct mr_http_exchange *e
     const char *standby = mr_http_query(exchange, "standby");
     querying->version = mr_shell_copy_version(topology.version, &work->arena);
     querying->store = mr_arena_copy_text(&work->arena, request->parts[1]);
-    querying->key = mr_arena_copy_text(&work->arena, request->parts[2]);
+    querying->key =
+        mr_arena_copy_text(&work->arena, request->parts[2] == NULL ? "" : request->parts[2]);
     querying->path = mr_arena_copy_text(&work->arena, request->path);
     querying->query = mr_arena_copy_text(&work->arena, request->query);
+    querying->partition = partition_of(exchange);
+    if (request->parts[2] == NULL && querying->partition < 0)
+        querying->partition = 0; /* as the worker */
     querying->standby = standby != NULL && strcmp(standby, "0") != 0;
     copy_places(coordinator, topology.record->name, now_ms, &work->arena, querying);
     work->data = querying;

@@ -100,6 +100,7 @@ json_t *mr_view_topology(const struct mr_coordinator *coordinator,
     put(value, "paused_sources", texts(record->paused_sources, record->paused_sources_count));
     put(value, "tasks", json_integer(topology->tasks_count));
     put(value, "tasks_running", json_integer(topology->tasks_running));
+    put(value, "tasks_restoring", json_integer(topology->tasks_restoring));
     put(value, "lag", known(topology->lag));
     put(value, "input_records", count_of(topology->input_records));
     put(value, "output_records", count_of(topology->output_records));

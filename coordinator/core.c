@@ -99,7 +99,9 @@ static void fill_defaults(struct mr_core_options *options)
     if (options->grace_ms == 0)
         options->grace_ms = defaults.grace_ms;
     if (options->takeover_ms == 0)
-        options->takeover_ms = defaults.takeover_ms;
+        options->takeover_ms = options->silence_ms < defaults.takeover_ms / 2
+                                   ? defaults.takeover_ms
+                                   : options->silence_ms + defaults.takeover_ms / 2;
     if (options->poll_ms == 0)
         options->poll_ms = defaults.poll_ms;
     if (options->moves_max == 0)
@@ -116,6 +118,9 @@ struct mr_core *mr_core_create(const struct mr_core_options *options)
     core->options = *options;
     fill_defaults(&core->options);
     core->cluster = mr_memory_copy_text(options->cluster);
+    core->workers_set =
+        options->workers_set == NULL ? NULL : mr_memory_copy_text(options->workers_set);
+    core->options.workers_set = core->workers_set;
     core->wake_ms = UINT64_MAX;
     mr_arena_init(&core->arena, STEP_ARENA_BYTES);
     core->view = mr_memory_new(1, sizeof *core->view);
@@ -136,6 +141,7 @@ void mr_core_destroy(struct mr_core *core)
     mr_memory_free(core->commands);
     mr_memory_free(core->leader);
     mr_memory_free(core->cluster);
+    mr_memory_free(core->workers_set);
     mr_arena_deinit(&core->arena);
     mr_arena_deinit(&core->view->arena);
     mr_memory_free(core->view->rows);
@@ -154,6 +160,10 @@ static void begin_worker(struct mr_core *core, struct mr_core_worker_state *work
     worker->seen_ms = 0;
     worker->leaving = MR_LEAVING_NOT;
     worker->restart_until_ms = 0;
+    worker->restart_of = 0;
+    worker->leave_asked = false;
+    worker->leave_read = false;
+    worker->leave_told = MR_LEAVING_NOT;
     worker->actives_count = 0;
     worker->copies_count = 0;
     worker->incoming_count = 0;
@@ -177,6 +187,7 @@ static void follow(struct mr_core *core)
     if (!core->leads)
         return;
     core->leads = false;
+    core->suspended = false;
     mr_core_workers_follow(core);
     mr_core_write_forget(core);
     mr_core_operations_follow(core);
@@ -210,14 +221,37 @@ static void lead(struct mr_core *core, uint64_t term)
     core->wake_ms = UINT64_MAX;
     core->weigh_ms = core->now_ms;
     core->skewed_count = 0;
-    for (uint32_t i = 0; i < core->workers_count; i++)
+    core->patient_until_ms = 0;
+    core->gather_since_ms = 0;
+    core->scale_id = 0;
+    for (uint32_t i = 0; i < core->workers_count; i++) {
         begin_worker(core, core->workers[i]);
+        mr_core_restart_announced(core, core->workers[i], core->workers[i]->restart_recorded);
+    }
     mr_core_operations_resume(core);
     for (uint32_t i = 0; i < core->tasks_count; i++)
         mr_core_task_begin(core, core->tasks[i]);
     mr_core_set_changed(core);
     mr_core_news(core, "leader", "", "This coordinator leads as of term %llu.",
                  (unsigned long long)term);
+}
+
+/* Workers look elsewhere meanwhile; they find nobody who leads, or this one is fenced. */
+static void suspend(struct mr_core *core)
+{
+    if (!core->leads)
+        return;
+    core->suspended = true;
+    mr_core_workers_follow(core);
+}
+
+static void resume(struct mr_core *core)
+{
+    if (!core->suspended)
+        return;
+    core->suspended = false;
+    core->patient_until_ms = core->now_ms + core->options.takeover_ms;
+    mr_core_workers_resume(core);
 }
 
 /* Every worker that the records name was heard, or it is time: what nobody spoke of is free. */
@@ -233,10 +267,11 @@ static void listen(struct mr_core *core)
         struct mr_core_worker_state *worker = core->workers[i];
         if (worker->instance != 0 || worker->actives_count == 0)
             continue;
-        mr_core_news(core, "worker-gone", worker->name,
-                     "Worker %s was not heard of since this coordinator leads: %u tasks go to "
-                     "other workers.",
-                     worker->name, worker->actives_count);
+        if (!mr_core_worker_awaited(core, worker))
+            mr_core_news(core, "worker-gone", worker->name,
+                         "Worker %s was not heard of since this coordinator leads: %u tasks go to "
+                         "other workers.",
+                         worker->name, worker->actives_count);
         mr_core_worker_lost(core, worker);
     }
     sweep(core);
@@ -265,6 +300,12 @@ static void handle(struct mr_core *core, const struct mr_core_event *event)
     case MR_CORE_FOLLOW:
         follow(core);
         break;
+    case MR_CORE_SUSPEND:
+        suspend(core);
+        break;
+    case MR_CORE_RESUME:
+        resume(core);
+        break;
     case MR_CORE_SYNC:
         mr_core_sync_event(core, event);
         break;
@@ -272,7 +313,7 @@ static void handle(struct mr_core *core, const struct mr_core_event *event)
         mr_core_topology_request(core, event);
         break;
     case MR_CORE_PEER_GONE:
-        if (core->leads)
+        if (core->leads && !core->suspended)
             mr_core_peer_gone(core, event->peer);
         break;
     case MR_CORE_WRITTEN:
@@ -286,8 +327,12 @@ static void handle(struct mr_core *core, const struct mr_core_event *event)
         if (core->leads)
             mr_core_job_done(core, event);
         break;
-    case MR_CORE_TICK:
+    case MR_CORE_SCALE:
         if (core->leads)
+            mr_core_scale_done(core, event);
+        break;
+    case MR_CORE_TICK:
+        if (core->leads && !core->suspended)
             tick(core);
         break;
     }
@@ -298,7 +343,7 @@ static void answer_touched(struct mr_core *core)
     for (uint32_t i = 0; i < core->touched_count; i++) {
         struct mr_core_worker_state *worker = core->touched[i];
         worker->touched = false;
-        if (core->leads && worker->kept && worker->raising_count == 0 &&
+        if (core->leads && worker->kept && mr_core_worker_answerable(worker) &&
             worker->revision != worker->told_revision)
             mr_core_reply_sync(core, worker);
     }
@@ -346,7 +391,7 @@ struct mr_core_commands mr_core_step(struct mr_core *core, const struct mr_core_
     if (now_ms > core->now_ms)
         core->now_ms = now_ms;
     handle(core, event);
-    if (core->leads)
+    if (core->leads && !core->suspended)
         decide(core);
     answer_touched(core);
     return (struct mr_core_commands){.items = core->commands, .items_count = core->commands_count};

@@ -21,8 +21,9 @@
  * for nobody is above every owner's and below the next one's. RESET binds under next_generation.
  * Failed jobs of DELETE and RESET are tried again, up to a minute apart; others fail their command
  * (503 where asking again helps, else 422).
- * Time is monotonic milliseconds of this process, for liveness only. An announced restart is known
- * to the leader that heard of it; a drain that a user wants is in the control topic. */
+ * Time is monotonic milliseconds of this process, for liveness only. Announced restarts and drains
+ * that users want are in the control topic; a new leader counts an announced restart's grace from
+ * when it leads. A worker that asks whether it is coming back is answered by core_leaving.c. */
 #ifndef MR_COORDINATOR_CORE_H
 #define MR_COORDINATOR_CORE_H
 
@@ -43,11 +44,12 @@ struct mr_core;
 /* 0 is the default. */
 struct mr_core_options {
     const char *cluster;
+    const char *workers_set;   /* whose replicas SCALE reads; NULL: nobody says how many */
     uint64_t seed;             /* of ids and of ties */
     uint32_t silence_ms;       /* without a Sync: the worker is gone; default 1000 */
     uint32_t gone_ms;          /* after its connection closed; default 500 */
     uint32_t grace_ms;         /* of an announced restart; default 30000 */
-    uint32_t takeover_ms;      /* a new leader listens this long; default 2000 */
+    uint32_t takeover_ms;      /* a new leader listens this long; default silence + 1000 */
     uint32_t poll_ms;          /* a Sync is answered after this without news; default 250 */
     uint32_t moves_max;        /* tasks that move for balance at a time; default 8 */
     uint64_t warm_records_max; /* a warm copy is close enough with as many left; default 10000 */
@@ -60,12 +62,15 @@ enum mr_core_event_kind {
     MR_CORE_RECORD,    /* one record of the control topic, in order, while following */
     MR_CORE_LEAD,      /* this process leads as of `term`; every record was seen */
     MR_CORE_FOLLOW,    /* it leads no more: kept syncs are refused */
+    MR_CORE_SUSPEND,   /* it may lead no more: kept syncs are refused, nothing is decided */
+    MR_CORE_RESUME,    /* it does: workers are waited for as after a take-over */
     MR_CORE_SYNC,      /* from a worker; kept until news or poll_ms, then answered by `handle` */
     MR_CORE_TOPOLOGY,  /* from a worker that lacks a definition; answered at once */
     MR_CORE_PEER_GONE, /* the connection that a worker's last Sync came over has closed */
     MR_CORE_WRITTEN,   /* the WRITE command `id` is committed (or failed: then FOLLOW comes, too) */
     MR_CORE_USER,      /* what a user wants; answered once with an ANSWER command */
     MR_CORE_JOB_DONE,  /* the JOB command `id` has ended */
+    MR_CORE_SCALE,     /* the SCALE command `id` has ended: `replicas` */
     MR_CORE_TICK       /* at least every 100 ms */
 };
 
@@ -93,8 +98,8 @@ struct mr_core_event {
     uint64_t handle; /* SYNC, TOPOLOGY, USER: for the answer */
     uint64_t peer;   /* SYNC, PEER_GONE: the connection */
     uint64_t term;   /* LEAD */
-    uint64_t id;     /* WRITTEN, JOB_DONE */
-    bool failed;     /* WRITTEN, JOB_DONE: `text` says why */
+    uint64_t id;     /* WRITTEN, JOB_DONE, SCALE */
+    bool failed;     /* WRITTEN, JOB_DONE, SCALE: `text` says why */
     bool transient;  /* JOB_DONE, failed: the log, or the lead; asking again helps */
     const char *text;
     struct mr_slice key;   /* RECORD */
@@ -107,6 +112,8 @@ struct mr_core_event {
     const char *worker;                             /* DRAIN, UNDRAIN */
     const char *argument;                           /* SEEK: source and place */
     uint32_t version;                               /* ROLLBACK */
+    uint32_t replicas;                              /* SCALE: workers that there should be */
+    uint32_t first_ordinal;                         /* SCALE: the number of the first of them */
     const struct mr_version_record *version_record; /* SUBMIT; JOB_DONE of BIND: the new binding */
     int64_t wall_ms; /* USER, JOB_DONE: since 1970, for people to read in the records; 0: unknown */
 };
@@ -117,6 +124,7 @@ enum mr_core_command_kind {
     MR_COMMAND_REPLY,  /* `reply` to `handle` */
     MR_COMMAND_WRITE,  /* commit `records` in one transaction; then WRITTEN with `id` */
     MR_COMMAND_JOB,    /* long work of the shell; then JOB_DONE with `id` */
+    MR_COMMAND_SCALE,  /* read how many workers there should be now; then SCALE with `id` */
     MR_COMMAND_ANSWER, /* to a user: `code` and `text` */
     MR_COMMAND_NEWS    /* something happened that people want to know: a line of /v1/events */
 };
@@ -212,6 +220,7 @@ struct mr_core_topology {
     const char *reason;
     uint32_t tasks_count;
     uint32_t tasks_running;
+    uint32_t tasks_restoring;
     int64_t lag; /* -1: not known */
     uint64_t input_records;
     uint64_t output_records;

@@ -148,7 +148,7 @@ static void place(struct mr_core *core, struct mr_core_task_state *task)
         chosen = task->holder;
     if (chosen == NULL && task->part->stateful)
         chosen = warm_place(core, task);
-    if (chosen == NULL && waits(core, task))
+    if (chosen == NULL && (waits(core, task) || mr_core_task_gathers(core, task)))
         return;
     if (chosen == NULL && task->part->stateful)
         chosen = stale_place(core, task);

@@ -5,11 +5,11 @@
  * Files: core.c (events, answers), core_records.c (the control topic as data), core_write.c
  * (decisions on their way to it), core_workers.c (membership), core_reports.c (what workers say of
  * tasks), core_reconcile.c (a task's steps), core_plan.c (loads, capacities, choices),
- * core_assignment.c (free tasks, drains, balance), core_standbys.c, core_topologies.c (what users
- * want of a topology), core_operations.c (its steps), core_view.c (what the API sees).
- * A task's steps:
- *   FREE --chosen--> WRITING --committed--> ASSIGNED --revoke--> REVOKED --released--> FREE
- * and from ASSIGNED or REVOKED to FREE when its worker's process is gone. */
+ * core_assignment.c (free tasks, drains, balance), core_standbys.c, core_leaving.c (workers that
+ * end), core_topologies.c (what users want of a topology), core_operations.c (its steps),
+ * core_view.c (what the API sees). A task's steps: FREE --chosen--> WRITING --committed--> ASSIGNED
+ * --revoke--> REVOKED --released--> FREE and from ASSIGNED or REVOKED to FREE when its worker's
+ * process is gone. */
 #ifndef MR_COORDINATOR_CORE_INTERNAL_H
 #define MR_COORDINATOR_CORE_INTERNAL_H
 
@@ -211,6 +211,14 @@ struct mr_core_worker_state {
     bool drain_writing;
     enum mr_leaving leaving;
     uint64_t restart_until_ms; /* 0: it has not announced a restart */
+    uint64_t restart_of;       /* the instance that has announced it; 0: none */
+    uint64_t restart_recorded; /* the same as committed */
+    bool restart_writing;
+    bool restart_unread;        /* no SCALE was read since it announced its restart */
+    bool restart_read;          /* the SCALE that is under way began behind that */
+    bool leave_asked;           /* it asks whether it is coming back */
+    bool leave_read;            /* since before the SCALE that is under way */
+    enum mr_leaving leave_told; /* the answer; NOT: none yet */
     uint32_t threads_count;
     uint64_t memory_bytes;
     uint64_t replaced[MR_CORE_INSTANCES_KEPT]; /* instances of the past */
@@ -251,7 +259,9 @@ enum mr_core_change_kind {
     MR_CHANGE_VERSION,
     MR_CHANGE_VERSION_GONE,
     MR_CHANGE_DRAIN,
-    MR_CHANGE_DRAIN_GONE
+    MR_CHANGE_DRAIN_GONE,
+    MR_CHANGE_RESTART,
+    MR_CHANGE_RESTART_GONE
 };
 
 struct mr_core_change {
@@ -262,7 +272,8 @@ struct mr_core_change {
     struct mr_core_version_state *version;  /* VERSION: owned until committed */
     uint32_t number;                        /* VERSION_GONE */
     struct mr_core_worker_state *worker;
-    uint64_t handle; /* DRAIN: who asked */
+    uint64_t instance; /* RESTART */
+    uint64_t handle;   /* DRAIN: who asked */
 };
 
 struct mr_core_changes {
@@ -307,8 +318,10 @@ struct mr_core_view {
 struct mr_core {
     struct mr_core_options options;
     char *cluster;
+    char *workers_set; /* NULL: none */
     struct mr_random random;
     bool leads;
+    bool suspended; /* while it leads: by and by it is known whether it still does */
     uint64_t term;
     char *leader; /* transport address as the control topic says */
     uint64_t now_ms;
@@ -325,9 +338,15 @@ struct mr_core {
     uint32_t tasks_capacity;
     bool listening; /* a new leader: nothing is assigned yet */
     uint64_t listen_until_ms;
-    bool dirty;       /* free tasks or standbys may have to be placed */
-    uint64_t wake_ms; /* look again then; UINT64_MAX: no need */
-    bool balance;     /* the set of workers or tasks has changed since it was balanced */
+    uint64_t patient_until_ms; /* nobody is silent before: all were sent away */
+    bool dirty;                /* free tasks or standbys may have to be placed */
+    uint64_t wake_ms;          /* look again then; UINT64_MAX: no need */
+    uint64_t scale_id;         /* of the SCALE that is under way; 0: none */
+    bool scale_known;          /* since the gathering began */
+    uint32_t replicas;         /* scale_known: that the set of workers should have ... */
+    uint32_t first_ordinal;    /* ... numbered from here */
+    uint64_t gather_since_ms;  /* when the first worker came back after all were gone; 0: not */
+    bool balance;              /* the set of workers or tasks has changed since it was balanced */
     uint64_t settle_until_ms;
     uint64_t weigh_ms;     /* when loads are looked at again */
     uint32_t skewed_count; /* how often in a row they were uneven */
@@ -424,6 +443,7 @@ void mr_core_refuse(struct mr_core *core, uint64_t handle, enum mr_refusal refus
                     const char *text);
 void mr_core_reply_sync(struct mr_core *core, struct mr_core_worker_state *worker);
 void mr_core_workers_follow(struct mr_core *core); /* refuse every Sync that is kept */
+void mr_core_workers_resume(struct mr_core *core); /* all are heard now */
 void mr_core_set_changed(struct mr_core *core);    /* workers or tasks came or went: balance */
 void mr_core_user_drain(struct mr_core *core, const struct mr_core_event *event);
 
@@ -493,6 +513,26 @@ void mr_core_balance(struct mr_core *core);
 /* ---- core_standbys.c ---- */
 
 void mr_core_standbys_plan(struct mr_core *core);
+
+/* ---- core_leaving.c ---- */
+
+/* Each Sync says whether the worker asks if it is coming back. */
+void mr_core_leave_asked(struct mr_core *core, struct mr_core_worker_state *worker, bool asks);
+void mr_core_scale_done(struct mr_core *core, const struct mr_core_event *event);
+/* The grace begins; instance 0: there is no announced restart any more. */
+void mr_core_restart_announced(struct mr_core *core, struct mr_core_worker_state *worker,
+                               uint64_t instance);
+/* It is waited for no longer. */
+void mr_core_restart_over(struct mr_core *core, struct mr_core_worker_state *worker);
+/* With each tick: the control topic is made to say what is so. */
+void mr_core_restart_record(struct mr_core *core, struct mr_core_worker_state *worker);
+/* No answer may go out before what it rests on is committed. */
+bool mr_core_worker_answerable(const struct mr_core_worker_state *worker);
+/* A worker is there. known: the control topic names this instance of it. */
+void mr_core_worker_came(struct mr_core *core, const struct mr_core_worker_state *worker,
+                         bool known);
+/* The task waits for the name that had it last. */
+bool mr_core_task_gathers(struct mr_core *core, const struct mr_core_task_state *task);
 
 /* ---- core_topologies.c ---- */
 

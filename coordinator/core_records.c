@@ -581,6 +581,18 @@ static bool record_drain(struct mr_core *core, const char *name, struct mr_slice
     return worker != NULL;
 }
 
+static bool record_restart(struct mr_core *core, const char *name, struct mr_slice value)
+{
+    struct mr_task_record record = {0};
+    struct mr_error error;
+    if (value.size != 0 && mr_task_record_decode(value, &core->arena, &record, &error) != MR_OK)
+        return false;
+    struct mr_core_worker_state *worker = mr_core_worker_ensure(core, name);
+    if (worker != NULL)
+        worker->restart_recorded = record.instance;
+    return worker != NULL;
+}
+
 static char *key_after(char *key, const char *prefix)
 {
     size_t size = strlen(prefix);
@@ -606,6 +618,8 @@ void mr_core_record_event(struct mr_core *core, struct mr_slice key, struct mr_s
         good = record_version(core, rest, value);
     else if ((rest = key_after(text, "drain/")) != NULL)
         good = record_drain(core, rest, value);
+    else if ((rest = key_after(text, "restart/")) != NULL)
+        good = record_restart(core, rest, value);
     if (!good)
         mr_core_news(core, "record-unreadable", "",
                      "A record of the control topic cannot be read and is left aside: its key "

@@ -20,7 +20,7 @@ uint32_t mr_core_workers_count(const struct mr_core *core)
 static enum mr_worker_state worker_state(const struct mr_core *core,
                                          const struct mr_core_worker_state *worker)
 {
-    if (worker->leaving == MR_LEAVING_RESTART && mr_core_worker_awaited(core, worker))
+    if (mr_core_worker_awaited(core, worker))
         return MR_WORKER_RESTARTING;
     if (!mr_core_worker_alive(worker))
         return MR_WORKER_GONE;
@@ -403,6 +403,8 @@ static void sum_up(const struct mr_core_topology_state *topology, uint64_t now_m
             view->tasks_count++;
             bool runs = task->reported && task->report.state == MR_TASK_STATE_RUNNING;
             view->tasks_running += runs;
+            view->tasks_restoring +=
+                task->reported && task->report.state == MR_TASK_STATE_RESTORING;
             lag_known = lag_known && runs && task->report.lag >= 0;
             if (!task->reported)
                 continue;

@@ -167,6 +167,8 @@ static void answer(struct mr_core *core, struct mr_core_worker_state *worker, ui
     reply->sync.sequence = sequence;
     reply->sync.leaves = (worker->leaving != MR_LEAVING_NOT || worker->drained) &&
                          worker->actives_count == 0 && worker->incoming_count == 0;
+    reply->sync.more = core->listening || worker->incoming_count > 0;
+    reply->sync.leave = worker->leave_told;
     reply->sync.tasks = answer.tasks;
     reply->sync.tasks_count = answer.tasks_count;
     reply->sync.topologies = answer.topologies;
@@ -192,6 +194,16 @@ void mr_core_workers_follow(struct mr_core *core)
     for (uint32_t i = 0; i < core->strangers_count; i++)
         mr_core_refuse(core, core->strangers[i].handle, MR_REFUSAL_NOT_LEADER, text);
     core->strangers_count = 0;
+}
+
+/* What was heard of them is from before the suspension; a connection that closed since was not told
+ * of. */
+void mr_core_workers_resume(struct mr_core *core)
+{
+    for (uint32_t i = 0; i < core->workers_count; i++) {
+        core->workers[i]->seen_ms = core->now_ms;
+        core->workers[i]->peer_gone_ms = 0;
+    }
 }
 
 /* ---- Syncs ---- */
@@ -232,10 +244,16 @@ static void replace_instance(struct mr_core *core, struct mr_core_worker_state *
     worker->instance = sync->instance;
     worker->sequence = 0;
     worker->leaving = MR_LEAVING_NOT;
-    worker->restart_until_ms = 0;
+    worker->leave_asked = false;
+    worker->leave_told = MR_LEAVING_NOT;
+    mr_core_restart_announced(core, worker, 0);
+    bool known = false;
     for (uint32_t i = worker->actives_count; i-- > 0;)
         if (worker->actives[i]->instance != sync->instance)
             mr_core_task_free(core, worker->actives[i]);
+        else
+            known = true;
+    mr_core_worker_came(core, worker, known);
     for (uint32_t i = 0; i < worker->copies_count; i++)
         mr_core_copy_find(worker->copies[i], worker)->reported = false;
     mr_core_worker_touch(core, worker);
@@ -254,13 +272,13 @@ static void take_leaving(struct mr_core *core, struct mr_core_worker_state *work
     if (worker->leaving == leaving)
         return;
     worker->leaving = leaving;
-    worker->restart_until_ms = 0;
+    mr_core_restart_announced(core, worker, leaving == MR_LEAVING_RESTART ? worker->instance : 0);
     mr_core_worker_touch(core, worker);
     mr_core_set_changed(core);
     if (leaving == MR_LEAVING_NOT)
         return;
     if (leaving == MR_LEAVING_RESTART) {
-        worker->restart_until_ms = core->now_ms + core->options.grace_ms;
+        mr_core_restart_record(core, worker);
         for (uint32_t i = 0; i < worker->actives_count; i++)
             mr_core_task_revoke(core, worker->actives[i]);
     }
@@ -290,6 +308,7 @@ static void take_facts(struct mr_core *core, struct mr_core_worker_state *worker
     worker->peer_gone_ms = 0;
     worker->sequence = sync->sequence;
     take_leaving(core, worker, sync->leaving);
+    mr_core_leave_asked(core, worker, sync->leave_asked);
 }
 
 static void keep(struct mr_core *core, struct mr_core_worker_state *worker,
@@ -300,7 +319,7 @@ static void keep(struct mr_core *core, struct mr_core_worker_state *worker,
     worker->kept_sequence = event->sync->sequence;
     worker->kept_ms = core->now_ms;
     worker->peer = event->peer;
-    if (at_once)
+    if (at_once && mr_core_worker_answerable(worker))
         mr_core_reply_sync(core, worker);
     else if (worker->revision != worker->told_revision && !worker->touched) {
         worker->revision--;
@@ -311,7 +330,7 @@ static void keep(struct mr_core *core, struct mr_core_worker_state *worker,
 static bool refuse_sync(struct mr_core *core, const struct mr_core_event *event)
 {
     const struct mr_sync_request *sync = event->sync;
-    if (!core->leads)
+    if (!core->leads || core->suspended)
         mr_core_refuse(core, event->handle, MR_REFUSAL_NOT_LEADER,
                        "This coordinator does not lead.");
     else if (strcmp(sync->cluster, core->cluster) != 0)
@@ -406,11 +425,17 @@ static void declare_gone(struct mr_core *core, struct mr_core_worker_state *work
                      worker->name, why, silent, tasks);
 }
 
+void mr_core_restart_over(struct mr_core *core, struct mr_core_worker_state *worker)
+{
+    mr_core_restart_announced(core, worker, 0);
+    if (worker->gone)
+        drop_copies(core, worker);
+    mr_core_set_changed(core);
+}
+
 static void grace_over(struct mr_core *core, struct mr_core_worker_state *worker)
 {
-    worker->restart_until_ms = 0;
-    drop_copies(core, worker);
-    mr_core_set_changed(core);
+    mr_core_restart_over(core, worker);
     mr_core_news(core, "worker-gone", worker->name,
                  "Worker %s did not come back within %" PRIu32
                  " ms of its announced restart: its tasks go to other workers.",
@@ -424,7 +449,8 @@ static bool is_named(const struct mr_core *core, const struct mr_core_worker_sta
         if (task->holder == worker || task->next == worker || task->target == worker)
             return true;
     }
-    return worker->drained || worker->drain_writing || worker->copies_count > 0;
+    return worker->drained || worker->drain_writing || worker->restart_writing ||
+           worker->restart_recorded != 0 || worker->copies_count > 0;
 }
 
 static void forget_worker(struct mr_core *core, uint32_t index)
@@ -445,14 +471,15 @@ static void forget_worker(struct mr_core *core, uint32_t index)
 static void worker_tick(struct mr_core *core, struct mr_core_worker_state *worker)
 {
     uint64_t now = core->now_ms;
-    if (mr_core_worker_alive(worker) &&
+    if (mr_core_worker_alive(worker) && now >= core->patient_until_ms &&
         (now - worker->seen_ms >= core->options.silence_ms ||
          (worker->peer_gone_ms != 0 && now - worker->peer_gone_ms >= core->options.gone_ms)))
         declare_gone(core, worker);
     if (worker->restart_until_ms != 0 && worker->restart_until_ms <= now && worker->gone)
         grace_over(core, worker);
+    mr_core_restart_record(core, worker);
     /* Half a tick early rather than half a tick late. */
-    if (worker->kept && worker->raising_count == 0 &&
+    if (worker->kept && mr_core_worker_answerable(worker) &&
         worker->kept_ms + core->options.poll_ms <= now + 50)
         mr_core_reply_sync(core, worker);
 }

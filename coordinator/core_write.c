@@ -87,6 +87,16 @@ static struct mr_core_record encode(struct mr_core *core, const struct mr_core_c
     case MR_CHANGE_DRAIN_GONE:
         record.key = name_key(core, "drain/", change->worker->name);
         break;
+    case MR_CHANGE_RESTART: {
+        struct mr_task_record restart = {.worker = change->worker->name,
+                                         .instance = change->instance};
+        record.key = name_key(core, "restart/", change->worker->name);
+        record.value = mr_task_record_encode(&restart, &core->arena);
+        break;
+    }
+    case MR_CHANGE_RESTART_GONE:
+        record.key = name_key(core, "restart/", change->worker->name);
+        break;
     }
     return record;
 }
@@ -161,6 +171,12 @@ static void apply(struct mr_core *core, const struct mr_core_change *change)
     case MR_CHANGE_DRAIN_GONE:
         drain_done(core, change);
         break;
+    case MR_CHANGE_RESTART:
+    case MR_CHANGE_RESTART_GONE:
+        change->worker->restart_writing = false;
+        change->worker->restart_recorded = change->instance;
+        mr_core_worker_touch(core, change->worker);
+        break;
     case MR_CHANGE_VERSION:
     case MR_CHANGE_VERSION_GONE:
         break;
@@ -190,6 +206,7 @@ static void forget(struct mr_core *core, struct mr_core_changes *changes)
         mr_core_version_free(change->version);
         if (change->worker != NULL) {
             change->worker->drain_writing = false;
+            change->worker->restart_writing = false;
             mr_core_answer(core, change->handle, 503,
                            "The coordinator lost the lead before this was written: ask again.");
         }

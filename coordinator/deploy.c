@@ -71,6 +71,10 @@ static enum mr_status ensure(struct deploying *deploying, const struct mr_log_to
             .partitions_count = create->partitions_count > 0 ? create->partitions_count : 1};
         return MR_OK;
     }
+    if (deploying->options->given_up != NULL &&
+        deploying->options->given_up(deploying->options->argument))
+        return MR_FAIL(error, MR_CLOSED, MR_RECOVERY_RETRY,
+                       "The coordinator stops, or leads no more.");
     status = deploying->log->ops->topic_create(deploying->log, create, error);
     /* A topic that was just created may take a moment to be known to every
      * broker. */

@@ -20,6 +20,10 @@ struct mr_deploy_options {
     uint32_t wait_ms; /* bounds each request to the log */
     bool dry_run;     /* nothing is created: what is missing counts as if it had been
                        */
+    /* Asked before a topic is created: nobody would delete what a coordinator creates that leads
+     * no more. True: the deployment fails, MR_CLOSED. NULL: never. */
+    bool (*given_up)(void *argument);
+    void *argument;
 };
 
 /* Owner: deployment and its texts live in arena. Errors are the user's: a

@@ -1,8 +1,9 @@
 /* coordinator/election.c — when a coordinator tries to lead, and when it gives up.
  *   STARTING -> WATCHING -silence-> LOOKING -> INITIALISING -> CATCHING_UP -> TAKING -> LEADING
- * and back to WATCHING when somebody was heard after all, or when anything fails.
+ * and back to WATCHING when somebody was heard after all, or when anything fails. LEADING and
+ * SUSPENDED follow each other while the log is slow.
  * Design: one state, left by one kind of event each; every other event only notes what it says. A
- * heartbeat's age is counted from when its write was asked for, so a leader gives up before the
+ * heartbeat's age is counted from when its write was asked for, so a leader falls silent before the
  * others, who see it later, begin to try. */
 #include "coordinator/election.h"
 
@@ -20,6 +21,7 @@ enum election_state {
     CATCHING_UP,  /* reads what that one wrote last */
     TAKING,       /* commits the new term */
     LEADING,
+    SUSPENDED, /* its heartbeat takes too long */
     RESIGNING, /* commits that it leads no more */
     ENDED
 };
@@ -44,6 +46,7 @@ struct mr_election {
     uint64_t own_term;
     uint64_t own_beat;
     uint64_t asked_ms; /* when the last heartbeat that is committed was asked for */
+    uint64_t suspended_ms;
     /* The command under way. */
     uint64_t next_id;
     uint64_t waiting_id; /* 0: none */
@@ -66,6 +69,7 @@ struct mr_election *mr_election_create(const struct mr_election_options *options
     election->options.silence_ms = or_default(options->silence_ms, 2000);
     election->options.spread_ms = or_default(options->spread_ms, 1000);
     election->options.cool_ms = or_default(options->cool_ms, 3000);
+    election->options.give_up_ms = or_default(options->give_up_ms, 30000);
     election->address = mr_memory_copy_text(options->address);
     election->http = mr_memory_copy_text(options->http);
     mr_random_init(&election->random, options->seed, options->candidate);
@@ -151,7 +155,8 @@ static void step_down(struct mr_election *election, uint64_t now_ms)
 
 static bool leads(const struct mr_election *election)
 {
-    return election->state == LEADING || election->state == RESIGNING;
+    return election->state == LEADING || election->state == SUSPENDED ||
+           election->state == RESIGNING;
 }
 
 static bool silent(const struct mr_election *election, uint64_t now_ms)
@@ -182,15 +187,44 @@ static void on_record(struct mr_election *election, const struct mr_leader_recor
         step_down(election, now_ms);
 }
 
+static void beat(struct mr_election *election, uint64_t now_ms)
+{
+    election->own_beat++;
+    ask(election, MR_ELECTION_WRITE, now_ms);
+}
+
+static bool is_stale(const struct mr_election *election, uint64_t now_ms)
+{
+    return now_ms >= election->asked_ms + election->options.silence_ms;
+}
+
 static void tick_leading(struct mr_election *election, uint64_t now_ms)
 {
-    if (now_ms >= election->asked_ms + election->options.silence_ms) {
-        step_down(election, now_ms);
-    } else if (election->waiting_id == 0 &&
-               now_ms >= election->begun_ms + election->options.beat_ms) {
-        election->own_beat++;
-        ask(election, MR_ELECTION_WRITE, now_ms);
+    if (is_stale(election, now_ms)) {
+        election->state = SUSPENDED;
+        election->suspended_ms = now_ms;
+        tell(election, MR_ELECTION_SUSPEND);
     }
+    if (election->waiting_id == 0 && now_ms >= election->begun_ms + election->options.beat_ms)
+        beat(election, now_ms);
+}
+
+static void tick_suspended(struct mr_election *election, uint64_t now_ms)
+{
+    if (now_ms >= election->suspended_ms + election->options.give_up_ms)
+        step_down(election, now_ms);
+    else if (election->waiting_id == 0)
+        beat(election, now_ms);
+}
+
+/* A heartbeat is committed: nobody had taken over by then. */
+static void on_beat(struct mr_election *election, uint64_t now_ms)
+{
+    election->asked_ms = election->begun_ms;
+    if (election->state != SUSPENDED || is_stale(election, now_ms))
+        return;
+    election->state = LEADING;
+    tell(election, MR_ELECTION_RESUME);
 }
 
 static void on_tick(struct mr_election *election, uint64_t now_ms)
@@ -202,8 +236,9 @@ static void on_tick(struct mr_election *election, uint64_t now_ms)
         ask(election, MR_ELECTION_READ_TO_END, now_ms);
     } else if (election->state == LEADING) {
         tick_leading(election, now_ms);
-    } else if (election->state == RESIGNING &&
-               now_ms >= election->asked_ms + election->options.silence_ms) {
+    } else if (election->state == SUSPENDED) {
+        tick_suspended(election, now_ms);
+    } else if (election->state == RESIGNING && is_stale(election, now_ms)) {
         finish(election); /* the others hear its silence */
     }
 }
@@ -246,7 +281,8 @@ static void on_success(struct mr_election *election, uint64_t now_ms)
         tell(election, MR_ELECTION_LEAD);
         break;
     case LEADING:
-        election->asked_ms = election->begun_ms;
+    case SUSPENDED:
+        on_beat(election, now_ms);
         break;
     case RESIGNING:
         finish(election);

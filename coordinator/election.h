@@ -5,9 +5,13 @@
  * Model: the leader commits a heartbeat record every beat_ms; candidates watch it. After silence_ms
  * and a random part of spread_ms without a new one (at once when the last leader has resigned or
  * there never was one) a candidate reads to the end, initialises the control id, reads to the end
- * again, commits term + 1, and only then leads. A leader that was fenced, or has not committed a
- * heartbeat for silence_ms, follows, and tries again cool_ms later at the earliest.
- * Threads: one at a time. Time: monotonic milliseconds; the election is safe whatever they are. */
+ * again, commits term + 1, and only then leads. A leader that has not committed a heartbeat for
+ * silence_ms is suspended, since another may lead by now: it answers nobody and decides nothing
+ * until a heartbeat is committed in less time than that, which proves that nobody has taken over.
+ * So a slow log costs no term, and what the core knows stays. A leader that was fenced, whose write
+ * failed, or who is suspended for give_up_ms, follows, and tries again cool_ms later at the
+ * earliest. Threads: one at a time. Time: monotonic milliseconds; the election is safe whatever
+ * they are. */
 #ifndef MR_COORDINATOR_ELECTION_H
 #define MR_COORDINATOR_ELECTION_H
 
@@ -24,6 +28,7 @@ struct mr_election_options {
     uint32_t silence_ms; /* 0: 2000 */
     uint32_t spread_ms;  /* 0: 1000 */
     uint32_t cool_ms;    /* 0: 3000 */
+    uint32_t give_up_ms; /* 0: 30000 */
 };
 
 enum mr_election_event_kind {
@@ -46,6 +51,8 @@ enum mr_election_command_kind {
     MR_ELECTION_INITIALISE,  /* the control id: become the topic's only writer */
     MR_ELECTION_WRITE,       /* commit `leader`, in order with the core's writes */
     MR_ELECTION_LEAD,        /* `leader` says the term */
+    MR_ELECTION_SUSPEND,     /* answer nobody and decide nothing: the lead may be another's */
+    MR_ELECTION_RESUME,      /* it is not: go on, with the same term */
     MR_ELECTION_FOLLOW,      /* lead no more: write nothing, whatever is under way */
     MR_ELECTION_GONE         /* handed over, or there was nothing to hand over */
 };

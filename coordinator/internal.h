@@ -13,6 +13,7 @@
 #include "coordinator/core.h"
 #include "coordinator/election.h"
 #include "coordinator/jobs.h"
+#include "coordinator/kubernetes_client.h"
 #include "coordinator/server.h"
 #include "http/client.h"
 #include "http/server.h"
@@ -30,7 +31,9 @@ enum {
 };
 
 struct mr_coordinator;
+struct mr_cluster_generators;
 struct mr_forward;
+struct mr_kubernetes;
 struct mr_work;
 
 typedef void (*mr_work_run_fn)(struct mr_coordinator *coordinator, struct mr_work *work);
@@ -89,18 +92,24 @@ struct mr_coordinator {
     struct mr_jobs jobs;
     struct mr_transport_server *server;
     struct mr_http_server *http;
+    struct mr_cluster_generators *generators;    /* NULL: not served */
+    struct mr_kubernetes *kubernetes_topologies; /* NULL: none are kept there */
     struct mr_metrics *metrics;
     struct mr_shell_metrics series;
     struct mr_ring *events; /* to the core thread */
     struct mr_ring *control_ring;
     struct mr_ring *jobs_ring;
     struct mr_ring *reads_ring;
-    pthread_t threads[5];   /* core, receive, control, jobs, reads */
+    struct mr_ring *scale_ring;
+    pthread_t threads[6];   /* core, receive, control, jobs, reads, scale */
     uint32_t threads_count; /* started, in this order */
     atomic_bool stopping;   /* the core thread hands over and ends */
     atomic_bool ended;      /* the others end */
-    atomic_bool leads;      /* as of the core thread's last step */
-    atomic_bool warm;       /* the control topic was read to its end once */
+    atomic_bool leads;      /* as of the core thread's last step; not while it is suspended */
+    atomic_bool in_term;    /* it leads, or is suspended */
+    _Atomic uint64_t core_turned_ms;    /* monotonic: when the core thread has last turned ... */
+    _Atomic uint64_t receive_turned_ms; /* ... and the receive thread */
+    atomic_bool warm;                   /* the control topic was read to its end once */
 
     pthread_mutex_t mutex; /* guards what is known of the leader; empty: nobody leads */
     uint64_t known_term;
@@ -131,6 +140,9 @@ struct mr_coordinator {
 
     /* The reads thread's. */
     struct mr_http_client *client;
+
+    /* The scale thread's; NULL without options.workers_set. */
+    struct mr_kubernetes_client *kubernetes;
 };
 
 /* ---- work.c ---- */
@@ -186,6 +198,9 @@ struct mr_version_record *mr_shell_copy_version(const struct mr_version_record *
                                                 struct mr_arena *arena);
 struct mr_topology_record *mr_shell_copy_topology(const struct mr_topology_record *record,
                                                   struct mr_arena *arena);
+
+/* ---- shell_scale.c: how many workers there should be ---- */
+void mr_shell_scale(struct mr_coordinator *coordinator, uint64_t id);
 
 /* ---- forward.c: taps of operators, passed on from the workers ---- */
 /* The core thread, with each tick: start and end what listens to workers. */

@@ -67,7 +67,9 @@ static enum mr_status bind_plan(const struct mr_jobs *jobs, const struct mr_plan
     const struct mr_deploy_options options = {.cluster = jobs->cluster,
                                               .generation = generation,
                                               .wait_ms = jobs->wait_ms,
-                                              .dry_run = dry_run};
+                                              .dry_run = dry_run,
+                                              .given_up = jobs->given_up,
+                                              .argument = jobs->argument};
     struct mr_deployment *deployment;
     enum mr_status status = mr_deploy(jobs->log, plan, &options, arena, &deployment, error);
     if (status == MR_OK)

@@ -154,7 +154,7 @@ static void finish_record(struct mr_coordinator *coordinator, struct mr_work *wo
     if (!mr_slice_equal(record->key, mr_slice_text("leader"))) {
         const struct mr_core_event event = {
             .kind = MR_CORE_RECORD, .key = record->key, .value = record->value};
-        if (!atomic_load(&coordinator->leads))
+        if (!atomic_load(&coordinator->in_term))
             mr_shell_step(coordinator, &event, now_ms);
         return;
     }
@@ -220,19 +220,48 @@ static void begin_lead(struct mr_coordinator *coordinator,
               "this coordinator leads, term %llu", (unsigned long long)command->leader.term);
     note_leader(coordinator, &command->leader);
     coordinator->leads_count++;
+    atomic_store(&coordinator->in_term, true);
+    atomic_store(&coordinator->leads, true);
+    mr_shell_step(coordinator, &event, now_ms);
+}
+
+/* Whoever asks from now on is told that nobody leads. */
+static void fall_silent(struct mr_coordinator *coordinator, enum mr_core_event_kind kind,
+                        uint64_t now_ms)
+{
+    const struct mr_core_event event = {.kind = kind};
+    static const struct mr_leader_record nobody = {.address = "", .http = ""};
+    atomic_store(&coordinator->leads, false);
+    if (coordinator->leads_count > 0)
+        note_leader(coordinator, &nobody);
+    mr_shell_step(coordinator, &event, now_ms);
+}
+
+static void suspend_lead(struct mr_coordinator *coordinator, uint64_t now_ms)
+{
+    MR_LOG_AT(
+        MR_LOG_WARNING, "coordinator", NULL,
+        "Kafka takes too long to commit a heartbeat: this coordinator answers nobody until it "
+        "does");
+    fall_silent(coordinator, MR_CORE_SUSPEND, now_ms);
+}
+
+static void resume_lead(struct mr_coordinator *coordinator,
+                        const struct mr_election_command *command, uint64_t now_ms)
+{
+    const struct mr_core_event event = {.kind = MR_CORE_RESUME};
+    MR_LOG_AT(MR_LOG_INFO, "coordinator", NULL, "this coordinator goes on leading, term %llu",
+              (unsigned long long)command->leader.term);
+    note_leader(coordinator, &command->leader);
     atomic_store(&coordinator->leads, true);
     mr_shell_step(coordinator, &event, now_ms);
 }
 
 static void end_lead(struct mr_coordinator *coordinator, uint64_t now_ms)
 {
-    const struct mr_core_event event = {.kind = MR_CORE_FOLLOW};
-    static const struct mr_leader_record nobody = {.address = "", .http = ""};
     MR_LOG_AT(MR_LOG_WARNING, "coordinator", NULL, "this coordinator leads no more");
-    atomic_store(&coordinator->leads, false);
-    if (coordinator->leads_count > 0)
-        note_leader(coordinator, &nobody);
-    mr_shell_step(coordinator, &event, now_ms);
+    atomic_store(&coordinator->in_term, false);
+    fall_silent(coordinator, MR_CORE_FOLLOW, now_ms);
     mr_api_give_up(coordinator);
     mr_shell_warnings_clear(coordinator);
     send_item(coordinator, run_resign, 0);
@@ -254,6 +283,12 @@ static void perform(struct mr_coordinator *coordinator, uint64_t now_ms)
             break;
         case MR_ELECTION_LEAD:
             begin_lead(coordinator, &command, now_ms);
+            break;
+        case MR_ELECTION_SUSPEND:
+            suspend_lead(coordinator, now_ms);
+            break;
+        case MR_ELECTION_RESUME:
+            resume_lead(coordinator, &command, now_ms);
             break;
         case MR_ELECTION_FOLLOW:
             end_lead(coordinator, now_ms);
@@ -290,7 +325,7 @@ static void finish_write(struct mr_coordinator *coordinator, struct mr_work *wor
                                         .id = work->id,
                                         .failed = work->status != MR_OK,
                                         .text = work->error.message};
-    if (work->handle != coordinator->leads_count || !atomic_load(&coordinator->leads))
+    if (work->handle != coordinator->leads_count || !atomic_load(&coordinator->in_term))
         return; /* of an earlier lead */
     if (work->status != MR_OK)
         MR_LOG_AT(MR_LOG_WARNING, "coordinator", NULL, "a decision was not committed: %s",

@@ -6,15 +6,18 @@
 #include "coordinator/server.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/engine_metrics.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "coordinator/generators_cluster.h"
 #include "coordinator/internal.h"
+#include "coordinator/kubernetes.h"
 
 #include <stdio.h>
 
-enum { WAIT_MS = 15000, WATCH_MS = 15000, THREADS_COUNT = 5, HOST_SIZE = 200 };
+enum { WAIT_MS = 15000, WATCH_MS = 15000, STUCK_MS = 30000, THREADS_COUNT = 6, HOST_SIZE = 200 };
 
 /* ---- Threads ---- */
 
@@ -50,10 +53,17 @@ static void *reads_main(void *argument)
     return NULL;
 }
 
+static void *scale_main(void *argument)
+{
+    struct mr_coordinator *coordinator = argument;
+    mr_work_loop(coordinator, coordinator->scale_ring);
+    return NULL;
+}
+
 static enum mr_status start_threads(struct mr_coordinator *coordinator, struct mr_error *error)
 {
     static void *(*const mains[THREADS_COUNT])(void *) = {core_main, receive_main, control_main,
-                                                          jobs_main, reads_main};
+                                                          jobs_main, reads_main,   scale_main};
     for (; coordinator->threads_count < THREADS_COUNT; coordinator->threads_count++) {
         uint32_t index = coordinator->threads_count;
         int failed = pthread_create(&coordinator->threads[index], NULL, mains[index], coordinator);
@@ -141,12 +151,14 @@ static void open_rings(struct mr_coordinator *coordinator)
     coordinator->control_ring = mr_ring_create(MR_WORK_RING);
     coordinator->jobs_ring = mr_ring_create(MR_WORK_RING);
     coordinator->reads_ring = mr_ring_create(MR_WORK_RING);
+    coordinator->scale_ring = mr_ring_create(MR_WORK_RING);
 }
 
 static void open_core(struct mr_coordinator *coordinator)
 {
     const struct mr_coordinator_options *options = &coordinator->options;
     const struct mr_core_options core = {.cluster = options->cluster,
+                                         .workers_set = options->workers_set,
                                          .seed = mr_random_fresh_id(),
                                          .silence_ms = options->silence_ms,
                                          .gone_ms = options->gone_ms,
@@ -199,6 +211,10 @@ enum mr_status mr_coordinator_start(const struct mr_coordinator_options *options
         started->options.wait_ms = WAIT_MS;
     if (started->options.watch_ms == 0)
         started->options.watch_ms = WATCH_MS;
+    if (started->options.stuck_ms == 0)
+        started->options.stuck_ms = STUCK_MS;
+    atomic_store(&started->core_turned_ms, mr_clock_monotonic_ms());
+    atomic_store(&started->receive_turned_ms, mr_clock_monotonic_ms());
     started->candidate = mr_random_fresh_id();
     int failed = pthread_mutex_init(&started->mutex, NULL);
     MR_ASSERT(failed == 0);
@@ -212,12 +228,18 @@ enum mr_status mr_coordinator_start(const struct mr_coordinator_options *options
     enum mr_status status = check_options(options, error);
     if (status == MR_OK)
         status = mr_control_log_open(&control, &started->control, error);
+    if (status == MR_OK && options->workers_set != NULL)
+        status = mr_kubernetes_client_create(options->kubernetes, &started->kubernetes, error);
     if (status == MR_OK)
         status = open_listeners(started, error);
     if (status == MR_OK) {
         mr_lead_open(started);
         status = start_threads(started, error);
     }
+    if (status == MR_OK)
+        status = mr_cluster_generators_start(started, &started->generators, error);
+    if (status == MR_OK)
+        status = mr_kubernetes_start(started, &started->kubernetes_topologies, error);
     if (status != MR_OK) {
         mr_coordinator_stop(started);
         return status;
@@ -231,12 +253,24 @@ int mr_coordinator_http_port(const struct mr_coordinator *coordinator)
     return mr_http_server_port(coordinator->http);
 }
 
+int mr_coordinator_websocket_port(const struct mr_coordinator *coordinator)
+{
+    return coordinator->generators != NULL ? mr_cluster_generators_port(coordinator->generators)
+                                           : 0;
+}
+
+int mr_coordinator_admission_port(const struct mr_coordinator *coordinator)
+{
+    return mr_kubernetes_port(coordinator->kubernetes_topologies);
+}
+
 /* ---- End ---- */
 
 static void close_rings(struct mr_coordinator *coordinator)
 {
     struct mr_ring *const rings[] = {coordinator->events, coordinator->control_ring,
-                                     coordinator->jobs_ring, coordinator->reads_ring};
+                                     coordinator->jobs_ring, coordinator->reads_ring,
+                                     coordinator->scale_ring};
     for (size_t index = 0; index < MR_ARRAY_COUNT(rings); index++)
         mr_ring_close(rings[index]);
 }
@@ -244,7 +278,8 @@ static void close_rings(struct mr_coordinator *coordinator)
 static void destroy_rings(struct mr_coordinator *coordinator)
 {
     struct mr_ring *const rings[] = {coordinator->events, coordinator->control_ring,
-                                     coordinator->jobs_ring, coordinator->reads_ring};
+                                     coordinator->jobs_ring, coordinator->reads_ring,
+                                     coordinator->scale_ring};
     for (size_t index = 0; index < MR_ARRAY_COUNT(rings); index++) {
         mr_work_drain(rings[index]);
         mr_ring_destroy(rings[index]);
@@ -255,11 +290,15 @@ void mr_coordinator_stop(struct mr_coordinator *coordinator)
 {
     if (coordinator == NULL)
         return;
+    mr_kubernetes_stop(coordinator->kubernetes_topologies);
+    mr_cluster_generators_stop(coordinator->generators); /* it asks the leader, maybe this one */
     atomic_store(&coordinator->stopping, true);
     if (coordinator->threads_count > 0) /* hands over, and ends when that is done */
         (void)pthread_join(coordinator->threads[0], NULL);
     atomic_store(&coordinator->ended, true);
     close_rings(coordinator);
+    if (coordinator->kubernetes != NULL)
+        mr_kubernetes_client_cancel(coordinator->kubernetes);
     if (coordinator->server != NULL)
         coordinator->server->transport->ops->server_wake(coordinator->server);
     join_threads(coordinator);
@@ -268,6 +307,7 @@ void mr_coordinator_stop(struct mr_coordinator *coordinator)
     destroy_rings(coordinator);
     mr_http_server_stop(coordinator->http);
     mr_http_client_destroy(coordinator->client);
+    mr_kubernetes_client_destroy(coordinator->kubernetes);
     if (coordinator->server != NULL)
         coordinator->server->transport->ops->server_destroy(coordinator->server);
     mr_control_log_close(coordinator->control);

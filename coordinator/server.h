@@ -17,6 +17,8 @@
 
 #include "base/metrics.h"
 #include "connectors/log.h"
+#include "coordinator/generators.h"
+#include "coordinator/kubernetes_client.h"
 #include "proto/transport.h"
 #include "topology/type.h"
 
@@ -40,13 +42,26 @@ struct mr_coordinator_options {
     const char *http_client_authority_file;
     const char *http_authority_file; /* that workers' certificates come from; NULL: the system's */
     const char *http_token;
-    uint32_t silence_ms; /* of workers: see coordinator/core.h */
+    const char *websocket;          /* HOST or HOST:PORT of generators (generators.h); NULL: none */
+    uint32_t websocket_connections; /* 0: the default */
+    const struct mr_generator_document *websocket_documents; /* models from files */
+    uint32_t websocket_documents_count;
+    const char
+        *workers_set; /* a StatefulSet whose replicas say how many workers there should be; */
+    const struct mr_kubernetes_options *kubernetes; /* NULL: nobody says. Asked there */
+    bool kubernetes_topologies;                     /* deploy the topologies that are kept there */
+    const char *admission;         /* HOST:PORT of the admission webhook; NULL: none */
+    const char *admission_secret;  /* NULL: millrace-admission */
+    const char *admission_service; /* NULL: millrace-coordinator */
+    const char *admission_webhook; /* a ValidatingWebhookConfiguration; NULL: none to write to */
+    uint32_t silence_ms;           /* of workers: see coordinator/core.h */
     uint32_t gone_ms;
     uint32_t grace_ms;
     uint32_t takeover_ms;
     uint32_t moves_max;
     uint32_t settle_ms;
     uint32_t watch_ms; /* between looks at source topics; default 15000 */
+    uint32_t stuck_ms; /* a thread that has not turned for so long is dead; default 30000 */
     uint32_t wait_ms;  /* bounds each request to the log; default 15000 */
 };
 
@@ -57,6 +72,10 @@ enum mr_status mr_coordinator_start(const struct mr_coordinator_options *options
                                     struct mr_error *error) MR_NODISCARD;
 /* The port that HTTP listens on. */
 int mr_coordinator_http_port(const struct mr_coordinator *coordinator);
+/* The port of generators over WebSocket; 0: they are not served. */
+int mr_coordinator_websocket_port(const struct mr_coordinator *coordinator);
+/* The port of the admission webhook; 0: it is not served. */
+int mr_coordinator_admission_port(const struct mr_coordinator *coordinator);
 /* Hand over (a leader says that it has resigned, so that another takes over at once) and end.
  * Returns when the threads have ended, at most some seconds after the log has answered. Accepts
  * NULL. */

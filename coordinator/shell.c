@@ -113,6 +113,7 @@ void mr_shell_receive_loop(struct mr_coordinator *coordinator)
     while (!atomic_load(&coordinator->ended)) {
         struct mr_transport_incoming incoming;
         struct mr_error error;
+        atomic_store(&coordinator->receive_turned_ms, mr_clock_monotonic_ms());
         enum mr_status status =
             server->transport->ops->server_receive(server, RECEIVE_WAIT_MS, &incoming, &error);
         if (status == MR_AGAIN)
@@ -135,7 +136,7 @@ void mr_shell_receive_loop(struct mr_coordinator *coordinator)
 bool mr_shell_given_up(void *argument)
 {
     struct mr_coordinator *coordinator = argument;
-    return atomic_load(&coordinator->stopping) || !atomic_load(&coordinator->leads);
+    return atomic_load(&coordinator->stopping) || !atomic_load(&coordinator->in_term);
 }
 
 /* ---- Commands of the core ---- */
@@ -170,6 +171,9 @@ static void execute(struct mr_coordinator *coordinator, const struct mr_core_com
         break;
     case MR_COMMAND_JOB:
         mr_shell_job(coordinator, command, now_ms);
+        break;
+    case MR_COMMAND_SCALE:
+        mr_shell_scale(coordinator, command->id);
         break;
     case MR_COMMAND_ANSWER:
         mr_api_answered(coordinator, command);
@@ -263,6 +267,7 @@ void mr_shell_core_loop(struct mr_coordinator *coordinator)
             coordinator->next_step_ms > now_ms ? (int64_t)(coordinator->next_step_ms - now_ms) : 0;
         enum mr_status status = mr_ring_pop(coordinator->events, &item, wait_ms);
         now_ms = mr_clock_monotonic_ms();
+        atomic_store(&coordinator->core_turned_ms, now_ms);
         if (status == MR_OK) {
             struct mr_work *work = item;
             if (work->finish != NULL)

@@ -7,9 +7,11 @@
  * Design: cells are cut one after the other; only those of columns that are read are converted. */
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "formats/csv_cells.h"
 #include "formats/json.h"
-#include "formats/scalar.h"
+#include "record/json_value.h"
 #include "record/json_write.h"
+#include "record/scalar.h"
 
 enum { COLUMNS_MAX = 4096 };
 
@@ -102,72 +104,6 @@ static void csv_decoder_close(void *self)
     *decoder = (struct csv_decoder){0};
 }
 
-struct line {
-    struct mr_arena *arena;
-    const uint8_t *start;
-    const uint8_t *end;
-    const char *error; /* static text, with the place */
-    const uint8_t *error_at;
-};
-
-static const uint8_t *fail(struct line *line, const uint8_t *at, const char *error)
-{
-    line->error = error;
-    line->error_at = at;
-    return NULL;
-}
-
-/* A quoted cell at its opening quote. Returns the place behind the closing one. */
-static const uint8_t *read_quoted(struct line *line, const uint8_t *at, struct mr_slice *text)
-{
-    const uint8_t *from = at + 1;
-    size_t doubled = 0;
-    for (at = from;; at++) {
-        if (at == line->end)
-            return fail(line, at, "expected '\"'");
-        if (*at != '"')
-            continue;
-        if (at + 1 == line->end || at[1] != '"')
-            break;
-        doubled++;
-        at++;
-    }
-    *text = mr_slice_from(from, (size_t)(at - from));
-    if (doubled > 0) {
-        uint8_t *output = mr_arena_take(line->arena, text->size);
-        size_t size = 0;
-        for (const uint8_t *cursor = from; cursor < at; cursor++) {
-            output[size++] = *cursor;
-            cursor += *cursor == '"'; /* the second of two */
-        }
-        *text = mr_slice_from(output, size);
-    }
-    return at + 1;
-}
-
-/* A cell at `at`. Returns the place of the delimiter or the end behind it. */
-static const uint8_t *read_cell(struct line *line, const uint8_t *at, uint8_t delimiter,
-                                struct mr_slice *text, bool *quoted)
-{
-    *quoted = at < line->end && *at == '"';
-    if (*quoted) {
-        at = read_quoted(line, at, text);
-        if (at != NULL && at < line->end && *at != delimiter)
-            return fail(line, at, "expected a delimiter behind a quoted cell");
-        return at;
-    }
-    const uint8_t *from = at;
-    while (at < line->end && *at != delimiter) {
-        if (*at == '"')
-            return fail(line, at, "expected a cell with a quote to be quoted");
-        if (*at == '\n' || *at == '\r')
-            return fail(line, at, "expected a cell with a line end to be quoted");
-        at++;
-    }
-    *text = mr_slice_from(from, (size_t)(at - from));
-    return at;
-}
-
 static struct mr_value cell_value(struct mr_arena *arena, struct mr_slice text, bool quoted,
                                   const struct mr_type *type)
 {
@@ -177,18 +113,18 @@ static struct mr_value cell_value(struct mr_arena *arena, struct mr_slice text, 
     return mr_scalar_from_text(arena, text, type);
 }
 
-static bool decode_row(struct csv_decoder *decoder, struct line *line, uint32_t row)
+static bool decode_row(struct csv_decoder *decoder, struct mr_csv_line *line, uint32_t row)
 {
     const uint8_t *at = line->start;
     for (uint32_t column = 0;; column++) {
         struct mr_slice text;
         bool quoted;
         const uint8_t *cell_at = at;
-        at = read_cell(line, at, decoder->delimiter, &text, &quoted);
+        at = mr_csv_read_cell(line, at, decoder->delimiter, &text, &quoted);
         if (at == NULL)
             return false;
         if (column == decoder->columns_count) {
-            fail(line, cell_at, "expected no more cells than there are columns");
+            mr_csv_fail(line, cell_at, "expected no more cells than there are columns");
             return false;
         }
         for (uint32_t i = decoder->first_reads[column]; i != MR_SLOT_NONE;
@@ -197,7 +133,7 @@ static bool decode_row(struct csv_decoder *decoder, struct line *line, uint32_t 
         if (at == line->end) {
             if (column + 1 == decoder->columns_count)
                 return true;
-            fail(line, at, "expected as many cells as there are columns");
+            mr_csv_fail(line, at, "expected as many cells as there are columns");
             return false;
         }
         at++;
@@ -224,11 +160,11 @@ static void csv_decode(void *self, struct mr_batch *batch, struct mr_row_error *
         if (batch->payload_nulls[row])
             continue; /* a tombstone has no fields */
         struct mr_slice text = without_line_end(batch->payloads[row]);
-        struct line line = {
+        struct mr_csv_line line = {
             .arena = batch->arena, .start = text.data, .end = text.data + text.size};
         size_t valid_size = mr_utf8_valid_size(text);
         if (valid_size < text.size)
-            fail(&line, text.data + valid_size, "expected valid UTF-8");
+            mr_csv_fail(&line, text.data + valid_size, "expected valid UTF-8");
         else if (decode_row(decoder, &line, row))
             continue;
         const char *message = mr_arena_format(batch->arena, "%s at byte %zu", line.error,
@@ -390,7 +326,8 @@ static const struct mr_option_spec options[] = {
      .flags = MR_OPTION_REQUIRED,
      .minimum = 1,
      .maximum = COLUMNS_MAX,
-     .help = "The names of the columns, in their order."},
+     .help = "The names of the columns, in their order. What a cell is says `schema`, as in {age: "
+             "int}: without it, it is a string. A heading line in a file: `skip_header`."},
     {0},
 };
 

@@ -13,14 +13,6 @@ extern const struct mr_format_type mr_format_csv;
 extern const struct mr_format_type mr_format_string;
 extern const struct mr_format_type mr_format_bytes;
 
-/* Validate text and build its value tree in arena; strings without escapes are borrowed from text.
- * type NULL: nothing is declared. Undeclared numbers are doubles; what contradicts a declared type,
- * and a number beyond the range of a double, is an ERROR cell at its place. MR_INVALID for invalid
- * JSON. */
-enum mr_status mr_json_parse(struct mr_slice text, const struct mr_type *type,
-                             struct mr_arena *arena, struct mr_value *value,
-                             struct mr_error *error) MR_NODISCARD;
-
 /* Append value as compact JSON. MR_INVALID for NaN, infinities and what has no JSON text, MR_LIMIT
  * when output is full; bytes print as base64, timestamps as RFC 3339, durations as "1.5s". */
 enum mr_status mr_json_append_value(struct mr_buffer *output, struct mr_value value,

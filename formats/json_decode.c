@@ -12,7 +12,7 @@
 #include "formats/json_decode.h"
 
 #include "base/memory.h"
-#include "formats/json_value.h"
+#include "record/json_value.h"
 
 enum {
     SHAPE_POSITIONS = 64, /* members beyond it are read the long way */

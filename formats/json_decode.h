@@ -4,7 +4,7 @@
 #define MR_FORMATS_JSON_DECODE_H
 
 #include "formats/format.h"
-#include "formats/json_scan.h"
+#include "record/json_scan.h"
 
 struct mr_json_node;
 struct mr_json_field;

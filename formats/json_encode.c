@@ -8,7 +8,7 @@
 #include "formats/json_encode.h"
 
 #include "base/memory.h"
-#include "formats/json_scan.h"
+#include "record/json_scan.h"
 #include "record/json_write.h"
 
 enum {

@@ -6,8 +6,8 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "formats/json.h"
-#include "formats/scalar.h"
 #include "record/json_write.h"
+#include "record/scalar.h"
 
 struct value_read {
     uint32_t slot;

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <strings.h>
 
-enum { REDIRECTS_MAX = 3, CONNECT_MS_MAX = 10000, EVENT_BYTES_MAX = 16 << 20 };
+enum { REDIRECTS_MAX = 3, CONNECT_MS_MAX = 10000, EVENT_BYTES_MAX = 16 << 20, KEEPALIVE_S = 15 };
 
 struct mr_http_client {
     CURL *easy;
@@ -22,8 +22,11 @@ struct mr_http_client {
     char *authority_file;
     char *certificate_file;
     char *key_file;
+    bool no_redirects;
     char reason[CURL_ERROR_SIZE];
     atomic_bool cancelled;
+    bool (*given_up)(void *argument); /* of the lines that are read; NULL: none are */
+    void *given_up_argument;
 };
 
 static int global_code;
@@ -53,6 +56,7 @@ enum mr_status mr_http_client_create(const struct mr_http_client_options *option
     created->authority_file = copy(options->authority_file);
     created->certificate_file = copy(options->certificate_file);
     created->key_file = copy(options->key_file);
+    created->no_redirects = options->no_redirects;
     *client = created;
     return MR_OK;
 }
@@ -69,6 +73,12 @@ void mr_http_client_destroy(struct mr_http_client *client)
     mr_memory_free(client);
 }
 
+void mr_http_client_token(struct mr_http_client *client, const char *token)
+{
+    mr_memory_free(client->token);
+    client->token = copy(token);
+}
+
 void mr_http_client_cancel(struct mr_http_client *client)
 {
     atomic_store(&client->cancelled, true);
@@ -83,7 +93,10 @@ static int is_cancelled(void *argument, curl_off_t expected, curl_off_t received
     (void)received;
     (void)to_send;
     (void)sent;
-    return atomic_load(&client->cancelled) ? 1 : 0;
+    return atomic_load(&client->cancelled) ||
+                   (client->given_up != NULL && client->given_up(client->given_up_argument))
+               ? 1
+               : 0;
 }
 
 /* What all requests share. */
@@ -98,7 +111,8 @@ static bool set_common(struct mr_http_client *client, const char *url)
     good = good && curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, is_cancelled) == CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_XFERINFODATA, client) == CURLE_OK;
-    good = good && curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK;
+    good = good && curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, client->no_redirects ? 0L : 1L) ==
+                       CURLE_OK;
     good = good && curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX) == CURLE_OK;
     good =
         good && curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS_MAX) == CURLE_OK;
@@ -303,5 +317,93 @@ enum mr_status mr_http_client_listen(struct mr_http_client *client, const char *
                          listener.line.size == 0 ? "" : (const char *)listener.line.data);
     mr_buffer_deinit(&listener.line);
     mr_buffer_deinit(&listener.data);
+    return status;
+}
+
+/* ---- Lines ---- */
+
+struct line_reader {
+    CURL *easy;
+    const struct mr_http_lines *lines;
+    struct mr_buffer line;
+    struct mr_buffer refusal; /* the body of an answer that is not 200 */
+    bool ended;               /* by visit */
+    bool too_long;
+};
+
+static bool end_line(struct line_reader *reader)
+{
+    const struct mr_slice line = mr_slice_from(reader->line.data, reader->line.size);
+    if (line.size == 0)
+        return true;
+    reader->too_long = mr_buffer_append(&reader->line, "", 1) != MR_OK;
+    if (reader->too_long)
+        return false;
+    reader->ended =
+        !reader->lines->visit(reader->lines->argument, mr_slice_from(reader->line.data, line.size));
+    mr_buffer_clear(&reader->line);
+    return !reader->ended;
+}
+
+static size_t add_lines(char *data, size_t size, size_t count, void *argument)
+{
+    struct line_reader *reader = argument;
+    size_t left = size * count;
+    long code = 0;
+    (void)curl_easy_getinfo(reader->easy, CURLINFO_RESPONSE_CODE, &code);
+    if (code != 200) {
+        size_t room = MR_HTTP_REFUSAL_BYTES_MAX - reader->refusal.size;
+        return mr_buffer_append(&reader->refusal, data, left < room ? left : room) == MR_OK ? left
+                                                                                            : 0;
+    }
+    while (left > 0) {
+        const char *end = memchr(data, '\n', left);
+        size_t piece = end == NULL ? left : (size_t)(end - data);
+        reader->too_long = mr_buffer_append(&reader->line, data, piece) != MR_OK;
+        if (reader->too_long || (end != NULL && !end_line(reader)))
+            return 0;
+        piece += end != NULL;
+        data += piece;
+        left -= piece;
+    }
+    return size * count;
+}
+
+static bool set_lines(struct mr_http_client *client, const char *url, struct line_reader *reader)
+{
+    CURL *easy = client->easy;
+    bool good = set_common(client, url);
+    good = good && curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, add_lines) == CURLE_OK;
+    good = good && curl_easy_setopt(easy, CURLOPT_WRITEDATA, reader) == CURLE_OK;
+    good = good &&
+           curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)reader->lines->wait_ms) == CURLE_OK;
+    /* Silence is no sign: whether the other side still lives, the kernel asks. */
+    good = good && curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK;
+    good = good && curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_S) == CURLE_OK;
+    return good && curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_S) == CURLE_OK;
+}
+
+enum mr_status mr_http_client_read_lines(struct mr_http_client *client, const char *url,
+                                         const struct mr_http_lines *lines, struct mr_arena *arena,
+                                         struct mr_http_reply *reply, struct mr_error *error)
+{
+    struct line_reader reader = {.easy = client->easy, .lines = lines};
+    mr_buffer_init(&reader.line, lines->line_bytes_max + 1);
+    mr_buffer_init(&reader.refusal, MR_HTTP_REFUSAL_BYTES_MAX);
+    client->given_up = lines->given_up;
+    client->given_up_argument = lines->argument;
+    bool good = set_lines(client, url, &reader);
+    CURLcode code = good ? curl_easy_perform(client->easy) : CURLE_FAILED_INIT;
+    client->given_up = NULL;
+    enum mr_status status = MR_OK;
+    if (code == CURLE_OK || reader.ended)
+        read_reply(client->easy, &reader.refusal, arena, reply);
+    else if (reader.too_long)
+        status = MR_FAIL(error, MR_LIMIT, MR_RECOVERY_RETRY,
+                         "A line of %.200s has more than %zu bytes.", url, lines->line_bytes_max);
+    else
+        status = fail(client, code, url, error);
+    mr_buffer_deinit(&reader.line);
+    mr_buffer_deinit(&reader.refusal);
     return status;
 }

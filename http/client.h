@@ -1,5 +1,6 @@
-/* http/client.h — HTTP requests to Millrace's own servers: the command line's, and a coordinator's
- * that forwards a query to a worker. Behind it libcurl, in http/client.c only.
+/* http/client.h — HTTP requests: to Millrace's own servers (the command line's, and a coordinator's
+ * that forwards a query to a worker), and to the API server of Kubernetes. Behind it libcurl, in
+ * http/client.c only.
  * Proxies from the environment are not used; a token follows redirects, but not from https to http.
  * Threads: a client belongs to one thread at a time. */
 #ifndef MR_HTTP_CLIENT_H
@@ -18,6 +19,7 @@ struct mr_http_client_options {
     const char *authority_file;   /* NULL: the system's */
     const char *certificate_file; /* with key_file: a client certificate; NULL: none */
     const char *key_file;
+    bool no_redirects; /* an answer that points elsewhere is an answer */
 };
 
 struct mr_http_reply {
@@ -31,6 +33,9 @@ enum mr_status mr_http_client_create(const struct mr_http_client_options *option
                                      struct mr_http_client **client,
                                      struct mr_error *error) MR_NODISCARD;
 void mr_http_client_destroy(struct mr_http_client *client); /* accepts NULL */
+
+/* From the next request on; NULL: none. token is copied. */
+void mr_http_client_token(struct mr_http_client *client, const char *token);
 
 /* Any thread: what is under way ends with MR_CLOSED within about a second, and so does every later
  * request. */
@@ -49,5 +54,26 @@ enum mr_status mr_http_client_listen(struct mr_http_client *client, const char *
                                      bool (*visit)(void *argument, const char *event,
                                                    struct mr_slice data),
                                      void *argument, struct mr_error *error) MR_NODISCARD;
+
+/* A body that is read line by line while it comes. */
+struct mr_http_lines {
+    uint32_t wait_ms;      /* the whole of it; MR_TIMEOUT beyond */
+    size_t line_bytes_max; /* MR_LIMIT beyond */
+    /* line has no end and borrows; NUL stands behind its size. False: enough. */
+    bool (*visit)(void *argument, struct mr_slice line);
+    /* Asked about once a second, and whenever bytes come: true ends it with MR_CLOSED. NULL: only
+     * mr_http_client_cancel does. */
+    bool (*given_up)(void *argument);
+    void *argument;
+};
+
+/* GET lines of JSON. MR_OK: the server has ended them, or visit has; lines of an answer of another
+ * code than 200 are not visited but are in reply->body, up to MR_HTTP_REFUSAL_BYTES_MAX. Errors: as
+ * mr_http_client_send. */
+enum { MR_HTTP_REFUSAL_BYTES_MAX = 64 << 10 };
+enum mr_status mr_http_client_read_lines(struct mr_http_client *client, const char *url,
+                                         const struct mr_http_lines *lines, struct mr_arena *arena,
+                                         struct mr_http_reply *reply,
+                                         struct mr_error *error) MR_NODISCARD;
 
 #endif

@@ -5,12 +5,14 @@
  *
  *   HEAD -> BODY -> HANDLING -> WRITING -> HEAD ...        (keep-alive)
  *                            \-> EVENTS                    (until the client leaves)
+ *                            \-> SOCKET                    (websocket.c has it from then on)
  *   any  -> WRITING -> LINGER -> END                       (a refusal: what still comes is read and
  *                                                           dropped, so that the answer arrives) */
 #include "base/assert.h"
 #include "base/memory.h"
 #include "http/internal.h"
 #include "http/route.h"
+#include "http/websocket_internal.h"
 
 #include <stdio.h>
 
@@ -29,7 +31,7 @@ enum {
     SUBSCRIBER_STUCK_MS_MAX = 300000
 };
 
-enum phase { HEAD, BODY, HANDLING, WRITING, EVENTS, LINGER, END };
+enum phase { HEAD, BODY, HANDLING, WRITING, EVENTS, SOCKET, LINGER, END };
 
 struct mr_http_connection {
     struct mr_http_core *core;
@@ -59,10 +61,12 @@ struct mr_http_connection {
     size_t written_bytes;
     uint64_t last_event_ms;
     struct mr_http_subscriber *subscriber; /* also of the mutex: others push to it */
+    struct mr_websocket *socket;
     /* Guarded by the mutex. */
     struct mr_http_exchange *kept;
     struct mr_http_answer *given_answer;
     struct mr_http_subscriber *given_subscriber;
+    struct mr_websocket *given_socket;
     struct mr_http_connection *news_next;
     bool has_news;
 };
@@ -117,6 +121,15 @@ void mr_http_connection_give_subscriber(struct mr_http_connection *connection,
     mr_http_connection_has_news(connection);
 }
 
+void mr_http_connection_give_websocket(struct mr_http_connection *connection,
+                                       struct mr_websocket *socket)
+{
+    MR_ASSERT(connection->kept != NULL && connection->given_socket == NULL);
+    connection->kept = NULL;
+    connection->given_socket = socket;
+    mr_http_connection_has_news(connection);
+}
+
 static void drop_body(struct mr_http_connection *connection)
 {
     connection->core->bodies_bytes -= connection->body_counted;
@@ -156,6 +169,8 @@ void mr_http_connection_close(struct mr_http_connection *connection)
     pthread_mutex_unlock(&core->mutex);
     if (connection->building != NULL)
         mr_http_exchange_discard(connection->building);
+    mr_websocket_destroy(connection->given_socket);
+    mr_websocket_destroy(connection->socket);
     drop_body(connection);
     mr_buffer_deinit(&connection->body);
     mr_buffer_deinit(&connection->input);
@@ -225,12 +240,33 @@ static bool same_text(const char *left, const char *right)
     return difference == 0;
 }
 
+/* ?access_token=TOKEN: for a WebSocket only, since a page cannot set its fields. */
+static bool has_token_in_query(const struct mr_http_connection *connection)
+{
+    static const char name[] = "access_token=";
+    const char *query = connection->head.query;
+    if (!mr_http_head_asks_websocket(&connection->head))
+        return false;
+    while (strncmp(query, name, sizeof(name) - 1) != 0) {
+        query = strchr(query, '&');
+        if (query == NULL)
+            return false;
+        query++;
+    }
+    query += sizeof(name) - 1;
+    const char *given =
+        mr_http_percent_decode(&connection->building->arena, query, strcspn(query, "&"));
+    return given != NULL && same_text(given, connection->settings->token);
+}
+
 static bool is_authorized(const struct mr_http_connection *connection)
 {
     const char *token = connection->settings->token;
     const char *given = connection->head.authorization;
     if (token == NULL || mr_http_route_is_open(connection->head.path))
         return true;
+    if (given[0] == '\0')
+        return has_token_in_query(connection);
     if (strncmp(given, "Bearer ", 7) != 0 && strncmp(given, "bearer ", 7) != 0)
         return false;
     return same_text(given + 7, token);
@@ -282,6 +318,9 @@ static void handle(struct mr_http_connection *connection, uint64_t now_ms)
     request->content_type = connection->head.content_type;
     request->accept = connection->head.accept;
     request->authorization = connection->head.authorization;
+    request->origin = connection->head.origin;
+    request->websocket_key =
+        mr_http_head_asks_websocket(&connection->head) ? connection->head.websocket_key : NULL;
     request->body = mr_arena_copy(&exchange->arena, mr_buffer_view(&connection->body));
     drop_body(connection);
     connection->building = NULL;
@@ -414,6 +453,17 @@ static void read_body(struct mr_http_connection *connection, uint64_t now_ms)
         handle(connection, now_ms);
 }
 
+/* What came behind the handshake is the socket's already. */
+static void start_socket(struct mr_http_connection *connection, uint64_t now_ms)
+{
+    mr_buffer_deinit(&connection->out);
+    connection->out_offset = 0;
+    connection->phase = SOCKET;
+    mr_websocket_begin(connection->socket, now_ms);
+    mr_websocket_receive(connection->socket, mr_buffer_view(&connection->input), now_ms);
+    mr_buffer_deinit(&connection->input);
+}
+
 /* Take what came from other threads, or from the handler just now. */
 static void collect(struct mr_http_connection *connection, uint64_t now_ms)
 {
@@ -422,9 +472,13 @@ static void collect(struct mr_http_connection *connection, uint64_t now_ms)
     struct mr_http_subscriber *subscriber = connection->given_subscriber;
     connection->given_answer = NULL;
     connection->given_subscriber = NULL;
+    connection->socket = connection->given_socket;
+    connection->given_socket = NULL;
     pthread_mutex_unlock(&connection->core->mutex);
     if (answer != NULL)
         start_answer(connection, answer, now_ms);
+    if (connection->socket != NULL)
+        start_socket(connection, now_ms);
     if (subscriber == NULL)
         return;
     mr_buffer_deinit(&connection->out);
@@ -465,6 +519,10 @@ bool mr_http_connection_receive(struct mr_http_connection *connection, struct mr
 {
     if (connection->phase == END)
         return false;
+    if (connection->phase == SOCKET) {
+        mr_websocket_receive(connection->socket, bytes, now_ms);
+        return true;
+    }
     if (connection->phase == LINGER || (connection->phase == WRITING && connection->refusing) ||
         connection->phase == EVENTS) {
         connection->linger_bytes += bytes.size;
@@ -480,6 +538,8 @@ bool mr_http_connection_receive(struct mr_http_connection *connection, struct mr
 
 bool mr_http_connection_wants_input(const struct mr_http_connection *connection)
 {
+    if (connection->phase == SOCKET)
+        return mr_websocket_wants_input(connection->socket);
     bool reading = connection->phase == HEAD || connection->phase == BODY ||
                    connection->phase == LINGER || connection->phase == EVENTS;
     return reading || connection->refusing || connection->input.size <= PIPELINE_BYTES_MAX;
@@ -487,8 +547,22 @@ bool mr_http_connection_wants_input(const struct mr_http_connection *connection)
 
 /* ---- Output ---- */
 
+void mr_http_connection_prepare(struct mr_http_connection *connection, uint64_t now_ms)
+{
+    if (connection->phase == SOCKET)
+        mr_websocket_prepare(connection->socket, now_ms);
+}
+
+uint64_t mr_http_connection_due_ms(const struct mr_http_connection *connection)
+{
+    return connection->phase == SOCKET ? mr_websocket_due_ms(connection->socket)
+                                       : MR_WEBSOCKET_NEVER;
+}
+
 struct mr_slice mr_http_connection_output(struct mr_http_connection *connection)
 {
+    if (connection->phase == SOCKET)
+        return mr_websocket_output(connection->socket);
     if (connection->out_offset < connection->out.size)
         return mr_slice_from(connection->out.data + connection->out_offset,
                              connection->out.size - connection->out_offset);
@@ -552,6 +626,10 @@ static void end_event(struct mr_http_connection *connection)
 
 bool mr_http_connection_sent(struct mr_http_connection *connection, size_t size, uint64_t now_ms)
 {
+    if (connection->phase == SOCKET) {
+        mr_websocket_sent(connection->socket, size, now_ms);
+        return true;
+    }
     connection->out_offset += size;
     connection->written_bytes += size;
     connection->last_event_ms = now_ms;
@@ -573,7 +651,8 @@ bool mr_http_connection_sent(struct mr_http_connection *connection, size_t size,
 
 bool mr_http_connection_ended(const struct mr_http_connection *connection)
 {
-    return connection->phase == END;
+    return connection->phase == END ||
+           (connection->phase == SOCKET && mr_websocket_ended(connection->socket));
 }
 
 /* ---- Time ---- */
@@ -606,6 +685,8 @@ bool mr_http_connection_tick(struct mr_http_connection *connection, uint64_t now
 {
     if (connection->phase == EVENTS)
         return tick_events(connection, now_ms);
+    if (connection->phase == SOCKET)
+        return mr_websocket_tick(connection->socket, now_ms);
     if (now_ms < connection->deadline_ms)
         return true;
     switch (connection->phase) {
@@ -626,6 +707,7 @@ bool mr_http_connection_tick(struct mr_http_connection *connection, uint64_t now
         return true;
     case WRITING:
     case EVENTS:
+    case SOCKET:
     case LINGER:
     case END:
     default:
@@ -639,6 +721,9 @@ void mr_http_connection_stop(struct mr_http_connection *connection, uint64_t now
     if (connection->phase == HANDLING) {
         if (take_back(connection))
             refuse(connection, 503, "Retry-After: 1\r\n", "The server is stopping.", true, now_ms);
+    } else if (connection->phase == SOCKET) {
+        mr_websocket_close(connection->socket, MR_WEBSOCKET_GOING_AWAY, "the server is stopping",
+                           now_ms);
     } else if (connection->phase != WRITING) {
         connection->phase = END;
     }

@@ -91,13 +91,15 @@ struct mr_arena *mr_http_arena(struct mr_http_exchange *exchange)
     return &exchange->arena;
 }
 
-/* The exchange ends with this answer, which is replaced when too much waits already. */
-static void finish(struct mr_http_exchange *exchange, struct mr_http_answer *answer)
+void mr_http_exchange_finish(struct mr_http_exchange *exchange, struct mr_http_answer *answer)
 {
     struct mr_http_core *core = exchange->core;
     struct mr_http_answer *dropped = NULL;
     pthread_mutex_lock(&core->mutex);
-    if (exchange->connection == NULL) {
+    if (exchange->asker != NULL) {
+        exchange->asker->answer = answer;
+        (void)pthread_cond_signal(&exchange->asker->answered);
+    } else if (exchange->connection == NULL) {
         dropped = answer;
     } else {
         if (answer->body_size > (size_t)MR_HTTP_ANSWERS_BYTES_MAX - core->answers_bytes) {
@@ -116,7 +118,7 @@ static void finish(struct mr_http_exchange *exchange, struct mr_http_answer *ans
 void mr_http_answer(struct mr_http_exchange *exchange, int code, const char *content_type,
                     struct mr_slice body)
 {
-    finish(exchange, mr_http_answer_create(code, content_type, body));
+    mr_http_exchange_finish(exchange, mr_http_answer_create(code, content_type, body));
 }
 
 void mr_http_problem(struct mr_http_exchange *exchange, int code, uint32_t retry_after_s,
@@ -130,7 +132,7 @@ void mr_http_problem(struct mr_http_exchange *exchange, int code, uint32_t retry
     va_end(arguments);
     if (retry_after_s > 0)
         snprintf(fields, sizeof fields, "Retry-After: %u\r\n", retry_after_s);
-    finish(exchange, mr_http_answer_problem(code, fields, text));
+    mr_http_exchange_finish(exchange, mr_http_answer_problem(code, fields, text));
 }
 
 void mr_http_redirect(struct mr_http_exchange *exchange, const char *url)
@@ -145,7 +147,7 @@ void mr_http_redirect(struct mr_http_exchange *exchange, const char *url)
     struct mr_http_answer *answer = mr_http_answer_create(307, "", mr_slice_from(NULL, 0));
     char *fields = mr_arena_format(&exchange->arena, "Location: %s\r\n", url);
     answer->fields = mr_memory_copy_text(fields);
-    finish(exchange, answer);
+    mr_http_exchange_finish(exchange, answer);
 }
 
 void mr_http_subscribe(struct mr_http_exchange *exchange, const char *channel)
@@ -153,6 +155,10 @@ void mr_http_subscribe(struct mr_http_exchange *exchange, const char *channel)
     struct mr_http_core *core = exchange->core;
     MR_ASSERT(strlen(channel) <= MR_HTTP_CHANNEL_BYTES_MAX);
     struct mr_http_subscriber *subscriber = NULL;
+    if (exchange->asker != NULL) {
+        mr_http_problem(exchange, 406, 0, "Events are not for requests from within the process.");
+        return;
+    }
     pthread_mutex_lock(&core->mutex);
     bool gone = exchange->connection == NULL;
     if (!gone)

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/utf8.h"
+#include "http/websocket_frame.h"
 
 #include <strings.h>
 
@@ -142,6 +143,20 @@ static bool has_word(const char *list, const char *word)
     return false;
 }
 
+static void read_websocket_field(struct mr_http_head *head, const char *name, const char *value)
+{
+    if (strcasecmp(name, "origin") == 0) {
+        head->origin = value;
+    } else if (strcasecmp(name, "upgrade") == 0) {
+        head->upgrade_websocket = head->upgrade_websocket || has_word(value, "websocket");
+    } else if (strcasecmp(name, "sec-websocket-version") == 0) {
+        head->websocket_version = value;
+    } else if (strcasecmp(name, "sec-websocket-key") == 0) {
+        head->websocket_key = value;
+        head->websocket_keys_count++;
+    }
+}
+
 static int read_field(struct mr_http_head *head, const char *name, const char *value,
                       uint32_t *hosts_count, const char **reason)
 {
@@ -160,6 +175,7 @@ static int read_field(struct mr_http_head *head, const char *name, const char *v
             head->keep_alive = false;
         else if (head->version_1_0 && has_word(value, "keep-alive"))
             head->keep_alive = true;
+        head->connection_upgrade = head->connection_upgrade || has_word(value, "upgrade");
     } else if (strcasecmp(name, "expect") == 0) {
         if (strcasecmp(value, "100-continue") != 0)
             return refuse(417, reason, "The only expectation is 100-continue.");
@@ -170,6 +186,8 @@ static int read_field(struct mr_http_head *head, const char *name, const char *v
         head->accept = value;
     } else if (strcasecmp(name, "authorization") == 0) {
         head->authorization = value;
+    } else {
+        read_websocket_field(head, name, value);
     }
     return 0;
 }
@@ -221,8 +239,14 @@ int mr_http_head_parse(struct mr_slice bytes, struct mr_arena *arena, struct mr_
                        const char **reason)
 {
     MR_ASSERT(bytes.size >= 4);
-    *head = (struct mr_http_head){
-        .path = "", .query = "", .content_type = "", .accept = "", .authorization = ""};
+    *head = (struct mr_http_head){.path = "",
+                                  .query = "",
+                                  .content_type = "",
+                                  .accept = "",
+                                  .authorization = "",
+                                  .origin = "",
+                                  .websocket_version = "",
+                                  .websocket_key = ""};
     if (memchr(bytes.data, 0, bytes.size) != NULL)
         return refuse(400, reason, "The request's head has a NUL byte.");
     /* Without the empty line's own end: each line that is left ends with CR LF. */
@@ -240,6 +264,14 @@ int mr_http_head_parse(struct mr_slice bytes, struct mr_arena *arena, struct mr_
     if (head->chunked && head->has_length)
         return refuse(400, reason, "The request has a length and chunks.");
     return 0;
+}
+
+bool mr_http_head_asks_websocket(const struct mr_http_head *head)
+{
+    return head->method_known && head->method == MR_HTTP_GET && !head->head_only &&
+           !head->version_1_0 && head->connection_upgrade && head->upgrade_websocket &&
+           strcmp(head->websocket_version, "13") == 0 && head->websocket_keys_count == 1 &&
+           mr_websocket_key_valid(head->websocket_key);
 }
 
 static int hex_digit(uint8_t byte)

@@ -27,6 +27,12 @@ struct mr_http_head {
     const char *content_type;
     const char *accept;
     const char *authorization;
+    const char *origin;
+    bool connection_upgrade;
+    bool upgrade_websocket;
+    const char *websocket_version; /* empty: none */
+    const char *websocket_key;     /* as sent, the last one; empty: none */
+    uint32_t websocket_keys_count;
 };
 
 /* Where the head at the start of bytes ends (behind the empty line), 0 when it is not whole yet. */
@@ -36,6 +42,9 @@ int mr_http_head_check_start(struct mr_slice bytes, const char **reason);
 /* Parse a whole head. Returns 0, or the HTTP code that refuses it with a sentence in reason. */
 int mr_http_head_parse(struct mr_slice bytes, struct mr_arena *arena, struct mr_http_head *head,
                        const char **reason);
+
+/* Whether the head asks for a WebSocket, rightly: RFC 6455, 4.2.1. */
+bool mr_http_head_asks_websocket(const struct mr_http_head *head);
 
 /* Percent-decode text of size bytes. NULL when an escape is broken, yields NUL, or the result is
  * not UTF-8. */

@@ -18,6 +18,7 @@
 
 struct mr_http_connection;
 struct mr_http_subscriber;
+struct mr_websocket;
 
 struct mr_http_core {
     pthread_mutex_t mutex;
@@ -53,11 +54,18 @@ struct mr_http_answer *mr_http_answer_problem(int code, const char *fields, cons
 void mr_http_answer_head(const struct mr_http_answer *answer, bool keep_alive,
                          struct mr_buffer *head);
 
+/* Who waits within the process for an exchange's answer. */
+struct mr_http_asker {
+    pthread_cond_t answered;
+    struct mr_http_answer *answer; /* NULL: not yet; guarded by the mutex */
+};
+
 enum { MR_HTTP_PARAMETERS_MAX = 16 };
 
 struct mr_http_exchange {
     struct mr_http_core *core;
     struct mr_http_connection *connection; /* NULL: the client is gone; guarded by the mutex */
+    struct mr_http_asker *asker; /* NULL: nobody within the process waits; guarded by the mutex */
     struct mr_arena arena;
     struct mr_http_request request;
     uint32_t parameters_count;
@@ -68,6 +76,8 @@ struct mr_http_exchange {
 struct mr_http_exchange *mr_http_exchange_create(struct mr_http_core *core);
 /* Split and decode the query. False: an escape is broken, or there are too many parameters. */
 bool mr_http_exchange_read_query(struct mr_http_exchange *exchange, const char *query);
+/* The exchange ends with this answer, which is replaced when too much waits already. */
+void mr_http_exchange_finish(struct mr_http_exchange *exchange, struct mr_http_answer *answer);
 /* Of an exchange that was never given to a handler. */
 void mr_http_exchange_discard(struct mr_http_exchange *exchange);
 
@@ -91,6 +101,10 @@ bool mr_http_connection_receive(struct mr_http_connection *connection, struct mr
 bool mr_http_connection_sent(struct mr_http_connection *connection, size_t size,
                              uint64_t now_ms) MR_NODISCARD;
 bool mr_http_connection_tick(struct mr_http_connection *connection, uint64_t now_ms) MR_NODISCARD;
+/* A WebSocket draws what is due; others do nothing. */
+void mr_http_connection_prepare(struct mr_http_connection *connection, uint64_t now_ms);
+/* When prepare has something to do by time; UINT64_MAX: not by time. */
+uint64_t mr_http_connection_due_ms(const struct mr_http_connection *connection);
 /* The next bytes to write, empty when there are none; valid until mr_http_connection_sent. */
 struct mr_slice mr_http_connection_output(struct mr_http_connection *connection);
 /* Everything is written and nothing more will come: close. */
@@ -106,7 +120,14 @@ void mr_http_connection_give_answer(struct mr_http_connection *connection,
                                     struct mr_http_answer *answer);
 void mr_http_connection_give_subscriber(struct mr_http_connection *connection,
                                         struct mr_http_subscriber *subscriber);
+void mr_http_connection_give_websocket(struct mr_http_connection *connection,
+                                       struct mr_websocket *socket);
 void mr_http_connection_has_news(struct mr_http_connection *connection);
+
+/* ---- ask.c; any thread but the server's ---- */
+enum mr_status mr_http_core_ask(struct mr_http_core *core, const struct mr_http_settings *settings,
+                                const struct mr_http_asking *asking, struct mr_arena *arena,
+                                struct mr_http_asked *asked, struct mr_error *error) MR_NODISCARD;
 
 /* ---- events.c; with the mutex held ---- */
 struct mr_http_event; /* the bytes of an event, shared by subscribers */

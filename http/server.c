@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "http/certificate.h"
 #include "http/internal.h"
 #include "http/listen.h"
 #include "http/server_tls.h"
@@ -36,6 +37,7 @@ static const char protocol_name[] = "http";
 struct session {
     struct mr_http_connection *connection;
     struct lws *wsi;
+    lws_sorted_usec_list_t due;
     struct session *previous;
     struct session *next;
 };
@@ -50,6 +52,7 @@ struct mr_http_server {
     struct mr_http_listen listen;
     bool tls;
     bool client_certificates;
+    struct mr_http_identity *identity;
     struct session *sessions;
     uint32_t sessions_count;
     uint32_t places_count; /* descriptors that the library has place for */
@@ -70,10 +73,18 @@ static void write_log(int level, const char *line)
 
 /* ---- Sessions ---- */
 
+static void on_due(lws_sorted_usec_list_t *due);
+
 /* Ask for what the connection needs next. False: close it. */
 static bool update(struct session *session)
 {
     struct mr_http_connection *connection = session->connection;
+    uint64_t now_ms = mr_clock_monotonic_ms();
+    mr_http_connection_prepare(connection, now_ms);
+    uint64_t due_ms = mr_http_connection_due_ms(connection);
+    if (due_ms != UINT64_MAX)
+        lws_sul_schedule(lws_get_context(session->wsi), 0, &session->due, on_due,
+                         (lws_usec_t)(due_ms > now_ms ? due_ms - now_ms : 1) * 1000);
     lws_rx_flow_control(session->wsi, mr_http_connection_wants_input(connection));
     if (mr_http_connection_output(connection).size > 0 || mr_http_connection_ended(connection))
         return lws_callback_on_writable(session->wsi) >= 0;
@@ -84,6 +95,11 @@ static void update_or_kill(struct session *session)
 {
     if (!update(session))
         lws_set_timeout(session->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+}
+
+static void on_due(lws_sorted_usec_list_t *due)
+{
+    update_or_kill(lws_container_of(due, struct session, due));
 }
 
 /* Never fails: the library would not survive it. */
@@ -109,6 +125,7 @@ static void on_close(struct mr_http_server *server, struct session *session)
         return;
     mr_http_connection_close(session->connection);
     session->connection = NULL;
+    lws_sul_cancel(&session->due);
     if (session->next != NULL)
         session->next->previous = session->previous;
     if (session->previous != NULL)
@@ -211,6 +228,8 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
         return 0;
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
         mr_http_server_tls_prepare(user, server->client_certificates);
+        if (server->identity != NULL)
+            mr_http_identity_install(server->identity, user);
         return 0;
     default:
         return 0; /* the library's other events need nothing: no files, no other protocols */
@@ -296,6 +315,8 @@ static enum mr_status create_context(struct mr_http_server *server,
         info.ssl_private_key_filepath = options->key_file;
         info.ssl_ca_filepath = options->client_authority_file;
         info.options |= LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
+        if (server->identity != NULL)
+            info.options |= LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
         if (server->client_certificates)
             info.options |= LWS_SERVER_OPTION_REQUIRE_VALID_OPENSSL_CLIENT_CERT;
     }
@@ -332,7 +353,8 @@ enum mr_status mr_http_server_start(const struct mr_http_server_options *options
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, set_log_once);
     if ((options->certificate_file == NULL) != (options->key_file == NULL) ||
-        (options->client_authority_file != NULL && options->certificate_file == NULL))
+        (options->client_authority_file != NULL && options->certificate_file == NULL) ||
+        (options->identity != NULL && options->certificate_file != NULL))
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
                        "TLS needs a certificate and its key, and certificates of clients need TLS: "
                        "give both files or none.");
@@ -348,7 +370,8 @@ enum mr_status mr_http_server_start(const struct mr_http_server_options *options
     server->settings = (struct mr_http_settings){
         .routes = options->routes, .argument = options->argument, .token = server->token};
     server->places_count = count_places();
-    server->tls = options->certificate_file != NULL;
+    server->identity = options->identity;
+    server->tls = options->certificate_file != NULL || options->identity != NULL;
     server->client_certificates = options->client_authority_file != NULL;
     status = mr_http_listen_open(&server->listen, options->address, error);
     if (status == MR_OK)
@@ -387,6 +410,13 @@ void mr_http_server_stop(struct mr_http_server *server)
 int mr_http_server_port(const struct mr_http_server *server)
 {
     return server->listen.port;
+}
+
+enum mr_status mr_http_server_ask(struct mr_http_server *server,
+                                  const struct mr_http_asking *asking, struct mr_arena *arena,
+                                  struct mr_http_asked *asked, struct mr_error *error)
+{
+    return mr_http_core_ask(server->core, &server->settings, asking, arena, asked, error);
 }
 
 void mr_http_publish(struct mr_http_server *server, const char *channel, const char *event,

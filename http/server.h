@@ -31,6 +31,7 @@ enum {
     MR_HTTP_REQUEST_MS_MAX = 60000 /* a kept exchange is answered with 504 after this */
 };
 
+struct mr_http_identity; /* http/certificate.h */
 struct mr_http_server;
 struct mr_http_exchange; /* one request and its answer to be */
 
@@ -45,6 +46,8 @@ struct mr_http_request {
     const char *content_type;             /* empty: none */
     const char *accept;                   /* empty: none */
     const char *authorization;            /* empty: none; never logged */
+    const char *origin;                   /* of a page's request; empty: none */
+    const char *websocket_key;            /* NULL: it asks for no WebSocket (http/websocket.h) */
     struct mr_slice body;
 };
 
@@ -64,9 +67,12 @@ struct mr_http_server_options {
     const char *address;          /* HOST:PORT; port 0: any free one */
     const char *certificate_file; /* with key_file: TLS; both NULL: plain */
     const char *key_file;
+    struct mr_http_identity *identity;  /* instead of files; borrowed; NULL: files or plain */
     const char *client_authority_file;  /* NULL: clients need no certificate */
     const char *token;                  /* NULL: none; else `Authorization: Bearer TOKEN` is needed
-                                           everywhere but on /healthz, /readyz and /metrics */
+                                           everywhere but on /healthz, /readyz and /metrics;
+                                           for a WebSocket, which pages cannot give a header, also
+                                           ?access_token=TOKEN (RFC 6750, 2.3) */
     const struct mr_http_route *routes; /* ended by a NULL pattern; static */
     void *argument;                     /* of the handlers */
 };
@@ -79,6 +85,25 @@ enum mr_status mr_http_server_start(const struct mr_http_server_options *options
 void mr_http_server_stop(struct mr_http_server *server);
 /* The port that it listens on. */
 int mr_http_server_port(const struct mr_http_server *server);
+
+/* ---- Requests from within the process ---- */
+struct mr_http_asking {
+    enum mr_http_method method;
+    const char *target;       /* path and query, percent-encoded */
+    const char *content_type; /* NULL: no body */
+    struct mr_slice body;
+    uint32_t wait_ms;
+};
+struct mr_http_asked {
+    int code;
+    struct mr_slice body; /* ends with NUL behind its size */
+};
+/* Call the handler of a route, as if a client that may do it had asked, and wait for its answer; of
+ * any code. Any thread but the server's; not while it is stopped. Owner: everything is copied.
+ * MR_INVALID: there is no such route; MR_TIMEOUT: it may have been carried out or will be. */
+enum mr_status mr_http_server_ask(struct mr_http_server *server,
+                                  const struct mr_http_asking *asking, struct mr_arena *arena,
+                                  struct mr_http_asked *asked, struct mr_error *error) MR_NODISCARD;
 
 /* ---- Answers: any thread, once per exchange; everything is copied ---- */
 void mr_http_answer(struct mr_http_exchange *exchange, int code, const char *content_type,

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "operators/aggregate_profile.h"
+#include "operators/synthetic_sample.h"
 
 #include <math.h>
 
@@ -42,6 +43,7 @@ const struct mr_aggregate_spec *const *mr_aggregates(uint32_t *count)
 static const struct mr_aggregate_spec *const hidden_specs[] = {
     &mr_aggregate_profile.spec,
     &mr_aggregate_profile_records.spec,
+    &mr_aggregate_synthetic_sample.spec,
 };
 
 static const struct mr_aggregate_function *find_function(const struct mr_aggregate_spec *spec)
@@ -52,7 +54,7 @@ static const struct mr_aggregate_function *find_function(const struct mr_aggrega
     for (uint32_t index = 0; index < MR_ARRAY_COUNT(specs); index++)
         if (specs[index] == spec)
             return (const struct mr_aggregate_function *)spec;
-    MR_ASSERT(!"a call of a function that is not in the table");
+    MR_ASSERT(false && "a call of a function that is not in the table");
     return NULL;
 }
 

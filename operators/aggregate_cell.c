@@ -268,7 +268,7 @@ static int class_of(uint8_t kind)
     case MR_KIND_COUNT:
         break;
     }
-    MR_ASSERT(!"a value without an order");
+    MR_ASSERT(false && "a value without an order");
     return -1;
 }
 

@@ -80,7 +80,7 @@ double mr_copula_effective_rows(const struct mr_copula *model)
     return model->squares > 0 ? model->weight * model->weight / model->squares : 0;
 }
 
-void mr_copula_learn(struct mr_copula *model, struct mr_copula_work *work,
+bool mr_copula_learn(struct mr_copula *model, struct mr_copula_work *work,
                      const struct mr_value *cells, uint32_t rows_count, double decay)
 {
     MR_ASSERT(rows_count >= 1 && rows_count <= MR_COPULA_BLOCK_MAX && decay >= 0);
@@ -95,9 +95,11 @@ void mr_copula_learn(struct mr_copula *model, struct mr_copula_work *work,
     mr_copula_keep_rows(model, work, rows_count);
     if (model->rows <= model->shape.reservoir_rows) {
         mr_copula_rebuild(model, work);
-        return;
+        return false;
     }
     mr_copula_learn_latents(model, work, rows_count, factor);
-    if (mr_copula_has_moved(model))
+    bool has_moved = mr_copula_has_moved(model);
+    if (has_moved)
         mr_copula_rebuild(model, work);
+    return has_moved;
 }

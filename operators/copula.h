@@ -130,12 +130,16 @@ void mr_copula_clear(struct mr_copula *model);
 
 /* Learn a block of 1..MR_COPULA_BLOCK_MAX rows: cells[row * d + column]; kinds other than numbers,
  * booleans, strings and timestamps count as missing. decay >= 0: what was learned before loses the
- * factor e^-decay. */
-void mr_copula_learn(struct mr_copula *model, struct mr_copula_work *work,
+ * factor e^-decay. True: distributions had moved, and the moments were made anew from the
+ * reservoir. */
+bool mr_copula_learn(struct mr_copula *model, struct mr_copula_work *work,
                      const struct mr_value *cells, uint32_t rows_count, double decay);
 
 /* As many rows of weight 1 as tell as much. */
 double mr_copula_effective_rows(const struct mr_copula *model);
+/* How far a column's distribution has moved since the moments were last made anew, by the mean and
+ * the variance of its scores: 0 not at all; above 1 they are made anew. */
+double mr_copula_drift(const struct mr_copula *model, uint32_t column);
 /* Correlations of the latents that vary: their numbers (2 d at most) to latents, the matrix to
  * matrix by rows. It may be indefinite. Returns how many. */
 uint32_t mr_copula_correlations(const struct mr_copula *model, uint32_t *latents, double *matrix);
@@ -162,12 +166,22 @@ static inline size_t mr_copula_triangle(size_t row, size_t column)
 /* copula_columns.c: kinds, numbers of cells, distributions. */
 void mr_copula_learn_columns(struct mr_copula *model, struct mr_copula_work *work,
                              const struct mr_value *cells, uint32_t rows_count, double factor);
+/* The map of a column, of which the model has its number of rows. */
+void mr_copula_map_column(const struct mr_copula *model, struct mr_copula_column *column);
 void mr_copula_map_columns(struct mr_copula *model);
+/* The numbers of a column's cells, which are columns_count apart: its kind is told by the first
+ * that have one, its texts and decimals follow them. NaN: missing. */
+void mr_copula_column_numbers(struct mr_copula_column *column, const struct mr_value *cells,
+                              uint32_t columns_count, uint32_t rows_count, double *numbers);
 double mr_copula_scale(const struct mr_copula_column *column);
 /* The column's number of a text; MR_COPULA_RARE: none. */
+double mr_copula_text_find(const struct mr_copula_texts *texts, struct mr_slice text);
 /* The same; a new text is added while there is room. */
 double mr_copula_text_number(struct mr_copula_texts *texts, struct mr_slice text);
-double mr_copula_text_find(const struct mr_copula_texts *texts, struct mr_slice text);
+/* The number of a date's or time's text, as of a column of this kind; false: it is none. */
+bool mr_copula_time_number(uint8_t kind, struct mr_slice text, double *number);
+/* The same of a date or a time, whichever the column has: a date is its first moment in UTC. */
+bool mr_copula_instant_number(uint8_t kind, struct mr_slice text, double *number);
 /* The score of a column's number; NaN: it has none. */
 double mr_copula_score(const struct mr_copula_column *column, double number);
 
@@ -182,5 +196,24 @@ void mr_copula_heap_make(struct mr_copula *model);
 void mr_copula_map_latents(struct mr_copula *model);
 bool mr_copula_has_moved(const struct mr_copula *model);
 void mr_copula_rebuild(struct mr_copula *model, struct mr_copula_work *work);
+/* Add the moments of the block in work, scored as the frame scores, to sums: the frame itself, or a
+ * model of the same numbers. */
+void mr_copula_add_block(struct mr_copula *sums, const struct mr_copula *frame,
+                         struct mr_copula_work *work, uint32_t rows_count);
+/* Make the moments of sums anew from rows of the frame's reservoir; they stand for its weight. */
+void mr_copula_make_moments(struct mr_copula *sums, const struct mr_copula *frame,
+                            struct mr_copula_work *work, uint32_t first, uint32_t rows_count);
+void mr_copula_order_texts(struct mr_copula *model, struct mr_copula_work *work);
+
+/* copula_merge.c: a column learns another one's distribution (numbers: by text of the other, its
+ * number here); the reservoir takes the other's rows (numbers: the same by column). */
+void mr_copula_merge_column(struct mr_copula_column *column, const struct mr_copula_column *other,
+                            double other_weight, double numbers[MR_COPULA_TEXTS_MAX]);
+void mr_copula_merge_rows(struct mr_copula *model, const struct mr_copula *other,
+                          const double *numbers);
+void mr_copula_add_moments(struct mr_copula *model, const struct mr_copula *other);
+
+/* copula_bytes.c: mr_copula_decode without what is derived but the heap. */
+bool mr_copula_decode_stored(struct mr_copula *model, struct mr_slice bytes);
 
 #endif

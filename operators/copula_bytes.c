@@ -193,7 +193,7 @@ static bool read_model(struct mr_copula *model, struct mr_reader *reader)
     return !reader->bad && reader->cursor == reader->end && rows_are_fine(model);
 }
 
-bool mr_copula_decode(struct mr_copula *model, struct mr_slice bytes)
+bool mr_copula_decode_stored(struct mr_copula *model, struct mr_slice bytes)
 {
     struct mr_reader reader = mr_reader_from(bytes);
     mr_copula_clear(model);
@@ -201,9 +201,16 @@ bool mr_copula_decode(struct mr_copula *model, struct mr_slice bytes)
         mr_copula_clear(model);
         return false;
     }
-    mr_copula_map_columns(model);
-    mr_copula_map_latents(model);
     if (model->kept == model->shape.reservoir_rows)
         mr_copula_heap_make(model);
+    return true;
+}
+
+bool mr_copula_decode(struct mr_copula *model, struct mr_slice bytes)
+{
+    if (!mr_copula_decode_stored(model, bytes))
+        return false;
+    mr_copula_map_columns(model);
+    mr_copula_map_latents(model);
     return true;
 }

@@ -77,6 +77,23 @@ static bool time_number(struct mr_slice text, double *number)
     return true;
 }
 
+bool mr_copula_time_number(uint8_t kind, struct mr_slice text, double *number)
+{
+    return kind == MR_COPULA_DATE ? date_number(text, number) : time_number(text, number);
+}
+
+bool mr_copula_instant_number(uint8_t kind, struct mr_slice text, double *number)
+{
+    double other;
+    if (mr_copula_time_number(kind, text, number))
+        return true;
+    bool is_date = kind == MR_COPULA_DATE;
+    if (!mr_copula_time_number(is_date ? MR_COPULA_TIME : MR_COPULA_DATE, text, &other))
+        return false;
+    *number = is_date ? other / DAY_SECONDS : other * DAY_SECONDS;
+    return true;
+}
+
 /* ---- Kinds ---- */
 
 static uint8_t kind_of_cell(struct mr_value cell)
@@ -162,6 +179,8 @@ static double number_of(struct mr_copula_column *column, struct mr_value cell)
             return floor((double)cell.integer / 1000000) / 1000;
         break;
     case MR_COPULA_IDENTIFIER:
+        if (is_text && column->texts.count == 0) /* an example */
+            (void)mr_copula_text_number(&column->texts, mr_value_text(cell));
         if (is_text)
             return 0;
         break;
@@ -197,6 +216,20 @@ static void sort_numbers(double *numbers, uint32_t count)
     }
 }
 
+void mr_copula_column_numbers(struct mr_copula_column *column, const struct mr_value *cells,
+                              uint32_t columns_count, uint32_t rows_count, double *numbers)
+{
+    if (column->kind == MR_COPULA_UNKNOWN)
+        tell_kind(column, cells, columns_count, rows_count);
+    bool has_decimals = column->kind == MR_COPULA_NUMBER || column->kind == MR_COPULA_TIME ||
+                        column->kind == MR_COPULA_TIMESTAMP;
+    for (uint32_t row = 0; row < rows_count; row++) {
+        numbers[row] = number_of(column, cells[(size_t)row * columns_count]);
+        if (has_decimals && !isnan(numbers[row]))
+            count_decimals(column, numbers[row]);
+    }
+}
+
 static void learn_column(struct mr_copula_column *column, const double *numbers,
                          uint32_t rows_count, double factor, double *sorted)
 {
@@ -215,10 +248,6 @@ static void learn_column(struct mr_copula_column *column, const double *numbers,
     }
     if (count == 0 || column->kind == MR_COPULA_IDENTIFIER)
         return;
-    bool has_decimals = column->kind == MR_COPULA_NUMBER || column->kind == MR_COPULA_TIME ||
-                        column->kind == MR_COPULA_TIMESTAMP;
-    for (uint32_t at = 0; has_decimals && at < count; at++)
-        count_decimals(column, sorted[at]);
     sort_numbers(sorted, count);
     mr_marginal_learn(&column->marginal, sorted, count, mr_copula_scale(column));
 }
@@ -230,10 +259,7 @@ void mr_copula_learn_columns(struct mr_copula *model, struct mr_copula_work *wor
     for (uint32_t index = 0; index < columns_count; index++) {
         struct mr_copula_column *column = &model->columns[index];
         double *numbers = work->numbers + (size_t)index * MR_COPULA_BLOCK_MAX;
-        if (column->kind == MR_COPULA_UNKNOWN)
-            tell_kind(column, cells + index, columns_count, rows_count);
-        for (uint32_t row = 0; row < rows_count; row++)
-            numbers[row] = number_of(column, cells[(size_t)row * columns_count + index]);
+        mr_copula_column_numbers(column, cells + index, columns_count, rows_count, numbers);
         learn_column(column, numbers, rows_count, factor, work->sorted);
     }
 }
@@ -251,7 +277,7 @@ double mr_copula_score(const struct mr_copula_column *column, double number)
     return mr_marginal_score(&column->map, column->texts.ranks[(uint32_t)number]);
 }
 
-static void map_column(const struct mr_copula *model, struct mr_copula_column *column)
+void mr_copula_map_column(const struct mr_copula *model, struct mr_copula_column *column)
 {
     double rows = mr_copula_effective_rows(model);
     double tail = 0.5 / (rows > 1 ? rows : 1);
@@ -275,5 +301,5 @@ static void map_column(const struct mr_copula *model, struct mr_copula_column *c
 void mr_copula_map_columns(struct mr_copula *model)
 {
     for (uint32_t index = 0; index < model->shape.columns_count; index++)
-        map_column(model, &model->columns[index]);
+        mr_copula_map_column(model, &model->columns[index]);
 }

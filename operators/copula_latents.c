@@ -132,16 +132,16 @@ static void score_row(const struct mr_copula *model, const double *numbers, size
     }
 }
 
-static void add_row(struct mr_copula *model, const double *scores, const double *numbers,
-                    size_t stride, double weight)
+static void add_row(struct mr_copula *sums, const struct mr_copula_latent *latents,
+                    const double *scores, const double *numbers, size_t stride, double weight)
 {
-    uint32_t columns_count = model->shape.columns_count;
+    uint32_t columns_count = sums->shape.columns_count;
     for (uint32_t row = 0; row < 2 * columns_count; row++) {
         double score = scores[row] * weight;
-        double *line = model->moments + mr_copula_triangle(row, 0);
-        if (!model->latents[row].is_active)
+        double *line = sums->moments + mr_copula_triangle(row, 0);
+        if (!latents[row].is_active)
             continue;
-        model->means[row] += score;
+        sums->means[row] += score;
         for (uint32_t column = 0; column <= row; column++)
             line[column] += score * scores[column];
     }
@@ -150,7 +150,7 @@ static void add_row(struct mr_copula *model, const double *scores, const double 
             continue;
         for (uint32_t column = 0; column <= row; column++)
             if (isnan(numbers[column * stride]))
-                model->missing_together[mr_copula_triangle(row, column)] += weight;
+                sums->missing_together[mr_copula_triangle(row, column)] += weight;
     }
 }
 
@@ -169,10 +169,16 @@ void mr_copula_learn_latents(struct mr_copula *model, struct mr_copula_work *wor
                              uint32_t rows_count, double factor)
 {
     scale_moments(model, factor);
+    mr_copula_add_block(model, model, work, rows_count);
+}
+
+void mr_copula_add_block(struct mr_copula *sums, const struct mr_copula *frame,
+                         struct mr_copula_work *work, uint32_t rows_count)
+{
     for (uint32_t row = 0; row < rows_count; row++) {
         const double *numbers = work->numbers + row;
-        score_row(model, numbers, MR_COPULA_BLOCK_MAX, work->row);
-        add_row(model, work->row, numbers, MR_COPULA_BLOCK_MAX, 1);
+        score_row(frame, numbers, MR_COPULA_BLOCK_MAX, work->row);
+        add_row(sums, frame->latents, work->row, numbers, MR_COPULA_BLOCK_MAX, 1);
     }
 }
 
@@ -294,36 +300,52 @@ static void order_texts(struct mr_copula *model, uint32_t index, double *sums)
     }
 }
 
+double mr_copula_drift(const struct mr_copula *model, uint32_t column)
+{
+    double expected = model->columns[column].map.variance;
+    double weight = model->weight - model->columns[column].missing;
+    if (!model->latents[column].is_active || !(weight > 0))
+        return 0;
+    double mean = model->means[column] / weight;
+    double variance = model->moments[mr_copula_triangle(column, column)] / weight - mean * mean;
+    double by_mean = fabs(mean) / MOVED_MEAN;
+    double by_variance = fabs(variance - expected) / (MOVED_VARIANCE * expected);
+    return by_mean > by_variance ? by_mean : by_variance;
+}
+
 bool mr_copula_has_moved(const struct mr_copula *model)
 {
-    for (uint32_t index = 0; index < model->shape.columns_count; index++) {
-        const struct mr_copula_column *column = &model->columns[index];
-        double weight = model->weight - column->missing;
-        if (!model->latents[index].is_active || !(weight > 0))
-            continue;
-        double mean = model->means[index] / weight;
-        double variance = model->moments[mr_copula_triangle(index, index)] / weight - mean * mean;
-        if (fabs(mean) > MOVED_MEAN ||
-            fabs(variance - column->map.variance) > MOVED_VARIANCE * column->map.variance)
+    for (uint32_t index = 0; index < model->shape.columns_count; index++)
+        if (mr_copula_drift(model, index) > 1)
             return true;
-    }
     return false;
 }
 
-void mr_copula_rebuild(struct mr_copula *model, struct mr_copula_work *work)
+void mr_copula_order_texts(struct mr_copula *model, struct mr_copula_work *work)
 {
     for (uint32_t index = 0; index < model->shape.columns_count; index++)
         if (model->columns[index].kind == MR_COPULA_TEXT)
             order_texts(model, index, work->sums);
+}
+
+void mr_copula_make_moments(struct mr_copula *sums, const struct mr_copula *frame,
+                            struct mr_copula_work *work, uint32_t first, uint32_t rows_count)
+{
+    scale_moments(sums, 0);
+    double weight = rows_count > 0 ? sums->weight / rows_count : 0;
+    for (uint32_t row = first; row < first + rows_count; row++) {
+        const double *numbers = kept_row(frame, row) + 1;
+        score_row(frame, numbers, 1, work->row);
+        add_row(sums, frame->latents, work->row, numbers, 1, weight);
+    }
+}
+
+void mr_copula_rebuild(struct mr_copula *model, struct mr_copula_work *work)
+{
+    mr_copula_order_texts(model, work);
     mr_copula_map_columns(model);
     mr_copula_map_latents(model);
-    scale_moments(model, 0);
-    double weight = model->kept > 0 ? model->weight / model->kept : 0;
-    for (uint32_t row = 0; row < model->kept; row++) {
-        const double *numbers = kept_row(model, row) + 1;
-        score_row(model, numbers, 1, work->row);
-        add_row(model, work->row, numbers, 1, weight);
-    }
+    mr_copula_make_moments(model, model, work, 0, model->kept);
 }
 
 /* ---- Correlations ---- */

@@ -75,9 +75,8 @@ static bool are_alike(const struct mr_copula *model, const struct mr_copula *oth
     return true;
 }
 
-/* Columns learn the other's. numbers: by column and text of the other, the text's number here. */
-static void merge_column(struct mr_copula_column *column, const struct mr_copula_column *other,
-                         double other_weight, double numbers[MR_COPULA_TEXTS_MAX])
+void mr_copula_merge_column(struct mr_copula_column *column, const struct mr_copula_column *other,
+                            double other_weight, double numbers[MR_COPULA_TEXTS_MAX])
 {
     if (column->kind == MR_COPULA_UNKNOWN)
         column->kind = other->kind;
@@ -96,8 +95,8 @@ static void merge_column(struct mr_copula_column *column, const struct mr_copula
     }
 }
 
-static void merge_rows(struct mr_copula *model, const struct mr_copula *other,
-                       const double *numbers)
+void mr_copula_merge_rows(struct mr_copula *model, const struct mr_copula *other,
+                          const double *numbers)
 {
     size_t columns = model->shape.columns_count;
     double row[MR_COPULA_COLUMNS_MAX];
@@ -115,7 +114,7 @@ static void merge_rows(struct mr_copula *model, const struct mr_copula *other,
     }
 }
 
-static void add_moments(struct mr_copula *model, const struct mr_copula *other)
+void mr_copula_add_moments(struct mr_copula *model, const struct mr_copula *other)
 {
     size_t columns = model->shape.columns_count;
     for (size_t at = 0; at < mr_copula_triangle(2 * columns, 0); at++)
@@ -136,14 +135,14 @@ void mr_copula_merge(struct mr_copula *model, struct mr_copula_work *work,
     bool is_alike = model->rows > 0 && are_alike(model, other);
     /* A column of which nothing was known was missing so far. */
     for (uint32_t index = 0; index < columns_count; index++)
-        merge_column(&model->columns[index], &other->columns[index], other->weight,
-                     work->sums + (size_t)index * MR_COPULA_TEXTS_MAX);
+        mr_copula_merge_column(&model->columns[index], &other->columns[index], other->weight,
+                               work->sums + (size_t)index * MR_COPULA_TEXTS_MAX);
     model->weight += other->weight;
     model->squares += other->squares;
     model->rows += other->rows;
-    merge_rows(model, other, work->sums);
+    mr_copula_merge_rows(model, other, work->sums);
     if (is_alike)
-        add_moments(model, other);
+        mr_copula_add_moments(model, other);
     mr_copula_map_columns(model);
     mr_copula_map_latents(model);
     if (!is_alike || model->rows <= model->shape.reservoir_rows || mr_copula_has_moved(model))

@@ -51,6 +51,22 @@ void mr_copula_sampler_destroy(struct mr_copula_sampler *sampler)
     mr_memory_free(sampler->normals);
     mr_memory_free(sampler->values);
     mr_memory_free(sampler->boxes);
+    if (sampler->guard != NULL)
+        mr_copula_guard_destroy(sampler->guard);
+    mr_memory_free(sampler->guard);
+}
+
+void mr_copula_sampler_guard(struct mr_copula_sampler *sampler,
+                             const struct mr_copula_privacy *privacy)
+{
+    sampler->guard = mr_memory_new(1, sizeof(*sampler->guard));
+    mr_copula_guard_create(sampler->guard, privacy, sampler->columns_count, ROWS);
+}
+
+const struct mr_copula_column *mr_copula_sampler_columns(const struct mr_copula_sampler *sampler,
+                                                         const struct mr_copula *model)
+{
+    return sampler->guard == NULL ? model->columns : sampler->guard->columns;
 }
 
 /* Put the constrained latents first, in the order of the boxes: lists and matrix. */
@@ -87,20 +103,42 @@ enum mr_status mr_copula_sampler_make(struct mr_copula_sampler *sampler,
 {
     MR_ASSERT(model->shape.columns_count == sampler->columns_count);
     sampler->count = mr_copula_correlations(model, sampler->latents, work->matrix);
+    return mr_copula_sampler_bind(sampler, model, work, error);
+}
+
+/* Factor the correlations; true: they were indefinite, and are repaired. */
+static bool factor(struct mr_copula_sampler *sampler, struct mr_copula_work *work)
+{
+    if (mr_symmetric_factor(work->matrix, sampler->count, sampler->factor))
+        return false;
+    mr_symmetric_repair(work->matrix, sampler->count, work->scratch);
+    bool is_fine = mr_symmetric_factor(work->matrix, sampler->count, sampler->factor);
+    MR_ASSERT(is_fine);
+    return true;
+}
+
+enum mr_status mr_copula_sampler_bind(struct mr_copula_sampler *sampler,
+                                      const struct mr_copula *model, struct mr_copula_work *work,
+                                      struct mr_error *error)
+{
     memset(sampler->values, 0, 2 * (size_t)sampler->columns_count * ROWS * sizeof(double));
+    struct mr_copula view = *model;
+    if (sampler->guard != NULL) {
+        mr_copula_guard_make(sampler->guard, model);
+        view.columns = sampler->guard->columns;
+    }
     if (sampler->boxes != NULL) {
-        enum mr_status status = mr_copula_boxes_make(sampler->boxes, model, sampler->conditions,
+        enum mr_status status = mr_copula_boxes_make(sampler->boxes, &view, sampler->conditions,
                                                      sampler->conditions_count, error);
         if (status != MR_OK)
             return status;
-        order_latents(sampler, work->matrix, work->scratch);
     }
-    bool is_fine = mr_symmetric_factor(work->matrix, sampler->count, sampler->factor);
-    sampler->is_repaired = !is_fine;
-    if (!is_fine) {
-        mr_symmetric_repair(work->matrix, sampler->count, work->scratch);
-        is_fine = mr_symmetric_factor(work->matrix, sampler->count, sampler->factor);
-        MR_ASSERT(is_fine);
+    /* Before the constrained latents come first, so that a matrix that was repaired once and kept
+     * gives the same bytes. */
+    sampler->is_repaired = factor(sampler, work);
+    if (sampler->boxes != NULL) {
+        order_latents(sampler, work->matrix, work->scratch);
+        (void)factor(sampler, work);
     }
     return sampler->boxes == NULL
                ? MR_OK
@@ -112,12 +150,12 @@ double mr_copula_sampler_probability(const struct mr_copula_sampler *sampler)
     return sampler->boxes == NULL ? 1 : sampler->boxes->probability;
 }
 
-static void draw_normals(struct mr_copula_sampler *sampler, uint64_t seed, uint64_t first,
+static void draw_normals(struct mr_copula_sampler *sampler, uint64_t seed, const uint64_t *rows,
                          uint32_t rows_count)
 {
     for (uint32_t row = 0; row < rows_count; row++) {
         struct mr_random random;
-        mr_random_init(&random, seed, first + row);
+        mr_random_init(&random, seed, rows[row]);
         uint32_t given = sampler->boxes == NULL ? 0 : sampler->boxes->count;
         if (given > 0) {
             double normals[MR_COPULA_BOXES_MAX];
@@ -151,7 +189,7 @@ static void make_latents(struct mr_copula_sampler *sampler)
 static void make_column(const struct mr_copula_sampler *sampler, const struct mr_copula *model,
                         uint32_t index, uint32_t rows_count, double *numbers)
 {
-    const struct mr_copula_column *column = &model->columns[index];
+    const struct mr_copula_column *column = &mr_copula_sampler_columns(sampler, model)[index];
     const struct mr_copula_latent *missing = &model->latents[sampler->columns_count + index];
     const double *values = sampler->values + (size_t)index * ROWS;
     bool is_number = column->map.bins_count > 0;
@@ -181,20 +219,73 @@ static void keep_bounds(const struct mr_copula_boxes *boxes, uint32_t rows_count
                 column[row] = boxes->lowest[bound];
             if (column[row] > boxes->highest[bound])
                 column[row] = boxes->highest[bound];
+            if (boxes->members[bound].count > 0 && !isnan(column[row]))
+                column[row] = mr_copula_members_nearest(&boxes->members[bound], column[row]);
         }
     }
 }
 
-void mr_copula_sample(struct mr_copula_sampler *sampler, const struct mr_copula *model,
-                      uint64_t seed, uint64_t first, uint32_t rows_count, double *numbers)
+/* The rows of these numbers. */
+static void sample_rows(struct mr_copula_sampler *sampler, const struct mr_copula *model,
+                        uint64_t seed, const uint64_t *rows, uint32_t rows_count, double *numbers)
 {
     MR_ASSERT(rows_count <= ROWS);
-    draw_normals(sampler, seed, first, rows_count);
+    draw_normals(sampler, seed, rows, rows_count);
     make_latents(sampler);
     for (uint32_t index = 0; index < sampler->columns_count; index++)
         make_column(sampler, model, index, rows_count, numbers + (size_t)index * ROWS);
     if (sampler->boxes != NULL)
         keep_bounds(sampler->boxes, rows_count, numbers);
+}
+
+void mr_copula_sample(struct mr_copula_sampler *sampler, const struct mr_copula *model,
+                      uint64_t seed, uint64_t first, uint32_t rows_count, double *numbers)
+{
+    uint64_t rows[ROWS] = {0};
+    MR_ASSERT(rows_count <= ROWS);
+    for (uint32_t row = 0; row < rows_count; row++)
+        rows[row] = first + row;
+    sample_rows(sampler, model, seed, rows, rows_count, numbers);
+}
+
+/* Draw the rows of the mask once more; returns those that still may not be shown. */
+static uint64_t draw_anew(struct mr_copula_sampler *sampler, const struct mr_copula *model,
+                          uint64_t seed, uint64_t first, uint64_t mask, double *numbers)
+{
+    struct mr_copula_guard *guard = sampler->guard;
+    uint64_t rows[ROWS] = {0};
+    uint32_t count = 0;
+    for (uint64_t left = mask; left != 0; left &= left - 1)
+        rows[count++] = first + (uint32_t)__builtin_ctzll(left);
+    sampler->redrawn += count;
+    sample_rows(sampler, model, seed, rows, count, guard->numbers);
+    for (uint32_t at = 0; at < count; at++) {
+        uint32_t row = (uint32_t)(rows[at] - first);
+        if (!mr_copula_guard_allows(guard, model, guard->numbers + at, ROWS))
+            continue;
+        mask &= ~((uint64_t)1 << row);
+        for (size_t column = 0; column < sampler->columns_count; column++)
+            numbers[column * ROWS + row] = guard->numbers[column * ROWS + at];
+    }
+    return mask;
+}
+
+uint64_t mr_copula_sample_guarded(struct mr_copula_sampler *sampler, const struct mr_copula *model,
+                                  uint64_t seed, uint64_t first, uint32_t rows_count,
+                                  double *numbers)
+{
+    const struct mr_copula_guard *guard = sampler->guard;
+    uint64_t mask = 0;
+    mr_copula_sample(sampler, model, seed, first, rows_count, numbers);
+    for (uint32_t row = 0; guard != NULL && row < rows_count; row++)
+        if (!mr_copula_guard_allows(guard, model, numbers + row, ROWS))
+            mask |= (uint64_t)1 << row;
+    for (uint32_t redraw = 1; mask != 0 && redraw <= guard->privacy.redraws; redraw++)
+        mask = draw_anew(sampler, model, seed ^ ((uint64_t)redraw << 56), first, mask, numbers);
+    for (uint64_t left = mask; left != 0; left &= left - 1)
+        for (size_t column = 0; column < sampler->columns_count; column++)
+            numbers[column * ROWS + (uint32_t)__builtin_ctzll(left)] = NAN;
+    return mask;
 }
 
 /* ---- Cells ---- */

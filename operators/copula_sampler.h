@@ -8,6 +8,7 @@
 #define MR_OPERATORS_COPULA_SAMPLER_H
 
 #include "operators/copula_condition.h"
+#include "operators/copula_privacy.h"
 
 enum { MR_COPULA_SAMPLE_ROWS = 64 };
 
@@ -19,9 +20,11 @@ struct mr_copula_sampler {
     double *normals;   /* count x MR_COPULA_SAMPLE_ROWS */
     double *values;    /* 2 d x MR_COPULA_SAMPLE_ROWS, by latent: 0 of one that does not vary */
     bool is_repaired;  /* the correlations were indefinite */
+    uint64_t redrawn;  /* rows that the guard had drawn anew, since it was created */
     const struct mr_copula_condition *conditions;
     uint32_t conditions_count;
     struct mr_copula_boxes *boxes; /* NULL without conditions */
+    struct mr_copula_guard *guard; /* NULL: rows may show anything */
 };
 
 /* Owner: the caller, until _destroy, which accepts a zeroed one. conditions: at most
@@ -30,8 +33,17 @@ void mr_copula_sampler_create(struct mr_copula_sampler *sampler, uint32_t column
                               const struct mr_copula_condition *conditions,
                               uint32_t conditions_count);
 void mr_copula_sampler_destroy(struct mr_copula_sampler *sampler);
+/* Before it is made: rows are to keep to this; sampler->guard->copies may be set before each
+ * _make. */
+void mr_copula_sampler_guard(struct mr_copula_sampler *sampler,
+                             const struct mr_copula_privacy *privacy);
 /* Follow the model as it is now. MR_INVALID with a sentence: the conditions are impossible. */
 enum mr_status mr_copula_sampler_make(struct mr_copula_sampler *sampler,
+                                      const struct mr_copula *model, struct mr_copula_work *work,
+                                      struct mr_error *error) MR_NODISCARD;
+/* The same with correlations that the caller has put into work->matrix, with sampler->latents and
+ * ->count as mr_copula_correlations makes them. */
+enum mr_status mr_copula_sampler_bind(struct mr_copula_sampler *sampler,
                                       const struct mr_copula *model, struct mr_copula_work *work,
                                       struct mr_error *error) MR_NODISCARD;
 /* How likely a row of the model meets the conditions; 1 without any. */
@@ -41,6 +53,14 @@ double mr_copula_sampler_probability(const struct mr_copula_sampler *sampler);
  * number is its place in mr_copula_texts; of an identifier any. */
 void mr_copula_sample(struct mr_copula_sampler *sampler, const struct mr_copula *model,
                       uint64_t seed, uint64_t first, uint32_t rows_count, double *numbers);
+/* The columns that cells are made of: the model's, or what the guard leaves of them. */
+const struct mr_copula_column *mr_copula_sampler_columns(const struct mr_copula_sampler *sampler,
+                                                         const struct mr_copula *model);
+/* The same as mr_copula_sample, under the guard: a row that may not be shown is drawn anew, at most
+ * `redraws` times. Returns the rows that could not be made, by bits; their numbers are NaN. */
+uint64_t mr_copula_sample_guarded(struct mr_copula_sampler *sampler, const struct mr_copula *model,
+                                  uint64_t seed, uint64_t first, uint32_t rows_count,
+                                  double *numbers);
 /* The cell of a column's number. text: what an identifier ends in, unique to the row. Texts live in
  * arena or in the model: until it learns. */
 struct mr_value mr_copula_cell(const struct mr_copula_column *column, double number, uint64_t row,

@@ -36,7 +36,9 @@ enum mr_status mr_event_order_open(struct mr_event_order *order,
 {
     order->records_max = spec->records_max;
     order->has_notes = spec->has_notes;
-    mr_kept_row_open(&order->kept, open, true);
+    MR_ASSERT(!spec->is_without_rows || spec->has_notes);
+    if (!spec->is_without_rows)
+        mr_kept_row_open(&order->kept, open, true);
     const struct mr_table_spec task = {.operator_name = open->node->name,
                                        .name = spec->task_table,
                                        .version = TASK_VERSION,
@@ -132,6 +134,16 @@ enum mr_status mr_event_order_put_note(struct mr_event_order *order, struct mr_a
     MR_ASSERT(order->has_notes);
     return mr_waiting_rows_put_bytes(&order->rows, note, key, task->next_sequence++, place_ms,
                                      arena, error);
+}
+
+enum mr_status mr_event_order_put_last(struct mr_event_order *order, struct mr_arena *arena,
+                                       struct mr_event_order_task *task, struct mr_slice bytes,
+                                       struct mr_slice key, int64_t place_ms,
+                                       struct mr_error *error)
+{
+    MR_ASSERT(order->has_notes);
+    return mr_waiting_rows_put_bytes(&order->rows, bytes, key, task->next_sequence++ | row_bit,
+                                     place_ms, arena, error);
 }
 
 /* ---- Out ---- */

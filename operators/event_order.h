@@ -5,7 +5,8 @@
  * (notes) leaves in front of the rows of its place. More than records_max do not wait: the earliest
  * leaves before its time. What comes behind the watermark, or behind what has left before its
  * time, is late; a caller that does not send it elsewhere lets it wait at the first place that is
- * still to come. Whether a row is late, or pushes another one out, does not depend on how rows are
+ * still to come. A caller that needs no rows lets bytes of its own wait in their place, behind the
+ * notes. Whether a row is late, or pushes another one out, does not depend on how rows are
  * cut into batches: those whose time has come by the row's own watermark are pushed out first, and
  * count as due.
  * Limits: records_max rows and notes of at most MR_LIMIT_ROW_BYTES. Threads: the operator's.
@@ -39,6 +40,7 @@ struct mr_event_order_spec {
     const char *task_table;
     int64_t records_max;
     bool has_notes;
+    bool is_without_rows; /* has_notes: nothing but the caller's bytes is put */
 };
 
 /* Rows of the node's input 0, for its main output. The names are static. */
@@ -68,6 +70,11 @@ enum mr_status mr_event_order_put(struct mr_event_order *order, struct mr_operat
 /* Keep bytes of the caller's own. Pre: has_notes. */
 enum mr_status mr_event_order_put_note(struct mr_event_order *order, struct mr_arena *arena,
                                        struct mr_event_order_task *task, struct mr_slice note,
+                                       struct mr_slice key, int64_t place_ms,
+                                       struct mr_error *error) MR_NODISCARD;
+/* The same where rows are: behind the notes of their place, and no note when they are taken. */
+enum mr_status mr_event_order_put_last(struct mr_event_order *order, struct mr_arena *arena,
+                                       struct mr_event_order_task *task, struct mr_slice bytes,
                                        struct mr_slice key, int64_t place_ms,
                                        struct mr_error *error) MR_NODISCARD;
 

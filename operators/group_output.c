@@ -18,13 +18,20 @@ static const struct mr_option_value *option_of(const struct mr_plan_node *node, 
 
 void mr_group_output_init(struct mr_group_output *output, const struct mr_operator_open *open)
 {
+    mr_group_output_init_of(output, open, 0);
+}
+
+void mr_group_output_init_of(struct mr_group_output *output, const struct mr_operator_open *open,
+                             uint32_t index)
+{
     const struct mr_plan_node *node = open->node;
-    const struct mr_plan_domain *domain = &open->plan->domains[node->outputs[0].domain];
-    const struct mr_option_value *having = option_of(node, "having");
-    const struct mr_option_value *aggregates = option_of(node, "aggregates");
-    uint32_t fields_count = node->type->outputs[0].fields_count;
+    const struct mr_plan_domain *domain = &open->plan->domains[node->outputs[index].domain];
+    const struct mr_option_value *having = index > 0 ? NULL : option_of(node, "having");
+    const struct mr_option_value *aggregates = index > 0 ? NULL : option_of(node, "aggregates");
+    uint32_t fields_count = node->type->outputs[index].fields_count;
     *output = (struct mr_group_output){
         .node = node,
+        .index = index,
         .slots = domain->field_slots,
         .key_count = node->key.slots_count,
         .fields_count = aggregates != NULL ? fields_count : MR_GROUP_TIMES_MAX,
@@ -65,14 +72,14 @@ static void emit(struct mr_group_output *output, struct mr_operator_context *con
         }
         view = (struct mr_view){.batch = batch, .rows = rows, .rows_count = count};
     }
-    mr_operator_emit(context, 0, view);
+    mr_operator_emit(context, output->index, view);
 }
 
 struct mr_arena *mr_group_output_arena(struct mr_group_output *output,
                                        struct mr_operator_context *context)
 {
     if (output->batch == NULL) {
-        output->batch = mr_operator_batch_new(context, 0, NULL, output->rows_next);
+        output->batch = mr_operator_batch_new(context, output->index, NULL, output->rows_next);
         output->batch->origin = (struct mr_origin){output->node->name, output->partition};
         output->rows_next *= ROWS_FACTOR;
         if (output->rows_next > MR_LIMIT_BATCH_ROWS)

@@ -18,6 +18,7 @@ enum {
 
 struct mr_group_output {
     const struct mr_plan_node *node;
+    uint32_t index;        /* of the output */
     const uint32_t *slots; /* of the output's fields */
     uint32_t key_count;
     uint32_t fields_count; /* the type's own */
@@ -38,7 +39,12 @@ struct mr_group_row {
     const struct mr_value *results;    /* strings and lists in the batch's arena */
 };
 
+/* The main output. */
 void mr_group_output_init(struct mr_group_output *output, const struct mr_operator_open *open);
+/* Another one, whose rows have the key, two times and further fields, all of which are results.
+ * Pre: it has `has_key`. */
+void mr_group_output_init_of(struct mr_group_output *output, const struct mr_operator_open *open,
+                             uint32_t index);
 /* The arena that the next row's results live in; makes a batch where there is none. */
 struct mr_arena *mr_group_output_arena(struct mr_group_output *output,
                                        struct mr_operator_context *context);

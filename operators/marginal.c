@@ -15,6 +15,7 @@ enum { BINS_MORE = 2 * MR_MARGINAL_BINS_MAX + MR_MARGINAL_BLOCK_MAX };
 #define LIMIT_SCALE 2.6
 #define LIMIT_TAIL 0.25
 #define WEIGHT_GONE 1e-9
+#define WEIGHT_LOST 1e-12 /* share from which on sums may not tell a bin from nothing */
 
 double mr_marginal_weight(const struct mr_marginal *marginal)
 {
@@ -191,7 +192,7 @@ void mr_marginal_map(struct mr_marginal_map *map, const struct mr_marginal_bin *
     double below = 0;
     double from_height = 0; /* of the density where the bin begins */
     for (uint32_t bin = 0; bin < bins_count; bin++) {
-        if (!(bins[bin].weight > 0))
+        if (!(bins[bin].weight > total * WEIGHT_LOST))
             continue;
         uint32_t made = map->bins_count++;
         double share = bins[bin].weight / total;
@@ -241,6 +242,15 @@ double mr_marginal_score(const struct mr_marginal_map *map, double value)
         return map->edges[bin + 1];
     double share = (value - lowest + map->step / 2) / (highest - lowest + map->step);
     return map->edges[bin] + share * (map->edges[bin + 1] - map->edges[bin]);
+}
+
+double mr_marginal_slope(const struct mr_marginal_map *map, double value)
+{
+    uint32_t bin = bin_at(map->lowest, map->bins_count, value);
+    double width = map->highest[bin] - map->lowest[bin];
+    if (!(width > 0) || value < map->lowest[bin] || value > map->highest[bin])
+        return 0;
+    return (map->edges[bin + 1] - map->edges[bin]) / (width + map->step);
 }
 
 double mr_marginal_value(const struct mr_marginal_map *map, double z)

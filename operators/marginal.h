@@ -52,14 +52,16 @@ double mr_marginal_weight(const struct mr_marginal *marginal);
 /* Take what another one has learned. */
 void mr_marginal_merge(struct mr_marginal *marginal, const struct mr_marginal *other, double scale);
 
-/* The map of bins with a weight. tail: the share that lies beyond the least and beyond the greatest
- * value each: 1 / (2 n) of n records. */
+/* The map of bins with a weight, above 1e-12 of all. tail: the share that lies beyond the least and
+ * beyond the greatest value each: 1 / (2 n) of n records. */
 void mr_marginal_map(struct mr_marginal_map *map, const struct mr_marginal_bin *bins,
                      uint32_t bins_count, double scale, double tail);
 /* The score of a value: of a tied one the mean of its interval. */
 double mr_marginal_score(const struct mr_marginal_map *map, double value);
 /* The value at z. */
 double mr_marginal_value(const struct mr_marginal_map *map, double z);
+/* How fast the score rises at a value within a bin of some width; 0: it is in none. */
+double mr_marginal_slope(const struct mr_marginal_map *map, double value);
 /* The interval of z whose values are in [lowest, highest]; false: no value is. */
 bool mr_marginal_interval(const struct mr_marginal_map *map, double lowest, double highest,
                           double *from, double *to);

@@ -37,7 +37,7 @@ enum mr_status mr_operator_create(const struct mr_operator_type *type,
     created->plan = open->plan;
     created->node = open->node;
     created->self = mr_memory_new(1, type->instance_size);
-    created->reads_wall_clock = type->on_wall != NULL && mr_plan_reads_wall_clock(open->node);
+    created->reads_wall_clock = type->on_wall != NULL && mr_plan_is_woken(open->node);
     created->reads_row_watermarks =
         (type->spec.flags & MR_TYPE_ROW_WATERMARKS) != 0 || mr_plan_waits(&open->node->options);
     enum mr_status status = type->open(created->self, open, error);

@@ -26,6 +26,7 @@
 #ifndef MR_OPERATORS_OPERATOR_H
 #define MR_OPERATORS_OPERATOR_H
 
+#include "base/buffer.h"
 #include "base/random.h"
 #include "operators/state_description.h"
 #include "record/batch.h"
@@ -76,9 +77,13 @@ struct mr_operator_context {
     uint32_t node;
     struct mr_arena *arena; /* of the current batch */
     struct mr_evaluator *evaluator;
-    int64_t now_ms;               /* the batch's wall time: the only clock */
-    int64_t watermark_ms;         /* as of the last on_watermark, now: this one; INT64_MIN: none */
-    int64_t wall_due_ms;          /* of on_wall; kept by operators/operator.c */
+    int64_t now_ms;       /* the batch's wall time: the only clock */
+    int64_t watermark_ms; /* as of the last on_watermark, now: this one; INT64_MIN: none */
+    int64_t wall_due_ms;  /* of on_wall; kept by operators/operator.c */
+    /* Bit p: nothing more comes to the input port p, because all bounded sources in front of it
+     * have ended. Then on_wall is due; after each start anew, and over repartitions, too. Not known
+     * of ports from 64 on, and behind operators that may hold something (on_watermark, on_wall). */
+    uint64_t ended_ports;
     uint32_t taken_count;         /* of mr_operator_is_enough; kept by operators/operator.c */
     uint64_t seed;                /* of (topology generation, subtopology, partition, operator) */
     struct mr_operator *instance; /* set by operators/operator.c while it calls an operator */
@@ -127,8 +132,7 @@ struct mr_operator_type {
     /* The wall time context->now_ms has reached *due_ms (in), which the last call returned or
      * mr_operator_wake asked for; the first call comes soon after open. *due_ms (out): when next;
      * INT64_MAX: never, unless woken. MR_AGAIN: as of on_watermark, more is due now. Called only
-     * where the type has MR_TYPE_WALL_CLOCK, or reads_wall_clock says yes to the options. May be
-     * NULL. */
+     * where mr_plan_is_woken. May be NULL. */
     enum mr_status (*on_wall)(void *self, struct mr_operator_context *context, int64_t *due_ms,
                               struct mr_error *error);
     /* What on_wall does later is about what does not come: when all input has been read nobody
@@ -150,12 +154,19 @@ struct mr_operator_type {
     enum mr_status (*describe_state)(const struct mr_state_object *object, struct mr_arena *arena,
                                      struct mr_state_description *description,
                                      struct mr_error *error);
+    /* Of types whose state_table holds models (sample_model.h), any thread: append the stored
+     * object's model as a document that is called name. MR_INVALID with a sentence: it has learned
+     * nothing yet; MR_CORRUPT; MR_LIMIT. NULL: the type has no models. */
+    enum mr_status (*write_model)(const struct mr_state_object *object,
+                                  const struct mr_plan_node *node, const char *name,
+                                  struct mr_buffer *output, struct mr_error *error);
 };
 
-/* Registry: const, sorted by name. */
+/* Registry: const, sorted by name, then by role: a name may stand for a source and an operator. */
 const struct mr_operator_type *const *mr_operators(uint32_t *count);
-const struct mr_operator_type *mr_operator_find(const char *name);
-/* Names unique and sorted, mandatory members set, defaults within bounds, every option documented.
+const struct mr_operator_type *mr_operator_find(enum mr_role role, const char *name);
+/* Names unique within their role and sorted, mandatory members set, defaults within bounds, every
+ * option documented.
  */
 enum mr_status mr_operator_registry_check(struct mr_error *error) MR_NODISCARD;
 

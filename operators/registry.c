@@ -45,12 +45,22 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_drift_hddm_w,
     &mr_operator_drift_kswin,
     &mr_operator_drift_page_hinkley,
+    &mr_operator_evaluate_detection,
     &mr_operator_filter,
     &mr_operator_flat_map,
+    &mr_operator_generate_bootstrap_source,
+    &mr_operator_generate_bootstrap,
+    &mr_operator_generate_copula_source,
     &mr_operator_generate_copula,
+    &mr_operator_generate_datagen,
+    &mr_operator_generate_markov_source,
+    &mr_operator_generate_markov,
+    &mr_operator_generate_model,
+    &mr_operator_generate_network,
     &mr_operator_generate_nexmark,
     &mr_operator_generate_random,
     &mr_operator_generate_sequence,
+    &mr_operator_generate_shuffle,
     &mr_operator_generate_timeseries,
     &mr_operator_join_interval,
     &mr_operator_join_lookup,
@@ -58,11 +68,13 @@ static const struct mr_operator_type *const registered[] = {
     &mr_operator_key_by,
     &mr_operator_map,
     &mr_operator_merge,
+    &mr_operator_model_merge,
     &mr_operator_quality_checkpoint,
     &mr_operator_quality_duplicates,
     &mr_operator_quality_profile,
     &mr_operator_quality_rules,
     &mr_operator_quality_score,
+    &mr_operator_quality_synthetic,
     &mr_operator_rank,
     &mr_operator_sort,
     &mr_operator_spc_c,
@@ -88,13 +100,20 @@ const struct mr_operator_type *const *mr_operators(uint32_t *count)
     return registered;
 }
 
-const struct mr_operator_type *mr_operator_find(const char *name)
+/* Order of a type and another one's name and role. */
+static int compare(const struct mr_operator_type *type, enum mr_role role, const char *name)
+{
+    int order = strcmp(type->spec.name, name);
+    return order != 0 ? order : (int)type->spec.role - (int)role;
+}
+
+const struct mr_operator_type *mr_operator_find(enum mr_role role, const char *name)
 {
     uint32_t first = 0;
     uint32_t count = (uint32_t)MR_ARRAY_COUNT(registered);
     while (count > 0) {
         uint32_t half = count / 2;
-        int order = strcmp(registered[first + half]->spec.name, name);
+        int order = compare(registered[first + half], role, name);
         if (order == 0)
             return registered[first + half];
         if (order < 0) {
@@ -155,6 +174,7 @@ static bool default_number(const struct mr_option_spec *spec, double *number)
         *number = 0;
         return strcmp(spec->default_text, "true") == 0 || strcmp(spec->default_text, "false") == 0;
     case MR_OPTION_STRING:
+    case MR_OPTION_PATH:
     case MR_OPTION_INSTANT:
         *number = spec->minimum;
         return true;
@@ -162,7 +182,6 @@ static bool default_number(const struct mr_option_spec *spec, double *number)
     case MR_OPTION_NAMES:
     case MR_OPTION_STRING_MAP:
     case MR_OPTION_NAME_MAP:
-    case MR_OPTION_PATH:
     case MR_OPTION_PATHS:
     case MR_OPTION_EXPRESSION:
     case MR_OPTION_EXPRESSIONS:
@@ -176,6 +195,7 @@ static bool default_number(const struct mr_option_spec *spec, double *number)
     case MR_OPTION_AGGREGATES:
     case MR_OPTION_ZONE:
     case MR_OPTION_NUMBERS:
+    case MR_OPTION_DOCUMENT:
         return false;
     }
     return false;
@@ -249,6 +269,8 @@ static enum mr_status check_type(const struct mr_operator_type *type, struct mr_
     if ((spec->state_version != 0) != (type->describe_state != NULL) ||
         (spec->state_version != 0) != (type->state_table != NULL))
         return broken(error, spec->name, "what has state, and only that, describes it");
+    if (type->write_model != NULL && spec->state_version == 0)
+        return broken(error, spec->name, "it has models but no state");
     if (!is_sentence(spec->summary) || !is_sentence(spec->description))
         return broken(error, spec->name, "summary or description is not made of sentences");
     if (spec->options == NULL)
@@ -260,9 +282,9 @@ static enum mr_status check_type(const struct mr_operator_type *type, struct mr_
 enum mr_status mr_operator_registry_check(struct mr_error *error)
 {
     for (uint32_t index = 0; index < MR_ARRAY_COUNT(registered); index++) {
-        if (index > 0 &&
-            strcmp(registered[index - 1]->spec.name, registered[index]->spec.name) >= 0)
-            return broken(error, registered[index]->spec.name, "names must be unique and sorted");
+        const struct mr_type_spec *spec = &registered[index]->spec;
+        if (index > 0 && compare(registered[index - 1], spec->role, spec->name) >= 0)
+            return broken(error, spec->name, "names must be unique in their role and sorted");
         enum mr_status status = check_type(registered[index], error);
         if (status != MR_OK)
             return status;

@@ -5,7 +5,7 @@
 
 #include "record/value.h"
 
-enum { MR_DESCRIPTION_MEMBERS_MAX = 16 };
+enum { MR_DESCRIPTION_MEMBERS_MAX = 24 };
 
 struct mr_plan_node;
 

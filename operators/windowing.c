@@ -339,12 +339,15 @@ enum mr_status mr_windowing_process(void *self, struct mr_operator_context *cont
                                     struct mr_view view, struct mr_error *error)
 {
     struct mr_windowing *windowing = self;
-    MR_UNUSED(port);
+    const struct mr_plan_node *node = windowing->node;
     struct mr_view keyed;
     struct mr_view fine;
     struct mr_view late;
     struct mr_aggregate_columns columns;
-    const struct mr_slice *keys = mr_operator_keys(context, windowing->node, view, &keyed);
+    windowing->port = port;
+    const struct mr_slice *keys =
+        port == 0 ? mr_operator_keys(context, node, view, &keyed)
+                  : mr_operator_keys_of(context, &node->twin->key, view, &keyed);
     check_keys(context, keys, &keyed);
     if (windowing->use != NULL) {
         windowing->use->evaluate(windowing, context, keyed, &columns);
@@ -365,7 +368,8 @@ enum mr_status mr_windowing_process(void *self, struct mr_operator_context *cont
         mr_operator_wake(context, due_ms);
     if (late.rows_count > 0) {
         mr_operator_late(context, late.rows_count);
-        mr_operator_emit(context, OUTPUT_LATE, late);
+        if (!windowing->has_no_late)
+            mr_operator_emit(context, OUTPUT_LATE, late);
     }
     return MR_OK;
 }

@@ -75,6 +75,8 @@ struct mr_windowing {
     const struct mr_plan_node *node;
     const struct mr_windowing_kind *kind;
     const struct mr_windowing_use *use; /* set by the type before open; NULL: `aggregates` */
+    uint32_t port;                      /* that the rows at hand came by */
+    bool has_no_late; /* the type has no output `late`: such rows are counted only */
     struct mr_window window;
     struct mr_window_grid grid; /* TUMBLING, HOPPING */
     enum mr_windowing_emit emit;

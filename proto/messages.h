@@ -113,6 +113,7 @@ struct mr_sync_request {
     uint32_t threads_count; /* task threads */
     uint64_t memory_bytes;  /* its budget; 0: no limit */
     enum mr_leaving leaving;
+    bool leave_asked;                   /* it was told to end: is it coming back? */
     const struct mr_task_report *tasks; /* all that it has */
     uint32_t tasks_count;
     const struct mr_topology_report *topologies; /* those that it has loaded or refused */
@@ -156,9 +157,11 @@ struct mr_assigned_topology {
 
 struct mr_sync_reply {
     uint64_t term;
-    uint64_t instance; /* as asked */
-    uint64_t sequence; /* as asked */
-    bool leaves;       /* it has asked to leave, or is drained, and nothing is wanted of it */
+    uint64_t instance;     /* as asked */
+    uint64_t sequence;     /* as asked */
+    bool leaves;           /* it has asked to leave, or is drained, and nothing is wanted of it */
+    bool more;             /* tasks are on their way to it that this answer does not name yet */
+    enum mr_leaving leave; /* to leave_asked: as what it ends; NOT: not known yet */
     const struct mr_assigned_task *tasks; /* all that it should have */
     uint32_t tasks_count;
     const struct mr_assigned_topology *topologies; /* of these tasks */

@@ -119,6 +119,7 @@ Millrace__SyncRequest *mr_sync_request_fields(const struct mr_sync_request *sync
     fields->threads_count = sync->threads_count;
     fields->memory_bytes = sync->memory_bytes;
     fields->leaving = (Millrace__Leaving)(sync->leaving + 1);
+    fields->leave_asked = sync->leave_asked;
     sync_request_lists(sync, scratch, fields);
     return fields;
 }
@@ -197,6 +198,7 @@ void mr_sync_request_take(struct mr_decoder *decoder, const Millrace__SyncReques
     sync->memory_bytes = fields->memory_bytes;
     sync->leaving = (enum mr_leaving)mr_take_enum(decoder, (int)fields->leaving,
                                                   MR_LEAVING_DRAIN + 1, "the worker's leaving");
+    sync->leave_asked = fields->leave_asked;
     sync->tasks_count = mr_take_count(decoder, fields->n_tasks, MR_MESSAGE_TASKS_MAX, "tasks");
     struct mr_task_report *tasks =
         mr_arena_take(decoder->arena, sync->tasks_count * sizeof(*tasks));
@@ -258,6 +260,9 @@ Millrace__SyncReply *mr_sync_reply_fields(const struct mr_sync_reply *sync,
     fields->instance = sync->instance;
     fields->sequence = sync->sequence;
     fields->leaves = sync->leaves;
+    fields->more = sync->more;
+    if (sync->leave != MR_LEAVING_NOT) /* absent, as from coordinators that do not know of it */
+        fields->leave = (Millrace__Leaving)(sync->leave + 1);
     assigned_tasks_fields(sync, scratch, fields);
     assigned_topologies_fields(sync, scratch, fields);
     return fields;
@@ -286,6 +291,11 @@ void mr_sync_reply_take(struct mr_decoder *decoder, const Millrace__SyncReply *f
     sync->instance = fields->instance;
     sync->sequence = fields->sequence;
     sync->leaves = fields->leaves;
+    sync->more = fields->more;
+    sync->leave = MR_LEAVING_NOT;
+    if (fields->leave != MILLRACE__LEAVING__LEAVING_ABSENT)
+        sync->leave = (enum mr_leaving)mr_take_enum(decoder, (int)fields->leave,
+                                                    MR_LEAVING_DRAIN + 1, "how to leave");
     sync->tasks = take_assigned_tasks(decoder, fields, &sync->tasks_count);
     sync->topologies_count =
         mr_take_count(decoder, fields->n_topologies, MR_MESSAGE_TOPOLOGIES_MAX, "topologies");

@@ -222,6 +222,15 @@ bool mr_path_equal(const struct mr_path *left, const struct mr_path *right)
     return left->steps_count == right->steps_count && mr_path_starts_with(left, right);
 }
 
+const char *mr_path_last_name(const struct mr_path *path)
+{
+    const char *name = path->steps[0].name;
+    for (uint32_t i = 1; i < path->steps_count; i++)
+        if (path->steps[i].name != NULL)
+            name = path->steps[i].name;
+    return name;
+}
+
 static struct mr_value find_member(struct mr_value map, const struct mr_path_step *step)
 {
     struct mr_slice name = mr_slice_from(step->name, step->name_size);

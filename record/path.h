@@ -23,6 +23,8 @@ enum mr_status mr_path_parse(struct mr_arena *arena, const char *text, struct mr
 bool mr_path_equal(const struct mr_path *left, const struct mr_path *right);
 /* True when prefix equals path's first steps. */
 bool mr_path_starts_with(const struct mr_path *path, const struct mr_path *prefix);
+/* The last name on the path, which records that are made anew have for the field. */
+const char *mr_path_last_name(const struct mr_path *path);
 /* Walk value (a MAP or LIST tree) along path from step `from`; ABSENT when it leads nowhere. */
 struct mr_value;
 struct mr_value mr_path_walk(const struct mr_path *path, uint32_t from, struct mr_value value);

@@ -348,7 +348,8 @@ static const struct common_option sink_options[] = {
       .type = MR_OPTION_STRINGS,
       .minimum = 1,
       .maximum = 64,
-      .help = "Patterns (* and ?) of the topics that topic_from may name."},
+      .help = "Patterns (* and ?) of the topics that topic_from may name. Internal ones (__*, and "
+              "those with the cluster's prefix) are refused whatever they say."},
      is_log},
     ON_ERROR("What happens to a record that cannot be written."),
 };

@@ -12,7 +12,10 @@ static const struct mr_option_spec expect_options[] = {
     {.name = NULL},
 };
 static const struct mr_option_spec expect_parts[] = {
-    {.name = "messages", .type = MR_OPTION_OBJECTS}, {.name = NULL}};
+    {.name = "messages", .type = MR_OPTION_OBJECTS},
+    {.name = "min", .type = MR_OPTION_OBJECT},
+    {.name = "max", .type = MR_OPTION_OBJECT},
+    {.name = NULL}};
 
 static const struct mr_option_spec state_options[] = {
     {.name = "operator", .type = MR_OPTION_STRING, .flags = MR_OPTION_REQUIRED},
@@ -90,6 +93,38 @@ static void read_messages(const struct mr_test_reader *reader, const struct mr_y
     expectation->messages_count = pair->value->count;
 }
 
+/* Numbers, in mappings as deep as those of records. */
+static void check_bounds(const struct mr_test_reader *reader, const struct mr_yaml_node *node,
+                         const char *name)
+{
+    for (uint32_t i = 0; i < node->count; i++) {
+        const struct mr_yaml_node *value = node->pairs[i].value;
+        bool is_number = value->kind == MR_YAML_SCALAR &&
+                         (value->scalar == MR_YAML_INTEGER || value->scalar == MR_YAML_FLOAT);
+        if (value->kind == MR_YAML_MAPPING && value->count > 0)
+            check_bounds(reader, value, name);
+        else if (!is_number && !value->faulty)
+            mr_report_add(reader->report, MR_SEVERITY_ERROR, value->location,
+                          "'expect.%s' of %s takes numbers by the names of fields, as in %s: "
+                          "{recall: 0.95}",
+                          name, reader->owner, name);
+    }
+}
+
+/* NULL: there are none. */
+static const struct mr_yaml_node *bounds_of(const struct mr_test_reader *reader,
+                                            const struct mr_yaml_node *node, const char *name)
+{
+    const struct mr_yaml_pair *pair = mr_yaml_find(node, name);
+    if (pair == NULL || pair->value->faulty)
+        return NULL;
+    const char *text = mr_arena_format(reader->arena, "'expect.%s'", name);
+    if (!mr_test_is_mapping(reader, pair->value, text, "a mapping of fields to numbers"))
+        return NULL;
+    check_bounds(reader, pair->value, name);
+    return pair->value;
+}
+
 static void read_expectation(const struct mr_test_reader *reader, const struct mr_yaml_pair *pair,
                              struct mr_test_expectation *expectation)
 {
@@ -97,7 +132,8 @@ static void read_expectation(const struct mr_test_reader *reader, const struct m
     *expectation = (struct mr_test_expectation){.output = pair->key, .location = pair->location};
     if (node->faulty ||
         !mr_test_is_mapping(reader, node, "an expectation",
-                            "a mapping of count, records, contains, messages, ordered, tolerance"))
+                            "a mapping of count, records, contains, messages, min, max, ordered, "
+                            "tolerance"))
         return;
     struct mr_options_parser parser = {.arena = reader->arena,
                                        .report = reader->report,
@@ -117,13 +153,17 @@ static void read_expectation(const struct mr_test_reader *reader, const struct m
     expectation->ordered = mr_options_boolean(&options, "ordered");
     expectation->tolerance =
         mr_options_present(&options, "tolerance") ? mr_options_number(&options, "tolerance") : 0;
+    expectation->least = bounds_of(reader, node, "min");
+    expectation->most = bounds_of(reader, node, "max");
     const struct mr_yaml_pair *messages = mr_yaml_find(node, "messages");
     if (messages != NULL)
         read_messages(reader, messages, expectation);
     if (reader->report->errors_count == errors_count && !count->present &&
-        expectation->records == NULL && expectation->contains == NULL && messages == NULL)
+        expectation->records == NULL && expectation->contains == NULL && messages == NULL &&
+        expectation->least == NULL && expectation->most == NULL)
         mr_report_add(reader->report, MR_SEVERITY_ERROR, pair->location,
-                      "%s expects nothing of '%s': say count, records, contains or messages",
+                      "%s expects nothing of '%s': say count, records, contains, messages, min or "
+                      "max",
                       reader->owner, pair->key);
 }
 

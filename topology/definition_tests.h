@@ -64,6 +64,8 @@ struct mr_test_expectation {
     const struct mr_test_message *messages; /* these and no others, with key, time and headers */
     uint32_t messages_count;
     struct mr_location messages_location;
+    const struct mr_yaml_node *least; /* a mapping: numbers that no record is below; NULL: none */
+    const struct mr_yaml_node *most;  /* the same: above */
     bool ordered;
     double tolerance; /* of numbers, absolute */
 };

@@ -2,6 +2,8 @@
  * Design: a writer whose first failure sticks, so that the code reads as the page does. */
 #include "topology/describe.h"
 
+#include "base/cgroup.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -198,11 +200,15 @@ static void put_memory(struct page *page, const struct mr_plan_subtopology *part
     label(page, "memory");
     put(page, "a task at most: batch columns %s, open transactions %s",
         size_text(page, memory.batch_bytes), size_text(page, memory.transaction_bytes));
-    if (memory.state_bytes > 0)
-        put(page, ", state %s", size_text(page, memory.state_bytes));
-    else if (part->stateful)
-        put(page, ", state within the topology's budget");
+    if (memory.instance_bytes > 0)
+        put(page, ", operators %s", size_text(page, memory.instance_bytes));
     put(page, "\n");
+    if (!part->stateful)
+        return;
+    label(page, "state");
+    if (memory.state_bytes > 0)
+        put(page, "of a task %s at most, on disk; ", size_text(page, memory.state_bytes));
+    put(page, "in memory what fits into spec.memory\n");
 }
 
 static void put_subtopology(struct page *page, const struct mr_plan_subtopology *part)
@@ -265,6 +271,13 @@ static void put_process(struct page *page)
     label(page, "memory");
     put(page, "%s for caches and queues of this topology (spec.memory)\n",
         mr_option_size_text(&page->arena, plan->memory_bytes));
+    label(page, "container");
+    put(page, "a memory limit of %s or more lets a worker hold this topology alone\n",
+        mr_option_size_text(&page->arena,
+                            (int64_t)mr_cgroup_limit_for((uint64_t)plan->memory_bytes)));
+    label(page, "resident");
+    put(page, "%s at most with one task of each subtopology and one task thread\n",
+        size_text(page, mr_describe_resident_bytes(plan)));
     label(page, "threads");
     put(page, "T task threads (--threads), as many committers, 2 T + 2 (at most 16) for claims and "
               "restores, and those of the clients\n");

@@ -5,6 +5,11 @@
 #include "base/memory.h"
 #include "topology/describe.h"
 
+/* Of a process with one task thread: what its producers and its consumer queue at most
+ * (worker/internal.h), and code, stacks and the libraries' own. */
+#define CLIENTS_BYTES ((int64_t)(64 + 16) << 20)
+#define PROGRAM_BYTES ((int64_t)64 << 20)
+
 int64_t mr_plan_restore_ms(int64_t keys_count)
 {
     /* A compacted changelog has about one record per key; round up. */
@@ -58,10 +63,24 @@ static int64_t domain_bytes(const struct mr_plan_domain *domain)
     return row_bytes * MR_LIMIT_BATCH_ROWS;
 }
 
+/* What the last batch of a transaction may change at most. */
+static int64_t batch_change_bytes(const struct mr_plan_subtopology *part,
+                                  const struct mr_plan_node *node,
+                                  const struct mr_state_estimate *estimate)
+{
+    int64_t rows = part->batch_rows;
+    int64_t keys = node->key.global ? 1 : node->state_keys_max;
+    uint64_t bytes = estimate->burst_bytes_per_record > estimate->changelog_bytes_per_record
+                         ? estimate->burst_bytes_per_record
+                         : estimate->changelog_bytes_per_record;
+    return (keys > 0 && keys < rows ? keys : rows) * (int64_t)bytes;
+}
+
 struct mr_describe_memory mr_describe_memory(const struct mr_plan *plan,
                                              const struct mr_plan_subtopology *part)
 {
-    struct mr_describe_memory memory = {.transaction_bytes = 2 * MR_LIMIT_TRANSACTION_BYTES};
+    struct mr_describe_memory memory = {.transaction_bytes = 2 * MR_LIMIT_TRANSACTION_BYTES,
+                                        .instance_bytes = (int64_t)part->instance_bytes};
     bool *counted = mr_memory_new(plan->domains_count, sizeof(*counted));
     bool bounded = mr_describe_keys_max(plan, part) > 0;
     for (uint32_t i = 0; i < part->nodes_count; i++) {
@@ -73,10 +92,23 @@ struct mr_describe_memory mr_describe_memory(const struct mr_plan *plan,
                 memory.batch_bytes += domain_bytes(&plan->domains[domain]);
             counted[domain] = true;
         }
-        if (bounded && node->type->state_version > 0)
-            memory.state_bytes +=
-                node->state_keys_max * (int64_t)mr_describe_estimate(node).object_bytes;
+        if (node->type->state_version == 0)
+            continue;
+        struct mr_state_estimate estimate = mr_describe_estimate(node);
+        memory.transaction_bytes += 2 * batch_change_bytes(part, node, &estimate);
+        if (bounded)
+            memory.state_bytes += node->state_keys_max * (int64_t)estimate.object_bytes;
     }
     mr_memory_free(counted);
     return memory;
+}
+
+int64_t mr_describe_resident_bytes(const struct mr_plan *plan)
+{
+    int64_t bytes = plan->memory_bytes + CLIENTS_BYTES + PROGRAM_BYTES;
+    for (uint32_t i = 0; i < plan->subtopologies_count; i++) {
+        struct mr_describe_memory memory = mr_describe_memory(plan, &plan->subtopologies[i]);
+        bytes += memory.batch_bytes + memory.transaction_bytes + memory.instance_bytes;
+    }
+    return bytes;
 }

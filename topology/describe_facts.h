@@ -8,10 +8,15 @@
 struct mr_describe_memory {
     int64_t batch_bytes;       /* columns and spans of full batches of all domains */
     int64_t transaction_bytes; /* the one that commits and the one that is filled */
-    int64_t state_bytes;       /* keys in the cache, where max_keys bounds all stores; else 0 */
+    int64_t instance_bytes;    /* of operators, besides state */
+    int64_t state_bytes;       /* all keys, where max_keys bounds all stores; else 0 */
 };
 struct mr_describe_memory mr_describe_memory(const struct mr_plan *plan,
                                              const struct mr_plan_subtopology *part);
+
+/* What a process takes that runs one task of each subtopology on one task thread, its state on
+ * disk: all of the above, spec.memory, what clients queue, and the program. */
+int64_t mr_describe_resident_bytes(const struct mr_plan *plan);
 
 /* The type's estimate for the node's options; all 0 where it gives none. */
 struct mr_state_estimate mr_describe_estimate(const struct mr_plan_node *node);

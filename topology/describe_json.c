@@ -189,10 +189,12 @@ static void put_subtopology(struct writer *writer, const struct mr_plan_subtopol
     put_integer(writer, "changelog_bytes_per_record", (int64_t)part->changelog_bytes_per_record);
     put_integer(writer, "restore_ms_per_million_keys",
                 part->stateful ? mr_plan_restore_ms(1000000) : 0);
+    put_integer(writer, "batch_rows", part->batch_rows);
     put_integer(writer, "keys_max", mr_describe_keys_max(writer->plan, part));
     begin(writer, "task_memory", "{");
     put_integer(writer, "batch_bytes", memory.batch_bytes);
     put_integer(writer, "transaction_bytes", memory.transaction_bytes);
+    put_integer(writer, "operator_bytes", memory.instance_bytes);
     put_integer(writer, "state_bytes", memory.state_bytes);
     end(writer, "}");
     end(writer, "}");
@@ -231,6 +233,7 @@ enum mr_status mr_plan_describe_json(const struct mr_plan *plan, struct mr_buffe
     put_text(&writer, "guarantee", plan->exactly_once ? "exactly_once" : "at_least_once");
     put_integer(&writer, "commit_interval_ms", plan->commit_interval_ms);
     put_integer(&writer, "memory_bytes", plan->memory_bytes);
+    put_integer(&writer, "resident_bytes", mr_describe_resident_bytes(plan));
     put_boolean(&writer, "replayable", plan->replayable);
     put_text(&writer, "not_replayable_reason", plan->not_replayable_reason);
     put_integer(&writer, "tests", plan->tests_count);

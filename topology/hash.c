@@ -1,8 +1,8 @@
 /* topology/hash.c — the hash of a topology: equal for files that mean the same.
  * Over: the name and `spec` with ${...} filled in, without `tests` and `values`. Mappings count
  * sorted by key, lists in order, scalars by what YAML makes of them; comments, white space and
- * quoting do not count. Secrets stay references (topology/substitute.h). Time zones count with what
- * they say from 1970 on: where their rules differ, plans do. */
+ * quoting do not count. Secrets stay references (topology/substitute.h). Time zones and documents
+ * count with what they say from 1970 on: where their rules differ, plans do. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -63,8 +63,8 @@ static uint64_t hash_node(const struct mr_yaml_node *node, uint64_t seed, bool t
     return seed;
 }
 
-uint64_t mr_topology_hash(const char *name, const struct mr_yaml_node *spec, uint64_t zones_hash)
+uint64_t mr_topology_hash(const char *name, const struct mr_yaml_node *spec, uint64_t loaded_hash)
 {
     uint64_t hash = hash_node(spec, hash_text(name, 0), true);
-    return zones_hash == 0 ? hash : hash_number(zones_hash, hash);
+    return loaded_hash == 0 ? hash : hash_number(loaded_hash, hash);
 }

@@ -41,6 +41,7 @@ static const struct type_words words[] = {
     [MR_OPTION_AGGREGATES] = {"aggregates",
                               "a mapping of names to aggregate calls, as in {rows: count()}"},
     [MR_OPTION_ZONE] = {"time zone", "the name of a time zone, as in Europe/Berlin"},
+    [MR_OPTION_DOCUMENT] = {"document", "the path of a file"},
     [MR_OPTION_NUMBERS] = {"numbers", "a list of numbers, as in [0, 2.5]"},
 };
 

@@ -459,6 +459,7 @@ void mr_value_parse(const struct mr_options_parser *parser, const struct mr_opti
     case MR_OPTION_EXPRESSION:
     case MR_OPTION_REFERENCE:
     case MR_OPTION_ZONE:
+    case MR_OPTION_DOCUMENT:
         value->present = parse_text(parser, spec, node, value);
         return;
     case MR_OPTION_STRINGS:

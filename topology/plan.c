@@ -92,7 +92,7 @@ static void plan_definition(const struct mr_catalogue *catalogue,
     mr_planner_finish(&planner);
     if (report->errors_count > 0)
         return;
-    plan->hash = mr_topology_hash(plan->name, definition->spec_node, planner.zones_hash);
+    plan->hash = mr_topology_hash(plan->name, definition->spec_node, planner.loaded_hash);
     *result = plan;
 }
 

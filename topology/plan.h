@@ -147,6 +147,44 @@ struct mr_plan_control {
     uint32_t slots[MR_CONTROL_COUNT]; /* in the input's domain; MR_SLOT_NONE: no such field */
 };
 
+/* The input `alerts` (MR_TYPE_TAKES_ALERTS), the second. */
+struct mr_plan_alerts {
+    struct mr_plan_key key; /* in the input's domain: the field `key` */
+    uint32_t key_slot;      /* the same as a cell; MR_SLOT_NONE: no such field */
+    uint32_t state_slot;    /* open, update or resolved */
+};
+
+/* The second input of a type with MR_TYPE_TWIN: where its records have what the first one's have.
+ */
+struct mr_plan_twin {
+    struct mr_plan_key key;
+    const uint32_t *slots; /* of the option `fields` */
+};
+
+/* The input `requests` of a type with ANSWERS. */
+enum mr_request_field {
+    MR_REQUEST_ACTION,
+    MR_REQUEST_N_SAMPLES,
+    MR_REQUEST_COUNT,
+    MR_REQUEST_N_BATCHES,
+    MR_REQUEST_BATCH_SIZE,
+    MR_REQUEST_CONDITIONS,
+    MR_REQUEST_ID,
+    MR_REQUEST_REPLY_TOPIC,
+    MR_REQUEST_INCLUDE_METADATA,
+    MR_REQUEST_FIELDS_COUNT
+};
+
+struct mr_plan_requests {
+    uint32_t port;                           /* of the input */
+    struct mr_plan_key key;                  /* in the input's domain */
+    uint32_t slots[MR_REQUEST_FIELDS_COUNT]; /* in the input's domain; MR_SLOT_NONE: not there */
+};
+
+/* Fields of the records of an output `models`, which a type with TAKES_SNAPSHOTS reads. */
+enum { MR_PLAN_SNAPSHOT_FIELDS_COUNT = 5 };
+extern const char *const mr_plan_snapshot_fields[MR_PLAN_SNAPSHOT_FIELDS_COUNT];
+
 struct mr_plan_node {
     uint32_t index;
     const char *name;
@@ -194,9 +232,13 @@ struct mr_plan_node {
     int64_t state_ttl_ms;
     int64_t state_keys_max;
     int64_t state_bytes_max;
-    bool state_full_fails;                 /* on_full: fail */
-    const struct mr_plan_join *join;       /* NULL of other types */
-    const struct mr_plan_control *control; /* NULL: nobody sends control records */
+    bool state_full_fails;                   /* on_full: fail */
+    const struct mr_plan_join *join;         /* NULL of other types */
+    const struct mr_plan_control *control;   /* NULL: nobody sends control records */
+    const struct mr_plan_alerts *alerts;     /* NULL: no such input */
+    const struct mr_plan_twin *twin;         /* NULL of other types */
+    const struct mr_plan_requests *requests; /* NULL: nobody asks for records */
+    const uint32_t *snapshot_slots;          /* of mr_plan_snapshot_fields; NULL of other types */
     /* Detectors in the order of event times (mr_plan_orders): what a record looks like that has
      * waited, in the domain of the main output, which the slots of the options are of; the key is
      * the input's. NULL of others, and where nobody reads alerts. */
@@ -235,6 +277,10 @@ struct mr_plan_subtopology {
     bool stateful; /* has a changelog; else a partition of the progress topic */
     uint64_t state_object_bytes_per_key;
     uint64_t changelog_bytes_per_record;
+    uint64_t instance_bytes; /* of a task's operators besides state */
+    /* Rows that a task takes at a time: what they may change at once, all together, is about a
+     * transaction. MR_LIMIT_BATCH_ROWS where that is no question. */
+    uint32_t batch_rows;
     bool row_watermarks; /* batches carry watermarks_ms: somebody on the way reads them */
 };
 
@@ -272,6 +318,10 @@ void mr_topology_parse(struct mr_slice text, const struct mr_catalogue *catalogu
 
 /* The node's output depends on the clock, by its type or by its options. */
 bool mr_plan_reads_wall_clock(const struct mr_plan_node *node);
+
+/* The operator's on_wall is called: it reads the clock, or what is asked of it is done by and by.
+ */
+bool mr_plan_is_woken(const struct mr_plan_node *node);
 
 /* Records of these options wait, for a table (join.table's `join_wait`) or for the watermark
  * (mr_plan_orders): they leave as rows of a domain of their own, as those of DERIVED_ROWS do;

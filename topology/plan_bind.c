@@ -262,7 +262,7 @@ static void bind_zone(const struct binding *binding, const struct mr_option_spec
         mr_report_add(planner->report, MR_SEVERITY_ERROR, value->location, "'%s': %s", spec->name,
                       error.message);
     else
-        planner->zones_hash += value->zone->hash; /* in any order of nodes the same */
+        planner->loaded_hash += value->zone->hash; /* in any order of nodes the same */
 }
 
 /* ---- Sets ---- */
@@ -343,6 +343,7 @@ void mr_planner_bind_outputs(struct mr_planner *planner, struct mr_node_draft *n
                               .view = &node->outputs[0].view,
                               .yaml = node->entry->node};
     for (uint32_t i = 0; i < options->count; i++)
-        if (options->values[i].present && (options->specs[i].flags & MR_OPTION_OF_OUTPUT) != 0)
+        if (options->values[i].present && options->specs[i].type != MR_OPTION_PATHS &&
+            (options->specs[i].flags & MR_OPTION_OF_OUTPUT) != 0)
             bind_expressions(&binding, &options->specs[i], &options->values[i]);
 }

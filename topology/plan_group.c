@@ -1,7 +1,8 @@
 /* topology/plan_group.c — rows that stand for groups of rows: windows and running aggregates.
  * Design: the output is a row space of its own with known fields, in this order: those of the key,
  * by the last name of their paths; those of the type (the window's times); those of the option
- * `fields`, by the last names too; one per aggregate, in name order. Rows stay in the task of their
+ * `fields`, by the last names too (before the type's where the output says so); one per aggregate,
+ * in name order. Rows stay in the task of their
  * key, so that whoever groups by the same fields behind needs no repartition. */
 #include "topology/planner.h"
 
@@ -23,8 +24,9 @@ static void add_field(struct group_fields *fields, const char *option, const cha
             continue;
         if (option == NULL)
             mr_report_add(fields->planner->report, MR_SEVERITY_ERROR, location,
-                          "the key's field '%s' has the name of a field that the results have "
-                          "anyway: rename it by a map before",
+                          "%s field '%s' has the name of a field that the results have anyway: "
+                          "rename it by a map before",
+                          strcmp(fields->items[i].help, "key") == 0 ? "the key's" : "the learned",
                           name);
         else
             mr_report_add(fields->planner->report, MR_SEVERITY_ERROR, location,
@@ -37,27 +39,28 @@ static void add_field(struct group_fields *fields, const char *option, const cha
         (struct mr_output_field){name, type, option == NULL ? "the operator's own" : option};
 }
 
-static const char *last_name(const struct mr_path *path)
+/* The option's fields are no input's. */
+static bool is_of_output(const struct mr_node_draft *node, const char *option)
 {
-    const char *name = path->steps[0].name;
-    for (uint32_t i = 1; i < path->steps_count; i++)
-        if (path->steps[i].name != NULL)
-            name = path->steps[i].name;
-    return name;
+    const struct mr_option_spec *specs = node->entry->options.specs;
+    int index = mr_option_specs_find(specs, option);
+    return index >= 0 && (specs[index].flags & MR_OPTION_OF_OUTPUT) != 0;
 }
 
-/* Fields of the input that the results have too, with their types. */
+/* Fields of the input that the results have too, with their types; or fields of any type. */
 static void add_paths(struct group_fields *fields, const struct mr_node_draft *node,
                       const char *option, const struct mr_option_value *key)
 {
+    bool is_read = !is_of_output(node, option);
     for (uint32_t i = 0; key != NULL && key->present && i < key->count; i++) {
         struct mr_resolution resolution = {.type = mr_planner_type(MR_TYPE_ANY)};
         struct mr_error error = {0};
-        if (mr_view_resolve(fields->planner, node->inputs[0].view, &key->paths[i], false,
+        if (!is_read ||
+            mr_view_resolve(fields->planner, node->inputs[0].view, &key->paths[i], false,
                             &resolution, &error) != MR_RESOLVED_FINE ||
             resolution.steps_used != key->paths[i].steps_count)
             resolution.type = mr_planner_type(MR_TYPE_ANY);
-        add_field(fields, option, last_name(&key->paths[i]), resolution.type->code,
+        add_field(fields, option, mr_path_last_name(&key->paths[i]), resolution.type->code,
                   key->locations == NULL ? key->location : key->locations[i]);
     }
 }
@@ -84,7 +87,7 @@ static void keep_key(struct mr_planner *planner, const struct mr_node_draft *nod
         return;
     struct mr_path *paths = mr_arena_new(planner->arena, key->count, sizeof(*paths));
     for (uint32_t i = 0; i < key->count; i++)
-        paths[i] = mr_planner_name_path(planner, last_name(&key->paths[i]));
+        paths[i] = mr_planner_name_path(planner, mr_path_last_name(&key->paths[i]));
     view->keyed = true;
     view->key_paths = paths;
     view->key_count = key->count;
@@ -98,17 +101,25 @@ void mr_view_groups(struct mr_planner *planner, struct mr_node_draft *node, uint
         number == 0 ? mr_definition_value(node->entry, "aggregates") : NULL;
     const struct mr_output_spec *output = &node->entry->type->outputs[number];
     /* A type without fields of its own has those of its option. */
+    bool has_made = output->fields == NULL || output->has_made_fields;
+    if (number > 0 && has_made && (node->entry->type->flags & MR_TYPE_ANSWERS) != 0)
+        has_made = mr_planner_answers(node); /* else nothing leaves here */
     const struct mr_option_value *made =
-        output->fields == NULL ? mr_definition_value(node->entry, "fields") : NULL;
-    uint32_t most = output->fields_count + (key == NULL ? 0 : key->count) +
-                    (made == NULL ? 0 : made->count) + (aggregates == NULL ? 0 : aggregates->count);
+        has_made ? mr_definition_value(node->entry, "fields") : NULL;
+    bool has_own = output->has_fields == NULL || output->has_fields(&node->entry->options);
+    uint32_t own_count = has_own ? output->fields_count : 0;
+    uint32_t most = own_count + (key == NULL ? 0 : key->count) + (made == NULL ? 0 : made->count) +
+                    (aggregates == NULL ? 0 : aggregates->count);
     struct group_fields fields = {.planner = planner, .fine = true};
     fields.items = mr_arena_new(planner->arena, most, sizeof(*fields.items));
     add_paths(&fields, node, "key", key);
-    for (uint32_t i = 0; i < output->fields_count; i++)
+    if (output->has_made_fields)
+        add_paths(&fields, node, "fields", made);
+    for (uint32_t i = 0; i < own_count; i++)
         add_field(&fields, NULL, output->fields[i].name, output->fields[i].type,
                   node->entry->name_location);
-    add_paths(&fields, node, "fields", made);
+    if (!output->has_made_fields)
+        add_paths(&fields, node, "fields", made);
     add_aggregates(&fields, aggregates);
     mr_view_fields(planner,
                    number == 0

@@ -44,9 +44,18 @@ static bool joins(const struct mr_node_draft *node)
     return (node->entry->type->flags & (MR_TYPE_PAIRS | MR_TYPE_TABLE_JOIN)) != 0;
 }
 
+/* Records of the second input, `control` or `alerts`, say a key of the first. */
 static bool is_controlled(const struct mr_node_draft *node)
 {
-    return mr_type_is_controlled(node->entry->type) && node->graph->inputs_count > 1;
+    return (mr_type_is_controlled(node->entry->type) ||
+            (node->entry->type->flags & MR_TYPE_TAKES_ALERTS) != 0) &&
+           node->graph->inputs_count > 1;
+}
+
+/* Rows of several inputs are about the same keys. */
+static bool answers(const struct mr_node_draft *node)
+{
+    return mr_planner_answers(node) && node->graph->inputs_count > 1;
 }
 
 static const char *reason_of(struct mr_planner *planner, const struct mr_node_draft *node,
@@ -62,8 +71,15 @@ static const char *reason_of(struct mr_planner *planner, const struct mr_node_dr
     if (joins(node) && key->count > 0)
         groups = mr_arena_format(planner->arena, "'%s' joins its input '%s' by %s", name,
                                  node->graph->inputs[input].option, wanted);
+    if (mr_planner_twins(node) && key->count > 0)
+        groups = mr_arena_format(planner->arena, "'%s' compares its input '%s' by %s", name,
+                                 node->graph->inputs[input].option, wanted);
+    if (answers(node) && input > 0 && key->count > 0)
+        groups = mr_arena_format(planner->arena, "'%s' takes requests by %s", name, wanted);
     if (is_controlled(node) && input > 0 && key->count > 0)
-        groups = mr_arena_format(planner->arena, "'%s' takes control records by %s", name, wanted);
+        groups = mr_arena_format(
+            planner->arena, "'%s' takes %s by %s", name,
+            mr_type_is_controlled(node->entry->type) ? "control records" : "alerts", wanted);
     if (view->keyed && same_paths(view->key_paths, view->key_count, key->paths, key->count))
         return mr_arena_format(planner->arena,
                                "%s, but the message keys of its input are no text, so that its "
@@ -141,7 +157,9 @@ static struct mr_repartition_draft *add_repartition(struct mr_planner *planner,
         .paths = key->paths,
         .reason = reason,
     };
-    const char *option = is_controlled(node) ? "control" : "right_key";
+    const char *option = is_controlled(node) ? node->graph->inputs[input].option
+                         : mr_planner_twins(node) || answers(node) ? "key"
+                                                                   : "right_key";
     bool fine =
         mr_planner_bind_key(planner, upstream, input == 0 ? "key" : option, key, &repartition->key);
     struct mr_domain_draft *domain =
@@ -193,7 +211,7 @@ static void group_input(struct mr_planner *planner, struct mr_node_draft *node, 
     bool repartitions = (entry->type->flags & MR_TYPE_REPARTITION) != 0;
     if (view->unknown)
         return;
-    bool meets = joins(node) || is_controlled(node);
+    bool meets = joins(node) || is_controlled(node) || mr_planner_twins(node) || answers(node);
     bool fits = !meets || view->key_is_text || key->count == 0;
     if (fits && view->keyed &&
         same_paths(view->key_paths, view->key_count, key->paths, key->count)) {
@@ -241,7 +259,8 @@ void mr_planner_group(struct mr_planner *planner, struct mr_node_draft *node)
     }
     bool anywhere = (entry->type->flags & MR_TYPE_LOOKUP) != 0; /* each task has the whole table */
     for (uint32_t i = 0; key->present && !anywhere && i < node->graph->inputs_count; i++)
-        if (i == 0 || makes_pairs(node) || is_controlled(node))
+        if (i == 0 || makes_pairs(node) || is_controlled(node) || mr_planner_twins(node) ||
+            answers(node))
             group_input(planner, node, i);
 }
 

@@ -399,10 +399,14 @@ void mr_planner_node(struct mr_planner *planner, uint32_t index)
         if ((node->entry->type->flags & MR_TYPE_TABLE_JOIN) != 0)
             mr_planner_table_join(planner, node);
         mr_planner_control(planner, node);
+        mr_planner_twin(planner, node);
+        mr_planner_requests(planner, node);
+        mr_planner_snapshots(planner, node);
         derive_waited(planner, node);
     }
     mr_planner_bind(planner, node, view);
     plan_common(planner, node);
+    mr_planner_publish(planner, node);
     plan_outputs(planner, node);
     if (graph->outputs_count > 0)
         mr_planner_bind_outputs(planner, node);

@@ -32,6 +32,16 @@ static const struct mr_schema *schema_of(const struct mr_definition_entry *entry
     return value != NULL && value->present ? value->schema : NULL;
 }
 
+static struct mr_output_field named_field(struct mr_planner *planner,
+                                          const struct mr_schema *schema, const char *name)
+{
+    const struct mr_type *type = NULL;
+    struct mr_path path = mr_planner_name_path(planner, name);
+    if (schema != NULL)
+        type = mr_schema_find(schema, &path);
+    return (struct mr_output_field){.name = name, .type = type == NULL ? MR_TYPE_ANY : type->code};
+}
+
 /* A generator that lists its fields as an option (generate.random). */
 static void fields_by_option(struct mr_planner *planner, const struct mr_definition_entry *entry,
                              struct mr_record_view *view)
@@ -46,15 +56,69 @@ static void fields_by_option(struct mr_planner *planner, const struct mr_definit
         const char *name = index < 0 ? NULL : value->objects[i].values[index].text;
         if (name == NULL)
             continue;
-        const struct mr_type *type = NULL;
-        struct mr_path path = mr_planner_name_path(planner, name);
-        if (schema != NULL)
-            type = mr_schema_find(schema, &path);
-        fields[named++] =
-            (struct mr_output_field){.name = name, .type = type == NULL ? MR_TYPE_ANY : type->code};
+        fields[named++] = named_field(planner, schema, name);
     }
     mr_view_fields(planner, entry->name, fields, named, view);
     view->unknown = named != count; /* reported with the option */
+}
+
+/* Read the document that the option names, once. False: there is none, which was reported. */
+static bool load_document(struct mr_planner *planner, const struct mr_definition_entry *entry,
+                          struct mr_option_value *value, struct mr_document_facts *facts)
+{
+    const struct mr_document_source *documents = planner->catalogue->documents;
+    struct mr_error error = {.message = "this program reads no documents"};
+    if (!value->present)
+        return false; /* reported with the option */
+    if (documents == NULL ||
+        documents->load(documents->argument, value->text, planner->arena, facts, &error) != MR_OK) {
+        mr_report_add(planner->report, MR_SEVERITY_ERROR, value->location, "'%s' of '%s': %s",
+                      "model", entry->name, error.message);
+        return false;
+    }
+    struct mr_slice *bytes = mr_arena_new(planner->arena, 1, sizeof(*bytes));
+    *bytes = facts->bytes;
+    value->document = bytes;
+    planner->loaded_hash += facts->hash; /* in any order of nodes the same */
+    return true;
+}
+
+/* A generator whose records are told by a document: its fields, and those of the type behind them
+ * where `include_metadata` says so. */
+static void fields_by_document(struct mr_planner *planner, const struct mr_definition_entry *entry,
+                               struct mr_option_value *value, struct mr_record_view *view)
+{
+    const struct mr_output_spec *output = &entry->type->outputs[0];
+    const struct mr_option_value *metadata = mr_definition_value(entry, "include_metadata");
+    struct mr_document_facts facts = {0};
+    bool is_fine = load_document(planner, entry, value, &facts);
+    uint32_t more = metadata != NULL && metadata->boolean ? output->fields_count : 0;
+    struct mr_output_field *fields =
+        mr_arena_new(planner->arena, facts.fields_count + more, sizeof(*fields));
+    for (uint32_t i = 0; i < facts.fields_count; i++)
+        fields[i] = named_field(planner, schema_of(entry), facts.fields[i]);
+    for (uint32_t i = 0; i < more; i++)
+        fields[facts.fields_count + i] = output->fields[i];
+    for (uint32_t i = 0; i < facts.fields_count; i++)
+        for (uint32_t k = 0; k < more; k++)
+            if (strcmp(facts.fields[i], output->fields[k].name) == 0) {
+                mr_report_add(planner->report, MR_SEVERITY_ERROR, value->location,
+                              "the model has a field '%s', as the metadata: say include_metadata: "
+                              "false",
+                              facts.fields[i]);
+                is_fine = false;
+            }
+    mr_view_fields(planner, entry->name, fields, is_fine ? facts.fields_count + more : 0, view);
+    view->unknown = !is_fine;
+}
+
+/* The option that names a document; NULL: the type has none. */
+static struct mr_option_value *document_of(const struct mr_definition_entry *entry)
+{
+    for (uint32_t i = 0; i < entry->options.count; i++)
+        if (entry->options.specs[i].type == MR_OPTION_DOCUMENT)
+            return &entry->options.values[i];
+    return NULL;
 }
 
 /* The types of a source with a layout of its own. */
@@ -124,6 +188,8 @@ void mr_view_source(struct mr_planner *planner, struct mr_node_draft *node,
     const struct mr_type_spec *type = entry->type;
     if ((type->flags & MR_TYPE_GENERATOR) == 0)
         decoded_view(planner, entry, view);
+    else if (document_of(entry) != NULL)
+        fields_by_document(planner, entry, document_of(entry), view);
     else if (type->outputs_count > 0 && type->outputs[0].fields != NULL)
         mr_view_fields(planner, entry->name, type->outputs[0].fields, type->outputs[0].fields_count,
                        view);

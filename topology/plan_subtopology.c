@@ -3,7 +3,11 @@
  * too, since a task reads its partition once. A part is named by its first stateful operator in the
  * file's order, else its first source, else the first reader of a repartition: the name is part of
  * topics. */
+#include "base/limits.h"
 #include "topology/planner.h"
+
+/* Fewer would cost more time than the memory is worth. */
+enum { BATCH_ROWS_MIN = 16 };
 
 struct parts {
     struct mr_planner *planner;
@@ -40,6 +44,22 @@ static void unite_all(const struct parts *parts)
     }
 }
 
+/* Records of as many keys may change all that each of them has at the same time. */
+static void limit_batches(struct mr_plan_subtopology *part, const struct mr_plan_node *node,
+                          uint64_t burst_bytes)
+{
+    if (burst_bytes == 0 || node->key.global)
+        return;
+    uint64_t rows = MR_LIMIT_TRANSACTION_BYTES / burst_bytes;
+    uint64_t keys = node->state_keys_max > 0 ? (uint64_t)node->state_keys_max : UINT64_MAX;
+    if (keys <= rows)
+        return;
+    if (rows < BATCH_ROWS_MIN)
+        rows = BATCH_ROWS_MIN;
+    if (rows < part->batch_rows)
+        part->batch_rows = (uint32_t)rows;
+}
+
 static void add_estimate(struct mr_plan_subtopology *part, const struct mr_plan_node *node)
 {
     if (node->type->state_version == 0)
@@ -51,6 +71,8 @@ static void add_estimate(struct mr_plan_subtopology *part, const struct mr_plan_
     node->type->estimate(&node->options, &estimate);
     part->state_object_bytes_per_key += estimate.object_bytes;
     part->changelog_bytes_per_record += estimate.changelog_bytes_per_record;
+    part->instance_bytes += estimate.instance_bytes;
+    limit_batches(part, node, estimate.burst_bytes_per_record);
 }
 
 static const char *part_name(const struct mr_plan *plan, const struct mr_plan_subtopology *part)
@@ -84,6 +106,7 @@ static void fill_part(const struct parts *parts, uint32_t root, uint32_t index)
     uint32_t *sources = mr_arena_new(planner->arena, plan->nodes_count, sizeof(*sources));
     uint32_t *repartitions =
         mr_arena_new(planner->arena, plan->repartitions_count, sizeof(*repartitions));
+    part->batch_rows = MR_LIMIT_BATCH_ROWS;
     for (uint32_t i = 0; i < plan->nodes_count; i++) {
         uint32_t node = planner->graph->order[i];
         if (part_of(parts, node) != root)
@@ -108,6 +131,11 @@ bool mr_plan_reads_wall_clock(const struct mr_plan_node *node)
     const struct mr_type_spec *type = node->type;
     return (type->flags & MR_TYPE_WALL_CLOCK) != 0 ||
            (type->reads_wall_clock != NULL && type->reads_wall_clock(&node->options));
+}
+
+bool mr_plan_is_woken(const struct mr_plan_node *node)
+{
+    return mr_plan_reads_wall_clock(node) || node->requests != NULL;
 }
 
 /* Rows need their watermarks where an operator of the part reads them, or of a part behind it. */

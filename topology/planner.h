@@ -217,7 +217,7 @@ struct mr_planner {
     uint32_t repartitions_count;
     uint32_t repartitions_capacity;
     const char *uses_now; /* a node whose expressions read the clock */
-    uint64_t zones_hash;  /* of the time zones that options name; 0: none */
+    uint64_t loaded_hash; /* of the time zones and documents that options name; 0: none */
 };
 
 /* ---- plan.c: the steps of mr_topology_parse, for who changes the tree in between ---- */
@@ -323,11 +323,29 @@ void mr_planner_warm(struct mr_planner *planner);
 
 /* ---- plan_control.c ---- */
 
-/* The key of a node's input `control`, when that is the input; else NULL. */
+/* The key of a node's input `control` or `alerts`, when that is the input; else NULL. */
 const struct mr_option_value *mr_planner_control_key(const struct mr_node_draft *node,
                                                      uint32_t input);
-/* Bind the fields of control records. Pre: the inputs are grouped. */
+/* Bind the fields of control records, or of alerts. Pre: the inputs are grouped. */
 void mr_planner_control(struct mr_planner *planner, struct mr_node_draft *node);
+
+/* ---- plan_twin.c ---- */
+
+/* The node compares two streams. */
+bool mr_planner_twins(const struct mr_node_draft *node);
+/* The second input's key and fields, into node->plan->twin. */
+void mr_planner_twin(struct mr_planner *planner, struct mr_node_draft *node);
+
+/* ---- plan_requests.c ---- */
+
+/* Bind the fields of the input `requests`. Pre: the inputs are grouped. */
+void mr_planner_requests(struct mr_planner *planner, struct mr_node_draft *node);
+/* The node has that input. */
+bool mr_planner_answers(const struct mr_node_draft *node);
+/* plan_publish.c: what is published is read, and what is read is published. */
+void mr_planner_publish(struct mr_planner *planner, const struct mr_node_draft *node);
+/* And the fields of what is read, of types with TAKES_SNAPSHOTS. */
+void mr_planner_snapshots(struct mr_planner *planner, struct mr_node_draft *node);
 
 /* What path (behind the member's name) means in the record of a side. */
 enum mr_resolved mr_join_side_resolve(struct mr_planner *planner, struct mr_join_side_draft *side,
@@ -413,6 +431,6 @@ void mr_planner_subtopologies(struct mr_planner *planner);
 /* Lay the drafts out as the plan. */
 void mr_planner_finish(struct mr_planner *planner);
 /* Hash of the sorted, filled-in form. */
-uint64_t mr_topology_hash(const char *name, const struct mr_yaml_node *spec, uint64_t zones_hash);
+uint64_t mr_topology_hash(const char *name, const struct mr_yaml_node *spec, uint64_t loaded_hash);
 
 #endif

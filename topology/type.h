@@ -55,7 +55,15 @@ enum mr_type_flags {
     MR_TYPE_CONTROLLED = 1u << 16,
     /* State has layers and boxes: queries may ask for one, and a control record may be about one;
      * it knows no action but reset (voxel.aggregate). */
-    MR_TYPE_PLACES = 1u << 17
+    MR_TYPE_PLACES = 1u << 17,
+    /* Takes alert records on a second input, `alerts`, by their key (evaluate.detection). */
+    MR_TYPE_TAKES_ALERTS = 1u << 18,
+    /* Compares two streams: `key` and `fields` are read of the second input, too (mr_plan_twin). */
+    MR_TYPE_TWIN = 1u << 19,
+    /* Of GROUPS: the input `requests` asks for records; all inputs are grouped by `key`. */
+    MR_TYPE_ANSWERS = 1u << 20,
+    /* Reads records of an output `models` (topology/plan_publish.c). */
+    MR_TYPE_TAKES_SNAPSHOTS = 1u << 21
 };
 
 struct mr_input_spec {
@@ -80,13 +88,20 @@ struct mr_output_spec {
     bool is_like_main; /* rows of the main output's kind, with what the type adds to them */
     /* Of GROUPS, behind main: the key's fields come first, and the rows stay in its task. */
     bool has_key;
+    /* Of GROUPS: those of the option `fields` come before `fields` of this table. */
+    bool has_made_fields;
+    /* Of GROUPS: with these options the rows have `fields`. NULL: always. */
+    bool (*has_fields)(const struct mr_options *options);
 };
 
 /* Worst case per key and per record, from the options: what `plan` and `docs` print. */
 struct mr_state_estimate {
-    uint64_t object_bytes; /* of one key in the cache */
-    uint64_t stored_bytes; /* of one key on disk */
-    uint64_t changelog_bytes_per_record;
+    uint64_t object_bytes;               /* of one key in the cache */
+    uint64_t stored_bytes;               /* of one key on disk */
+    uint64_t changelog_bytes_per_record; /* over many records */
+    /* State that one record may change at once, where that is more; 0: it is not. */
+    uint64_t burst_bytes_per_record;
+    uint64_t instance_bytes; /* of a task besides its keys' state, where it is worth telling */
 };
 
 /* An option that types like this one have, and this one has not. */
@@ -155,6 +170,21 @@ struct mr_zone_source {
     void *argument;
 };
 
+/* Where the planner finds documents that options name by a path, likewise: all processes must see
+ * the same bytes. */
+struct mr_document_facts {
+    struct mr_slice bytes;
+    const char *const *fields; /* of the records that it tells how to make */
+    uint32_t fields_count;
+    uint64_t hash;
+};
+struct mr_document_source {
+    /* What is at the path, in arena. MR_NOT_FOUND, MR_INVALID, MR_LIMIT, MR_IO with a sentence. */
+    enum mr_status (*load)(void *argument, const char *path, struct mr_arena *arena,
+                           struct mr_document_facts *facts, struct mr_error *error);
+    void *argument;
+};
+
 struct mr_catalogue {
     const struct mr_type_spec *const *types; /* sorted by role, then name */
     uint32_t types_count;
@@ -162,7 +192,8 @@ struct mr_catalogue {
     uint32_t formats_count;
     const struct mr_aggregate_spec *const *aggregates; /* sorted by name */
     uint32_t aggregates_count;
-    const struct mr_zone_source *zones; /* NULL: there is none but UTC */
+    const struct mr_zone_source *zones;         /* NULL: there is none but UTC */
+    const struct mr_document_source *documents; /* NULL: none can be read */
 };
 
 const struct mr_type_spec *mr_catalogue_find(const struct mr_catalogue *catalogue,

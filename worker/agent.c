@@ -104,6 +104,75 @@ static bool heed_term(struct mr_agent *agent, uint64_t term)
     return true;
 }
 
+/* ---- Leaving ---- */
+
+static void begin_leaving(struct mr_agent *agent)
+{
+    agent->asking = false;
+    agent->leaving = true;
+    agent->deadline_ms = agent->now_ms + agent->stop_ms;
+}
+
+/* Nobody who was never reached is asked. */
+static void heed_leave(struct mr_agent *agent, const struct mr_agent_event *event)
+{
+    if (agent->asking || agent->draining || agent->leaving)
+        return;
+    agent->stop_ms = event->deadline_ms;
+    agent->drain_ms = event->drain_ms;
+    agent->asking = true;
+    agent->ask_until_ms = agent->now_ms + MR_AGENT_ASK_MS;
+    if (event->drain_ms == 0 || !agent->heard)
+        begin_leaving(agent);
+}
+
+static void heed_leave_told(struct mr_agent *agent, enum mr_leaving leave)
+{
+    if (!agent->asking || leave == MR_LEAVING_NOT)
+        return;
+    if (leave == MR_LEAVING_RESTART) {
+        begin_leaving(agent);
+        return;
+    }
+    agent->asking = false;
+    agent->draining = true;
+    agent->drain_until_ms = agent->now_ms + agent->drain_ms;
+    mr_agent_command(agent, MR_AGENT_COMMAND_SAY)->text =
+        "this worker is scaled away: its tasks move before it ends";
+}
+
+/* No answer came, or the drain takes too long: what is left is released, so that others take it. */
+static void tend_leaving(struct mr_agent *agent)
+{
+    if (agent->asking && agent->now_ms >= agent->ask_until_ms)
+        begin_leaving(agent);
+    if (agent->draining && !agent->leaving && agent->now_ms >= agent->drain_until_ms) {
+        mr_agent_command(agent, MR_AGENT_COMMAND_SAY)->text =
+            "the drain takes too long: the tasks that are left are released";
+        begin_leaving(agent);
+    }
+}
+
+static bool may_exit(struct mr_agent *agent, bool *unfinished)
+{
+    *unfinished = false;
+    if (!agent->leaving)
+        return (agent->options.exit_when_drained || agent->draining) && agent->drained &&
+               agent->host->tasks_count == 0;
+    bool released = mr_agent_everything_released(agent);
+    if (released && agent->released_ms == 0)
+        agent->released_ms = agent->now_ms;
+    if (!released)
+        agent->released_ms = 0;
+    if (released && (agent->farewell_answered || !agent->heard ||
+                     agent->now_ms - agent->released_ms >= MR_AGENT_FAREWELL_MS))
+        return true;
+    *unfinished = !released;
+    return agent->now_ms >= agent->deadline_ms;
+}
+
+/* ---- Answers, taken ---- */
+
 static void heed_sync(struct mr_agent *agent, const struct mr_sync_reply *reply)
 {
     if (reply->instance != agent->options.instance || reply->sequence != agent->sequence ||
@@ -119,6 +188,8 @@ static void heed_sync(struct mr_agent *agent, const struct mr_sync_reply *reply)
     }
     keep_wanted(&agent->wanted, reply);
     agent->drained = reply->leaves;
+    agent->more = reply->more;
+    heed_leave_told(agent, reply->leave);
     agent->heard = true;
     agent->heard_sequence = reply->sequence;
     agent->heard_ms = agent->now_ms;
@@ -212,30 +283,9 @@ static void heed(struct mr_agent *agent, const struct mr_agent_event *event)
         }
         break;
     case MR_AGENT_EVENT_LEAVE:
-        if (!agent->leaving)
-            agent->deadline_ms = agent->now_ms + event->deadline_ms;
-        agent->leaving = true;
+        heed_leave(agent, event);
         break;
     }
-}
-
-/* ---- Leaving ---- */
-
-static bool may_exit(struct mr_agent *agent, bool *unfinished)
-{
-    *unfinished = false;
-    if (!agent->leaving)
-        return agent->options.exit_when_drained && agent->drained && agent->host->tasks_count == 0;
-    bool released = mr_agent_everything_released(agent);
-    if (released && agent->released_ms == 0)
-        agent->released_ms = agent->now_ms;
-    if (!released)
-        agent->released_ms = 0;
-    if (released && (agent->farewell_answered || !agent->heard ||
-                     agent->now_ms - agent->released_ms >= MR_AGENT_FAREWELL_MS))
-        return true;
-    *unfinished = !released;
-    return agent->now_ms >= agent->deadline_ms;
 }
 
 /* ---- Step ---- */
@@ -246,6 +296,7 @@ static void run_step(struct mr_agent *agent, const struct mr_agent_event *event)
     mr_agent_sort_host(agent);
     mr_agent_see_versions(agent);
     heed(agent, event);
+    tend_leaving(agent);
     mr_agent_see_versions(agent);
     mr_agent_reconcile(agent);
     if (agent->answer_due)
@@ -282,5 +333,6 @@ struct mr_agent_contact mr_agent_contact(const struct mr_agent *agent, uint64_t 
                                      .silent_ms = agent->started ? now_ms - since_ms : 0,
                                      .term = agent->term,
                                      .address = mr_agent_address(agent),
-                                     .leaving = agent->leaving};
+                                     .leaving = agent->asking || agent->draining || agent->leaving,
+                                     .more = agent->more || agent->lacks};
 }

@@ -22,6 +22,9 @@
  *  3. A task is never assigned while anything else of its name is on this worker.
  *  4. RELEASED is said in a Sync that was answered before the task is forgotten.
  *  5. `questions` of a request are given back only after its answer was acted upon.
+ *  6. Told to leave, it asks first whether its name is coming back, and lets go of nothing before
+ *     the answer (MR_AGENT_ASK_MS at most). A restart releases everything; a drain keeps its tasks
+ *     until the coordinator has moved them, and releases what is left when its time is over.
  * Limits: MR_AGENT_ADDRESSES_MAX coordinators; those of proto/messages.h.
  * Threads: one at a time. */
 #ifndef MR_WORKER_AGENT_H
@@ -36,6 +39,7 @@ enum {
     MR_AGENT_RESEND_MS = 600,  /* a Sync is answered within 250 ms; silence counts after 1 s */
     MR_AGENT_BACK_OFF_MS = 100,
     MR_AGENT_BACK_OFF_MS_MAX = 1000,
+    MR_AGENT_ASK_MS = 2000,     /* an answer to "is this name coming back?" is waited for */
     MR_AGENT_FAREWELL_MS = 5000 /* all is released: how long an answer is waited for */
 };
 
@@ -71,13 +75,14 @@ enum mr_agent_event_kind {
     MR_AGENT_EVENT_TICK,   /* at least every 20 ms, and when the host has changed */
     MR_AGENT_EVENT_REPLY,  /* `reply`: borrowed until the next step */
     MR_AGENT_EVENT_BROKEN, /* the request under way cannot be answered any more */
-    MR_AGENT_EVENT_LEAVE   /* release everything within deadline_ms, then EXIT */
+    MR_AGENT_EVENT_LEAVE   /* drain or restart, as the coordinator says, then EXIT */
 };
 
 struct mr_agent_event {
     enum mr_agent_event_kind kind;
     const struct mr_reply *reply;
-    uint64_t deadline_ms; /* LEAVE: from now */
+    uint64_t deadline_ms; /* LEAVE: releasing everything may take as long */
+    uint64_t drain_ms;    /* LEAVE: and a drain before that; 0: it restarts, nobody is asked */
 };
 
 enum mr_agent_command_kind {
@@ -125,6 +130,7 @@ struct mr_agent_contact {
     uint64_t term;
     const char *address; /* whom it asks; valid until the next step */
     bool leaving;
+    bool more; /* tasks are on their way to it, or wanted here and not begun */
 };
 
 struct mr_agent *mr_agent_create(const struct mr_agent_options *options);

@@ -55,6 +55,8 @@ struct mr_agent {
     struct mr_agent_wanted wanted;
     bool heard; /* an answer counted: `wanted` says something */
     bool drained;
+    bool lacks; /* tasks that are wanted are not here yet, as of the last step */
+    bool more;  /* tasks are on their way that the last answer did not name */
     struct mr_agent_version *versions;
     uint32_t versions_count;
 
@@ -79,8 +81,14 @@ struct mr_agent {
     struct mr_agent_released answered;  /* in the last Sync that was answered */
     bool answer_due;                    /* ANSWERED goes out with this step */
 
-    /* Leaving. */
-    bool leaving;
+    /* Leaving: asking, then draining or not, then leaving. */
+    bool asking;   /* whether its name is coming back */
+    bool draining; /* it is not: tasks go on until they are taken away */
+    bool leaving;  /* everything is released */
+    uint64_t ask_until_ms;
+    uint64_t drain_until_ms;
+    uint64_t stop_ms; /* how long the release may take */
+    uint64_t drain_ms;
     bool farewell_answered;
     bool exited;
     uint64_t deadline_ms;

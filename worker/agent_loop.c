@@ -28,6 +28,7 @@ struct mr_agent_loop {
     bool reached; /* the last answer counted not long ago */
     uint64_t silence_said_ms;
     _Atomic uint32_t leave_ms;  /* 0: stay */
+    _Atomic uint32_t drain_ms;  /* of the leave */
     _Atomic uint64_t turned_ms; /* monotonic */
     pthread_mutex_t mutex;      /* guards contact */
     struct mr_agent_loop_contact contact;
@@ -63,8 +64,9 @@ void mr_agent_loop_destroy(struct mr_agent_loop *loop)
     mr_memory_free(loop);
 }
 
-void mr_agent_loop_leave(struct mr_agent_loop *loop, uint32_t deadline_ms)
+void mr_agent_loop_leave(struct mr_agent_loop *loop, uint32_t deadline_ms, uint32_t drain_ms)
 {
+    atomic_store(&loop->drain_ms, drain_ms);
     atomic_store(&loop->leave_ms, deadline_ms > 0 ? deadline_ms : 1);
     loop->client->transport->ops->client_wake(loop->client);
 }
@@ -100,6 +102,7 @@ static struct mr_agent_event next_event(struct mr_agent_loop *loop, struct mr_re
     if (leave_ms > 0) { /* an answer that is lost for it is asked for again */
         event.kind = MR_AGENT_EVENT_LEAVE;
         event.deadline_ms = leave_ms;
+        event.drain_ms = atomic_load(&loop->drain_ms);
         return event;
     }
     if (status == MR_OK) {
@@ -157,6 +160,7 @@ static void note_contact(struct mr_agent_loop *loop, uint64_t now_ms)
     (void)pthread_mutex_lock(&loop->mutex);
     loop->contact = (struct mr_agent_loop_contact){.answered = now.answered,
                                                    .leaving = now.leaving,
+                                                   .more = now.more,
                                                    .silent_ms = now.silent_ms,
                                                    .term = now.term};
     (void)snprintf(loop->contact.address, sizeof(loop->contact.address), "%s", now.address);

@@ -29,14 +29,17 @@ enum mr_status mr_agent_loop_create(const struct mr_agent_loop_open *open,
                                     struct mr_error *error) MR_NODISCARD;
 void mr_agent_loop_destroy(struct mr_agent_loop *loop); /* accepts NULL */
 enum mr_agent_loop_state mr_agent_loop_turn(struct mr_agent_loop *loop);
-/* Release everything, tell the coordinator, and finish within deadline_ms. */
-void mr_agent_loop_leave(struct mr_agent_loop *loop, uint32_t deadline_ms);
+/* Ask whether this worker's name is coming back. If it is: release everything, tell the
+ * coordinator, and finish within deadline_ms. If not: finish when the coordinator has moved the
+ * tasks, or release what is left after drain_ms. drain_ms 0: nobody is asked, it is coming back. */
+void mr_agent_loop_leave(struct mr_agent_loop *loop, uint32_t deadline_ms, uint32_t drain_ms);
 
 /* Milliseconds since the last turn. Any thread. */
 uint64_t mr_agent_loop_silence_ms(const struct mr_agent_loop *loop);
 
 /* How the coordinator is reached; address is copied. */
 struct mr_agent_loop_contact {
+    bool more; /* tasks are on their way to it */
     bool answered;
     bool leaving;
     uint64_t silent_ms;

@@ -238,6 +238,7 @@ static void reconcile_present(struct mr_agent *agent)
 static void reconcile_missing(struct mr_agent *agent)
 {
     uint32_t present = 0;
+    agent->lacks = false;
     for (uint32_t index = 0; index < agent->wanted.tasks_count; index++) {
         const struct mr_assigned_task *wanted = &agent->wanted.tasks[index];
         while (present < agent->host->tasks_count &&
@@ -246,6 +247,7 @@ static void reconcile_missing(struct mr_agent *agent)
         if (present < agent->host->tasks_count &&
             mr_agent_compare_names(&agent->sorted[present]->name, &wanted->name) == 0)
             continue;
+        agent->lacks = agent->lacks || wanted->role == MR_TASK_ROLE_ACTIVE;
         const struct mr_agent_version *version =
             mr_agent_find_version(agent, wanted->name.generation, wanted->version);
         if (version == NULL || version->present == NULL || version->present->refused)

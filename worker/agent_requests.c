@@ -50,7 +50,8 @@ void mr_agent_request_failed(struct mr_agent *agent)
 /* What coordinators should hear of soon when it changes. */
 static uint64_t hash_host(const struct mr_agent *agent)
 {
-    uint64_t hash = agent->leaving;
+    uint64_t hash =
+        (uint64_t)agent->leaving + 2 * (uint64_t)agent->draining + 4 * (uint64_t)agent->asking;
     for (uint32_t index = 0; index < agent->host->tasks_count; index++) {
         const struct mr_task_report *report = agent->sorted[index];
         uint64_t facts[] = {report->name.generation, (uint32_t)report->name.partition,
@@ -98,6 +99,13 @@ static struct mr_agent_command *send(struct mr_agent *agent, enum mr_request_kin
     return send;
 }
 
+static enum mr_leaving leaving_as(const struct mr_agent *agent)
+{
+    if (agent->draining)
+        return MR_LEAVING_DRAIN;
+    return agent->leaving ? MR_LEAVING_RESTART : MR_LEAVING_NOT;
+}
+
 static void send_sync(struct mr_agent *agent, uint64_t hash)
 {
     const struct mr_agent_options *options = &agent->options;
@@ -123,7 +131,8 @@ static void send_sync(struct mr_agent *agent, uint64_t hash)
                                  .build = options->build,
                                  .threads_count = options->threads_count,
                                  .memory_bytes = options->memory_bytes,
-                                 .leaving = agent->leaving ? MR_LEAVING_RESTART : MR_LEAVING_NOT,
+                                 .leaving = leaving_as(agent),
+                                 .leave_asked = agent->asking,
                                  .tasks = host->tasks,
                                  .tasks_count = host->tasks_count,
                                  .topologies = host->topologies,

@@ -42,8 +42,48 @@ enum mr_status mr_task_tell(struct mr_task *task, int64_t watermark_ms, struct m
         task, mr_pipeline_watermark(task->pipeline, watermark_ms, &task->lane->batch_arena, error));
 }
 
+/* Nothing more comes of an input. */
+static bool has_input_ended(const struct mr_task_input *input)
+{
+    return input->ended || (input->repartition && mr_upstreams_ended(&input->upstreams));
+}
+
+/* Nothing more comes of a source or a repartition: of all inputs that it has in the task. */
+static bool has_ended(const struct mr_task *task, const struct mr_task_input *of)
+{
+    for (uint32_t index = 0; index < task->inputs_count; index++) {
+        const struct mr_task_input *input = &task->inputs[index];
+        bool is_same = input->repartition == of->repartition &&
+                       (of->repartition ? input->repartition_index == of->repartition_index
+                                        : input->node == of->node);
+        if (is_same && !has_input_ended(input))
+            return false;
+    }
+    return true;
+}
+
+/* Tell the pipeline of inputs that have ended, or go on, since it was told last. */
+static void tell_ends(struct mr_task *task)
+{
+    bool is_news = false;
+    for (uint32_t index = 0; index < task->inputs_count; index++) {
+        struct mr_task_input *input = &task->inputs[index];
+        is_news = is_news || input->told_ended != has_input_ended(input);
+        input->told_ended = has_input_ended(input);
+    }
+    for (uint32_t index = 0; index < task->inputs_count && is_news; index++) {
+        const struct mr_task_input *input = &task->inputs[index];
+        if (input->repartition)
+            mr_pipeline_repartition_ended(task->pipeline, input->repartition_index,
+                                          has_ended(task, input));
+        else
+            mr_pipeline_source_ended(task->pipeline, input->node, has_ended(task, input));
+    }
+}
+
 enum mr_status mr_task_wall(struct mr_task *task, bool *called, struct mr_error *error)
 {
+    tell_ends(task);
     enum mr_status status =
         settle(task, mr_pipeline_wall(task->pipeline, &task->lane->batch_arena, called, error));
     if (*called)

@@ -49,10 +49,10 @@ struct mr_exchange {
     struct mr_target *target;
     uint32_t upstream;
     struct exchange_partition *partitions;
-    int64_t told_ms;      /* the least that every partition has been told */
-    bool told_idle;       /* and the last idle mark */
-    bool hurries;         /* the next round of marks does not wait: the first one */
-    uint64_t round_at_ms; /* monotonic: the last round */
+    int64_t told_ms;                 /* the least that every partition has been told */
+    enum mr_upstream_rest told_rest; /* and by the last mark */
+    bool hurries;                    /* the next round of marks does not wait: the first one */
+    uint64_t round_at_ms;            /* monotonic: the last round */
 };
 
 /* ---- Writer ---- */
@@ -316,6 +316,18 @@ static enum mr_status add_dynamic(struct mr_egress *egress, const char *topic,
     return MR_OK;
 }
 
+static void report_internal(const struct mr_egress *egress, const struct mr_batch *batch,
+                            uint32_t row, const struct mr_row_fault *fault, const char *topic)
+{
+    char message[512];
+    (void)snprintf(message, sizeof(message),
+                   "topic_from gave \"%s\", an internal topic: those of Kafka (__*), of this "
+                   "cluster (%s.*) and of dead letters are not written, whatever topic_allow "
+                   "lists. Name another topic.",
+                   topic, egress->writer->deployment->cluster);
+    report(fault, egress, batch, row, message);
+}
+
 /* The topic of this row; NULL when the row was reported. */
 static enum mr_status row_topic(struct mr_egress *egress, const struct mr_batch *batch,
                                 uint32_t row, const struct mr_row_fault *fault,
@@ -341,6 +353,13 @@ static enum mr_status row_topic(struct mr_egress *egress, const struct mr_batch 
         return MR_OK;
     }
     struct mr_writer *writer = egress->writer;
+    bool is_letters =
+        writer->dead_letters != NULL &&
+        mr_targets_find(&writer->targets, mr_value_text(name)) == writer->dead_letters;
+    if (is_letters || mr_topic_is_internal(writer->deployment->cluster, topic)) {
+        report_internal(egress, batch, row, fault, topic);
+        return MR_OK;
+    }
     *target = mr_targets_find(&writer->targets, mr_value_text(name));
     if (*target == NULL)
         *target = mr_targets_find(&writer->dynamic_targets, mr_value_text(name));
@@ -578,6 +597,17 @@ void mr_exchange_destroy(struct mr_exchange *exchange)
     mr_memory_free(exchange);
 }
 
+/* Who asks without saying of which key is answered by the operator, in a task that there always is.
+ */
+static bool are_requests(const struct mr_exchange *exchange)
+{
+    const struct mr_plan_edge *edge = &exchange->repartition->edges[0];
+    const struct mr_plan *plan = exchange->writer->deployment->plan;
+    const struct mr_plan_requests *requests = plan->nodes[edge->consumer].requests;
+    return exchange->repartition->edges_count == 1 && requests != NULL &&
+           requests->port == edge->port;
+}
+
 static enum mr_status exchange_row(struct mr_exchange *exchange, struct mr_batch *batch,
                                    uint32_t row, int64_t watermark_ms, struct mr_error *error)
 {
@@ -590,6 +620,10 @@ static enum mr_status exchange_row(struct mr_exchange *exchange, struct mr_batch
     if (!plan_key->global)
         status = mr_key_encode(batch, plan_key->slots, plan_key->slots_count, MR_KEY_FORMAT_TEXT,
                                row, &key, error);
+    if (status == MR_INVALID && are_requests(exchange)) {
+        key = (struct mr_slice){0};
+        status = MR_OK;
+    }
     if (status == MR_OK)
         status = mr_format_json.encode(exchange->encoder, batch, row, arena, &payload, error);
     if (status != MR_OK)
@@ -633,10 +667,10 @@ enum mr_status mr_exchange_write(struct mr_exchange *exchange, struct mr_view vi
     return MR_OK;
 }
 
-bool mr_exchange_marks_due(const struct mr_exchange *exchange, int64_t watermark_ms, bool idle,
-                           uint64_t now_ms)
+bool mr_exchange_marks_due(const struct mr_exchange *exchange, int64_t watermark_ms,
+                           enum mr_upstream_rest rest, uint64_t now_ms)
 {
-    if (idle != exchange->told_idle)
+    if (rest != exchange->told_rest)
         return true;
     return watermark_ms > exchange->told_ms &&
            (exchange->hurries || now_ms - exchange->round_at_ms >= MARKS_MS);
@@ -648,12 +682,12 @@ void mr_exchange_hurry(struct mr_exchange *exchange, int64_t watermark_ms)
 }
 
 static void append_mark(struct mr_exchange *exchange, int32_t partition, int64_t watermark_ms,
-                        bool idle)
+                        enum mr_upstream_rest rest)
 {
     struct mr_transaction *transaction = exchange->writer->transaction;
     uint8_t *bytes = mr_arena_take(&transaction->arena, MR_EXCHANGE_MARK_BYTES);
     bytes[0] = MR_EXCHANGE_MARK;
-    bytes[1] = idle ? 1 : 0;
+    bytes[1] = (uint8_t)rest;
     mr_put_u32le(bytes + 2, exchange->upstream);
     mr_put_u64le(bytes + 6, (uint64_t)watermark_ms);
     struct mr_log_record *record = mr_transaction_append(transaction, exchange->target, partition);
@@ -661,11 +695,12 @@ static void append_mark(struct mr_exchange *exchange, int32_t partition, int64_t
     record->value = mr_slice_from(bytes, MR_EXCHANGE_MARK_BYTES);
 }
 
-void mr_exchange_mark(struct mr_exchange *exchange, int64_t watermark_ms, bool idle,
-                      uint64_t now_ms)
+void mr_exchange_mark(struct mr_exchange *exchange, int64_t watermark_ms,
+                      enum mr_upstream_rest rest, uint64_t now_ms)
 {
-    bool round = mr_exchange_marks_due(exchange, watermark_ms, idle, now_ms);
-    bool turned = idle != exchange->told_idle;
+    bool round = mr_exchange_marks_due(exchange, watermark_ms, rest, now_ms);
+    bool turned = rest != exchange->told_rest;
+    bool idle = rest != MR_UPSTREAM_ACTIVE;
     for (int32_t partition = 0; partition < exchange->target->partitions_count; partition++) {
         struct exchange_partition *told = &exchange->partitions[partition];
         bool advanced = watermark_ms > told->watermark_ms;
@@ -674,11 +709,11 @@ void mr_exchange_mark(struct mr_exchange *exchange, int64_t watermark_ms, bool i
         told->has_records = false;
         if (!wanted)
             continue;
-        append_mark(exchange, partition, watermark_ms, idle);
+        append_mark(exchange, partition, watermark_ms, rest);
         if (advanced)
             told->watermark_ms = watermark_ms;
     }
-    exchange->told_idle = idle;
+    exchange->told_rest = rest;
     if (!round)
         return;
     exchange->told_ms = watermark_ms;

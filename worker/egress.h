@@ -11,6 +11,7 @@
 #include "formats/format.h"
 #include "topology/deployment.h"
 #include "worker/transaction.h"
+#include "worker/watermark.h"
 
 /* A topic that topic_from named and that was not there: not asked for again for a moment. */
 enum { MR_MISSING_TOPICS_MAX = 16 };
@@ -84,8 +85,8 @@ const struct mr_plan_node *mr_egress_node(const struct mr_egress *egress);
  *
  * Bytes, little-endian:
  *   record:  u8 2 | i64 event_time_ms | u32 upstream | i64 watermark_ms just before it | JSON
- * object mark:    u8 3 | u8 idle | u32 upstream | i64 watermark_ms; without a key record of older
- * builds, read only: u8 1 | i64 event_time_ms | JSON object */
+ * object mark:    u8 3 | u8 rest (0 none, 1 idle, 2 ended) | u32 upstream | i64 watermark_ms;
+ * without a key record of older builds, read only: u8 1 | i64 event_time_ms | JSON object */
 struct mr_exchange;
 enum {
     MR_EXCHANGE_RECORD_OLD = 1,
@@ -105,15 +106,15 @@ void mr_exchange_destroy(struct mr_exchange *exchange);
 enum mr_status mr_exchange_write(struct mr_exchange *exchange, struct mr_view view,
                                  int64_t watermark_ms, const struct mr_row_fault *fault,
                                  struct mr_error *error) MR_NODISCARD;
-/* Marks are wanted although there are no records: the task became idle, or is no more, or its
- * watermark advanced and the last round of marks is a second old. */
-bool mr_exchange_marks_due(const struct mr_exchange *exchange, int64_t watermark_ms, bool idle,
-                           uint64_t now_ms);
+/* Marks are wanted although there are no records: the task became idle, or is no more, has ended,
+ * or its watermark advanced and the last round of marks is a second old. */
+bool mr_exchange_marks_due(const struct mr_exchange *exchange, int64_t watermark_ms,
+                           enum mr_upstream_rest rest, uint64_t now_ms);
 /* Marks that wait for the second to pass are due now. */
 void mr_exchange_hurry(struct mr_exchange *exchange, int64_t watermark_ms);
 /* At the end of a transaction: a mark for each partition that got records of this task in it and
  * does not know its watermark yet; for all partitions where marks are due. now_ms: monotonic. */
-void mr_exchange_mark(struct mr_exchange *exchange, int64_t watermark_ms, bool idle,
-                      uint64_t now_ms);
+void mr_exchange_mark(struct mr_exchange *exchange, int64_t watermark_ms,
+                      enum mr_upstream_rest rest, uint64_t now_ms);
 
 #endif

@@ -77,6 +77,7 @@ struct mr_follower {
     struct mr_query_registry *queries; /* NULL: nobody asks */
     struct mr_ring *arrivals;
     pthread_t thread;
+    _Atomic uint64_t turned_ms; /* monotonic */
     /* The thread's. */
     struct mr_log_consumer *consumer; /* NULL: none yet */
     uint64_t consumer_retry_ms;
@@ -106,7 +107,7 @@ static enum mr_status open_tables(struct mr_standby *standby, struct mr_error *e
     standby->operators = mr_memory_new(subtopology->nodes_count + 1u, sizeof(struct mr_operator *));
     for (uint32_t index = 0; index < subtopology->nodes_count; index++) {
         const struct mr_plan_node *node = &plan->nodes[subtopology->nodes[index]];
-        const struct mr_operator_type *type = mr_operator_find(node->type->name);
+        const struct mr_operator_type *type = mr_operator_find(node->type->role, node->type->name);
         if (node->type->role == MR_ROLE_SINK || type == NULL)
             continue;
         struct mr_operator_open open = {
@@ -487,6 +488,7 @@ static void *follower_main(void *argument)
         bool more = turn(follower);
         if (follower->standbys_count > 0)
             poll(follower, more ? 0 : POLL_WAIT_MS);
+        atomic_store(&follower->turned_ms, mr_clock_monotonic_ms());
     }
     for (uint32_t index = 0; index < follower->standbys_count; index++)
         part(follower->standbys[index]);
@@ -507,6 +509,7 @@ enum mr_status mr_follower_create(struct mr_worker *worker, struct mr_follower *
     made->state_directory = worker->open.state_directory;
     made->queries = worker->open.queries;
     made->arrivals = mr_ring_create(MR_WORKER_TASKS_MAX);
+    atomic_store(&made->turned_ms, mr_clock_monotonic_ms());
     int failed = pthread_create(&made->thread, NULL, follower_main, made);
     if (failed != 0) {
         mr_ring_destroy(made->arrivals);
@@ -515,6 +518,13 @@ enum mr_status mr_follower_create(struct mr_worker *worker, struct mr_follower *
     }
     *follower = made;
     return MR_OK;
+}
+
+uint64_t mr_follower_silence_ms(const struct mr_follower *follower)
+{
+    uint64_t now_ms = mr_clock_monotonic_ms();
+    uint64_t turned_ms = atomic_load(&follower->turned_ms);
+    return now_ms > turned_ms ? now_ms - turned_ms : 0;
 }
 
 static void standby_destroy(struct mr_standby *standby)

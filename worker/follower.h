@@ -22,6 +22,8 @@ enum mr_status mr_follower_create(struct mr_worker *worker, struct mr_follower *
                                   struct mr_error *error) MR_NODISCARD;
 /* Flushes and closes all standbys and ends the thread. Accepts NULL. */
 void mr_follower_destroy(struct mr_follower *follower);
+/* Milliseconds since the follower's thread has last turned. Any thread. */
+uint64_t mr_follower_silence_ms(const struct mr_follower *follower);
 
 /* Follow a stateful task's changelog. Owner: deployment is borrowed until the standby is gone. */
 struct mr_standby *mr_follower_follow(struct mr_follower *follower,

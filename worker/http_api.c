@@ -33,20 +33,28 @@ static struct mr_worker_health ask(struct mr_worker_http *api)
     return health;
 }
 
+/* A loop that stands still is named. */
+static bool stands_still(struct mr_http_exchange *exchange, const char *loop, uint64_t silent_ms)
+{
+    if (silent_ms < MR_WORKER_SILENCE_MS_MAX)
+        return false;
+    mr_http_problem(exchange, 503, 0, "%s has not turned for %" PRIu64 " ms.", loop, silent_ms);
+    return true;
+}
+
 static void answer_healthz(void *argument, struct mr_http_exchange *exchange)
 {
     struct mr_worker_health health = ask(argument);
-    bool threads = health.threads_silent_ms < MR_WORKER_SILENCE_MS_MAX;
-    bool agent = health.agent_silent_ms < MR_WORKER_SILENCE_MS_MAX;
-    if (!threads || !agent) {
-        mr_http_problem(exchange, 503, 0, "%s not turned for %" PRIu64 " ms.",
-                        threads ? "The agent has" : "A task thread has",
-                        threads ? health.agent_silent_ms : health.threads_silent_ms);
+    char thread[32];
+    (void)snprintf(thread, sizeof thread, "Task thread %" PRIu32, health.thread);
+    if (stands_still(exchange, thread, health.threads_silent_ms) ||
+        stands_still(exchange, "The follower", health.follower_silent_ms) ||
+        stands_still(exchange, "The agent", health.agent_silent_ms))
         return;
-    }
     struct mr_state_description members = {0};
     mr_describe_member(&members, "status", mr_value_string(mr_slice_text("ok")));
     mr_describe_member(&members, "task_threads_silent_ms", mr_value_uint(health.threads_silent_ms));
+    mr_describe_member(&members, "follower_silent_ms", mr_value_uint(health.follower_silent_ms));
     mr_describe_member(&members, "agent_silent_ms", mr_value_uint(health.agent_silent_ms));
     mr_worker_http_answer_value(exchange, mr_description_value(&members));
 }
@@ -85,8 +93,13 @@ static void answer_readyz(void *argument, struct mr_http_exchange *exchange)
     char left[128];
     estimate(api, &health, left, sizeof left);
     uint32_t waiting = health.tasks_count - health.tasks_ready;
-    if (!health.assigned) {
-        mr_http_problem(exchange, 503, RETRY_S, "No coordinator has answered yet.");
+    if (!health.started || !health.assigned) {
+        mr_http_problem(exchange, 503, RETRY_S, "%s has answered yet.",
+                        health.started ? "No coordinator" : "No Kafka broker");
+    } else if (health.leaving) {
+        mr_http_problem(exchange, 503, RETRY_S, "This worker is leaving.");
+    } else if (health.more) {
+        mr_http_problem(exchange, 503, RETRY_S, "The coordinator is about to give it tasks.");
     } else if (waiting > 0 && waiting == health.tasks_failed) {
         mr_http_problem(exchange, 503, RETRY_S, "%u of %u tasks have failed or were fenced.",
                         waiting, health.tasks_count);
@@ -162,6 +175,8 @@ static const struct mr_http_route routes[] = {
     {MR_HTTP_GET, "/metrics", answer_metrics},
     {MR_HTTP_GET, "/v1/state/{topology}/{store}/{key*}", mr_worker_http_query},
     {MR_HTTP_GET, "/v1/state/{topology}/{store}", mr_worker_http_query},
+    {MR_HTTP_GET, "/v1/models/{topology}/{operator}/{key*}", mr_worker_http_model},
+    {MR_HTTP_GET, "/v1/models/{topology}/{operator}", mr_worker_http_model},
     {MR_HTTP_GET, "/v1/taps/{topology}/{operator}", subscribe},
     {MR_HTTP_GET, NULL, NULL},
 };

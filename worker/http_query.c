@@ -181,21 +181,35 @@ static void answer_other(struct mr_http_exchange *exchange, const struct mr_quer
     }
 }
 
+bool mr_worker_http_run_query(struct mr_worker_http *api, struct mr_http_exchange *exchange,
+                              struct mr_query *query, struct mr_query_answer *answer)
+{
+    struct mr_arena *arena = mr_http_arena(exchange);
+    const char *key = mr_http_request_of(exchange)->parts[2];
+    query->key = mr_slice_text(key == NULL ? "" : key);
+    query->standby = is_set(mr_http_query(exchange, "standby"));
+    if (!read_partition(exchange, &query->partition)) {
+        mr_http_problem(exchange, 400, 0, "`partition` is not a number.");
+        return false;
+    }
+    if (key == NULL && query->document != NULL && query->partition < 0)
+        query->partition = 0; /* of models that partitions learn by themselves: the first one's */
+    mr_query_run(api->options.queries, query, arena, answer);
+    const char *compact = key != NULL && key[0] == '[' ? without_blanks(key, arena) : NULL;
+    if (answer->outcome != MR_QUERY_FOUND && compact != NULL) {
+        query->key = mr_slice_text(compact);
+        mr_query_run(api->options.queries, query, arena, answer);
+    }
+    if (answer->outcome != MR_QUERY_FOUND)
+        answer_other(exchange, query, answer);
+    return answer->outcome == MR_QUERY_FOUND;
+}
+
 void mr_worker_http_query(void *argument, struct mr_http_exchange *exchange)
 {
-    struct mr_worker_http *api = argument;
     const struct mr_http_request *request = mr_http_request_of(exchange);
-    struct mr_arena *arena = mr_http_arena(exchange);
-    const char *key = request->parts[2] == NULL ? "" : request->parts[2];
-    struct mr_query query = {.topology = request->parts[0],
-                             .store = request->parts[1],
-                             .key = mr_slice_text(key),
-                             .standby = is_set(mr_http_query(exchange, "standby"))};
+    struct mr_query query = {.topology = request->parts[0], .store = request->parts[1]};
     struct mr_query_answer answer;
-    if (!read_partition(exchange, &query.partition)) {
-        mr_http_problem(exchange, 400, 0, "`partition` is not a number.");
-        return;
-    }
     if (!read_last(exchange, &query)) {
         mr_http_problem(exchange, 400, 0,
                         "`last` is a number of records and `since` a duration, as in last=50 and "
@@ -208,14 +222,6 @@ void mr_worker_http_query(void *argument, struct mr_http_exchange *exchange)
                         "box, as in layer=3 and from=0,0,0&to=10,10,2.5.");
         return;
     }
-    mr_query_run(api->options.queries, &query, arena, &answer);
-    const char *compact = key[0] == '[' ? without_blanks(key, arena) : NULL;
-    if (answer.outcome != MR_QUERY_FOUND && compact != NULL) {
-        query.key = mr_slice_text(compact);
-        mr_query_run(api->options.queries, &query, arena, &answer);
-    }
-    if (answer.outcome == MR_QUERY_FOUND)
+    if (mr_worker_http_run_query(argument, exchange, &query, &answer))
         answer_found(exchange, &query, &answer);
-    else
-        answer_other(exchange, &query, &answer);
 }

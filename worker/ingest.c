@@ -120,7 +120,8 @@ static bool strip_exchange_header(struct mr_batch *batch, uint32_t row, struct m
     *carried = (struct mr_carried){.watermark_ms = INT64_MIN, .upstream = MR_UPSTREAM_UNKNOWN};
     if (kind == MR_EXCHANGE_MARK && payload->size == MR_EXCHANGE_MARK_BYTES) {
         carried->mark = true;
-        carried->idle = payload->data[1] != 0;
+        carried->idle = payload->data[1] != MR_UPSTREAM_ACTIVE;
+        carried->ended = payload->data[1] == MR_UPSTREAM_ENDED;
         carried->upstream = mr_get_u32le(payload->data + 2);
         carried->watermark_ms = (int64_t)mr_get_u64le(payload->data + 6);
         *payload = mr_slice_text("{}"); /* what a decoder takes */
@@ -172,6 +173,23 @@ static void decode_rows(struct mr_ingest *ingest, struct mr_batch *batch)
         row_fault(ingest, batch, ingest->row_errors[index].row, ingest->row_errors[index].message);
 }
 
+/* Only operators that are asked for records read the source: they answer who names no key. */
+static bool is_only_asked(const struct mr_ingest *ingest)
+{
+    const struct mr_plan *plan = ingest->open.plan;
+    const struct mr_plan_output *output = &ingest->node->outputs[0];
+    for (uint32_t index = 0; index < plan->repartitions_count; index++)
+        if (plan->repartitions[index].producer == ingest->open.node)
+            return false;
+    for (uint32_t index = 0; index < output->edges_count; index++) {
+        const struct mr_plan_requests *requests =
+            plan->nodes[output->edges[index].consumer].requests;
+        if (requests == NULL || requests->port != output->edges[index].port)
+            return false;
+    }
+    return true;
+}
+
 /* A source's `key` promises that the message key is these fields; a promise that is broken would
  * put equal keys into different tasks. */
 static void check_keys(struct mr_ingest *ingest, struct mr_batch *batch)
@@ -179,6 +197,7 @@ static void check_keys(struct mr_ingest *ingest, struct mr_batch *batch)
     const struct mr_plan_key *key = &ingest->node->key;
     if (ingest->open.repartition || !key->given || key->slots_count == 0)
         return;
+    bool is_asked = is_only_asked(ingest);
     for (uint32_t row = 0; row < batch->rows_count; row++) {
         struct mr_slice computed;
         struct mr_error error;
@@ -196,9 +215,10 @@ static void check_keys(struct mr_ingest *ingest, struct mr_batch *batch)
         if (ingest->node->is_table && ingest->open.log == NULL && batch->key_nulls[row])
             continue;
         if (mr_key_encode(batch, key->slots, key->slots_count, key->format, row, &computed,
-                          &error) != MR_OK)
-            row_fault(ingest, batch, row, mr_slice_text(error.message));
-        else if (batch->key_nulls[row] || !mr_slice_equal(computed, batch->message_keys[row]))
+                          &error) != MR_OK) {
+            if (!is_asked)
+                row_fault(ingest, batch, row, mr_slice_text(error.message));
+        } else if (batch->key_nulls[row] || !mr_slice_equal(computed, batch->message_keys[row]))
             row_fault(ingest, batch, row,
                       mr_slice_text("The message key is not the source's key fields; correct `key` "
                                     "of the source, or leave it out so that records are "

@@ -162,3 +162,10 @@ bool mr_topic_allowed(const struct mr_plan_node *node, const char *topic)
             return true;
     return false;
 }
+
+bool mr_topic_is_internal(const char *cluster, const char *topic)
+{
+    size_t size = strlen(cluster);
+    return strncmp(topic, "__", 2) == 0 ||
+           (strncmp(topic, cluster, size) == 0 && topic[size] == '.');
+}

@@ -1,5 +1,5 @@
-/* worker/key.h — message keys as bytes (DESIGN 2.1 rule 5), and the topic_allow patterns of sinks.
- */
+/* worker/key.h — message keys as bytes (DESIGN 2.1 rule 5), and which topics
+ * records of sinks may name. */
 #ifndef MR_WORKER_KEY_H
 #define MR_WORKER_KEY_H
 
@@ -17,5 +17,8 @@ bool mr_key_text(struct mr_value value, struct mr_arena *arena, struct mr_slice 
 
 /* Does topic_allow of a sink list this topic? In a pattern `*` is any characters and `?` is one. */
 bool mr_topic_allowed(const struct mr_plan_node *node, const char *topic);
+/* Is it a topic of Kafka's own (names that begin with __) or one that Millrace keeps state and
+ * progress in (<cluster>.*)? Records may name neither, whatever topic_allow lists. */
+bool mr_topic_is_internal(const char *cluster, const char *topic);
 
 #endif

@@ -68,8 +68,8 @@ static enum mr_status take_event(struct mr_lane *lane, struct mr_task_input *inp
 }
 
 /* Records of one input in a row, from fetch_next on, to all that read it: those that come back
- * because one of them was due are dropped by the others. The culprit of a failure in *task, else
- * one that is due. */
+ * because one of them had enough are dropped by the others. The culprit of a failure in *task,
+ * else one that has enough. */
 static enum mr_status take_records(struct mr_lane *lane, struct mr_task_input *input,
                                    struct mr_task **task, struct mr_error *error)
 {
@@ -86,7 +86,7 @@ static enum mr_status take_records(struct mr_lane *lane, struct mr_task_input *i
         uint32_t taken;
         status = mr_task_feed(reader, lane->slots[slot].input, message, count, &taken, error);
         taken_least = taken < taken_least ? taken : taken_least;
-        if (status != MR_OK || reader->due)
+        if (status != MR_OK || mr_task_has_enough(reader))
             *task = reader;
     }
     lane->fetch_next += taken_least;
@@ -102,7 +102,7 @@ static bool is_awaited(const struct mr_lane *lane, const struct mr_task_input *i
     return false;
 }
 
-/* Feed what was fetched, until its end or until a task is due. */
+/* Feed what was fetched, until its end or until a task has enough. */
 static enum mr_status take_fetch(struct mr_lane *lane, struct mr_task **culprit,
                                  struct mr_error *error)
 {
@@ -129,7 +129,7 @@ static enum mr_status take_fetch(struct mr_lane *lane, struct mr_task **culprit,
             *culprit = task;
             return status;
         }
-        if (task->due)
+        if (mr_task_has_enough(task))
             break;
     }
     return MR_OK;
@@ -177,7 +177,7 @@ void mr_lane_drop_fetch(struct mr_lane *lane)
     lane->fetch_held = false;
 }
 
-/* Feed the fetch, or what is left of it; it is held while a task is due. */
+/* Feed the fetch, or what is left of it; it is held while a task has enough. */
 static void feed_fetch(struct mr_lane *lane)
 {
     struct mr_error error;

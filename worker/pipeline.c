@@ -11,6 +11,8 @@
 
 #include <stdio.h>
 
+enum { ENDED_PORTS_MAX = 64 };
+
 struct pipeline_node {
     struct mr_operator *instance;
     struct mr_operator_context context;
@@ -20,6 +22,7 @@ struct pipeline_node {
     int64_t input_held_ms;  /* how far its watermark is behind the task's */
     int64_t output_held_ms; /* and that of its outputs */
     bool behind_holding;    /* an operator in front of it, or it itself, holds rows */
+    bool is_ended;          /* nothing more comes from it */
     bool gathers;           /* some of its inputs' rows were held, others perhaps not */
     void *texts[2];         /* encoders of the inputs' records, where the operator keeps them */
     struct mr_gauge_series gauges[MR_GAUGES_COUNT]; /* those of the type */
@@ -31,6 +34,7 @@ struct mr_pipeline {
     const struct mr_plan_subtopology *subtopology;
     struct pipeline_node *nodes;    /* by plan index; unused where not of this subtopology */
     struct mr_exchange **exchanges; /* by repartition index, those that this task writes */
+    bool *ended_repartitions;       /* by the same, of those that it reads */
     struct mr_operator_runtime runtime;
     struct mr_row_fault fault;
     struct mr_arena *arena; /* of the batch that is being pushed */
@@ -399,7 +403,7 @@ static enum mr_status open_node(struct mr_pipeline *pipeline, const struct mr_pl
     target->anomaly_slot = find_anomaly_slot(pipeline->plan, node);
     if (node->type->role == MR_ROLE_SINK)
         return open_sink(pipeline, node, target, error);
-    const struct mr_operator_type *type = mr_operator_find(node->type->name);
+    const struct mr_operator_type *type = mr_operator_find(node->type->role, node->type->name);
     if (type == NULL)
         return MR_OK; /* a connector's source */
     find_held(pipeline, node, type);
@@ -454,6 +458,8 @@ enum mr_status mr_pipeline_create(const struct mr_pipeline_open *open,
     created->watermark_ms = open->progress == NULL ? INT64_MIN : open->progress->told_ms;
     created->due_ms = created->watermark_ms;
     created->nodes = mr_memory_new(created->plan->nodes_count, sizeof(*created->nodes));
+    created->ended_repartitions =
+        mr_memory_new(created->plan->repartitions_count + 1, sizeof(*created->ended_repartitions));
     created->exchanges =
         mr_memory_new(created->plan->repartitions_count + 1, sizeof(struct mr_exchange *));
     created->runtime = (struct mr_operator_runtime){.argument = created,
@@ -495,6 +501,7 @@ void mr_pipeline_destroy(struct mr_pipeline *pipeline)
     for (uint32_t index = 0; index < pipeline->plan->repartitions_count; index++)
         mr_exchange_destroy(pipeline->exchanges[index]);
     mr_memory_free(pipeline->exchanges);
+    mr_memory_free(pipeline->ended_repartitions);
     mr_memory_free(pipeline->nodes);
     mr_memory_free(pipeline);
 }
@@ -617,6 +624,83 @@ enum mr_status mr_pipeline_wall(struct mr_pipeline *pipeline, struct mr_arena *a
     return mr_pipeline_status(pipeline, error);
 }
 
+/* The repartition through which rows come to the port; its count: none. */
+static uint32_t find_repartition(const struct mr_plan *plan, uint32_t node, uint32_t port)
+{
+    for (uint32_t index = 0; index < plan->repartitions_count; index++)
+        for (uint32_t edge = 0; edge < plan->repartitions[index].edges_count; edge++)
+            if (plan->repartitions[index].edges[edge].consumer == node &&
+                plan->repartitions[index].edges[edge].port == port)
+                return index;
+    return plan->repartitions_count;
+}
+
+/* Which ports of a node nothing more comes to. */
+static uint64_t find_ended_ports(const struct mr_pipeline *pipeline, uint32_t node)
+{
+    const struct mr_plan_node *planned = &pipeline->plan->nodes[node];
+    uint64_t ports = 0;
+    for (uint32_t port = 0; port < planned->inputs_count && port < ENDED_PORTS_MAX; port++) {
+        uint32_t number = find_repartition(pipeline->plan, node, port);
+        bool is_ended = number < pipeline->plan->repartitions_count
+                            ? pipeline->ended_repartitions[number]
+                            : pipeline->nodes[planned->inputs[port].producer].is_ended;
+        if (is_ended)
+            ports |= (uint64_t)1 << port;
+    }
+    return ports;
+}
+
+/* Operators that only answer their rows end with their inputs; others may hold something that
+ * leaves later. */
+static bool ends_with_inputs(const struct mr_pipeline *pipeline, uint32_t index)
+{
+    const struct mr_plan_node *planned = &pipeline->plan->nodes[index];
+    const struct mr_operator_type *type =
+        mr_operator_find(planned->type->role, planned->type->name);
+    return planned->inputs_count <= ENDED_PORTS_MAX && type != NULL && type->on_watermark == NULL &&
+           !mr_plan_is_woken(planned);
+}
+
+static void tell_ends(struct mr_pipeline *pipeline)
+{
+    for (uint32_t at = 0; at < pipeline->subtopology->nodes_count; at++) {
+        uint32_t index = pipeline->subtopology->nodes[at];
+        struct pipeline_node *node = &pipeline->nodes[index];
+        uint32_t inputs_count = pipeline->plan->nodes[index].inputs_count;
+        uint64_t ports = find_ended_ports(pipeline, index);
+        if (node->instance == NULL || inputs_count == 0 || ports == node->context.ended_ports)
+            continue;
+        node->context.ended_ports = ports;
+        node->is_ended = (uint32_t)__builtin_popcountll(ports) == inputs_count &&
+                         ends_with_inputs(pipeline, index);
+        mr_operator_wake(&node->context, pipeline->open.writer->now_wall_ms);
+    }
+}
+
+void mr_pipeline_source_ended(struct mr_pipeline *pipeline, uint32_t node, bool is_ended)
+{
+    pipeline->nodes[node].is_ended = is_ended;
+    tell_ends(pipeline);
+}
+
+void mr_pipeline_repartition_ended(struct mr_pipeline *pipeline, uint32_t repartition,
+                                   bool is_ended)
+{
+    pipeline->ended_repartitions[repartition] = is_ended;
+    tell_ends(pipeline);
+}
+
+/* What readers of the repartition are told of this task. */
+static enum mr_upstream_rest rest_of(const struct mr_pipeline *pipeline, uint32_t repartition,
+                                     bool idle)
+{
+    uint32_t producer = pipeline->plan->repartitions[repartition].producer;
+    if (!idle)
+        return MR_UPSTREAM_ACTIVE;
+    return pipeline->nodes[producer].is_ended ? MR_UPSTREAM_ENDED : MR_UPSTREAM_IDLE;
+}
+
 bool mr_pipeline_waits(const struct mr_pipeline *pipeline)
 {
     for (uint32_t index = 0; index < pipeline->subtopology->nodes_count; index++) {
@@ -633,7 +717,7 @@ bool mr_pipeline_marks_due(const struct mr_pipeline *pipeline, bool idle, uint64
         uint32_t producer = pipeline->plan->repartitions[index].producer;
         if (pipeline->exchanges[index] != NULL &&
             mr_exchange_marks_due(pipeline->exchanges[index], output_watermark(pipeline, producer),
-                                  idle, now_ms))
+                                  rest_of(pipeline, index, idle), now_ms))
             return true;
     }
     return false;
@@ -653,8 +737,8 @@ void mr_pipeline_mark(struct mr_pipeline *pipeline, bool idle, uint64_t now_ms)
     for (uint32_t index = 0; index < pipeline->plan->repartitions_count; index++) {
         uint32_t producer = pipeline->plan->repartitions[index].producer;
         if (pipeline->exchanges[index] != NULL)
-            mr_exchange_mark(pipeline->exchanges[index], output_watermark(pipeline, producer), idle,
-                             now_ms);
+            mr_exchange_mark(pipeline->exchanges[index], output_watermark(pipeline, producer),
+                             rest_of(pipeline, index, idle), now_ms);
     }
 }
 

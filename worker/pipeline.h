@@ -68,6 +68,12 @@ enum mr_status mr_pipeline_horizon(struct mr_pipeline *pipeline, int64_t wanted_
  * as above. */
 enum mr_status mr_pipeline_wall(struct mr_pipeline *pipeline, struct mr_arena *arena, bool *called,
                                 struct mr_error *error) MR_NODISCARD;
+/* A source of the task, or of a task's part of it, has ended, or goes on: its operators are told in
+ * the next mr_pipeline_wall (operators/operator.h, ended_ports). */
+void mr_pipeline_source_ended(struct mr_pipeline *pipeline, uint32_t node, bool is_ended);
+/* The same of all tasks that write a repartition. */
+void mr_pipeline_repartition_ended(struct mr_pipeline *pipeline, uint32_t repartition,
+                                   bool is_ended);
 /* An operator holds something that leaves at a wall time. */
 bool mr_pipeline_waits(const struct mr_pipeline *pipeline);
 /* How far the task's event time has come, for those who read its repartitions: whether it is to be

@@ -33,7 +33,9 @@ static uint8_t *put_input(uint8_t *cursor, const struct mr_progress_input *input
     cursor += 4;
     for (uint32_t index = 0; index < input->upstreams_count; index++) {
         cursor = put_u64(cursor, (uint64_t)input->upstreams[index].watermark_ms);
-        *cursor++ = input->upstreams[index].idle ? 1 : 0;
+        *cursor++ = input->upstreams[index].ended  ? MR_UPSTREAM_ENDED
+                    : input->upstreams[index].idle ? MR_UPSTREAM_IDLE
+                                                   : MR_UPSTREAM_ACTIVE;
     }
     return cursor;
 }
@@ -97,7 +99,9 @@ static void read_input(struct mr_reader *reader, uint8_t version, struct mr_aren
     input->upstreams_count = count;
     for (uint32_t index = 0; index < count; index++) {
         input->upstreams[index].watermark_ms = (int64_t)mr_read_u64(reader);
-        input->upstreams[index].idle = mr_read_u8(reader) != 0;
+        uint8_t rest = mr_read_u8(reader);
+        input->upstreams[index].idle = rest != MR_UPSTREAM_ACTIVE;
+        input->upstreams[index].ended = rest == MR_UPSTREAM_ENDED;
     }
 }
 

@@ -7,7 +7,8 @@
  *   i64 began_ms
  *   u16 inputs: { u16+text topic, i32 partition, u16+text topic_id, i64 next_offset,
  *                 i64 highest_event_ms, u8 idle, i64 carried_ms,
- *                 u16+text producer, u32 upstreams: { i64 watermark_ms, u8 idle } }
+ *                 u16+text producer, u32 upstreams: { i64 watermark_ms, u8 rest } },
+ *                 rest: 0 none, 1 idle, 2 ended; older builds read 2 as 1
  *   u16 sinks:  { u16+text name, i64 file_number, i64 bytes }
  * Version 3 has no began_ms, version 2 no told_ms, version 1 no carried_ms, producer and upstreams
  * either; they are read.

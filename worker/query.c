@@ -152,12 +152,15 @@ static enum mr_status describe(void *argument, const struct mr_state_object *obj
 {
     struct reading *reading = argument;
     struct mr_query_answer *answer = reading->answer;
+    answer->event_time_ms = object->event_time_ms;
+    if (reading->query->document != NULL)
+        return reading->type->write_model(object, reading->node, reading->query->model_name,
+                                          reading->query->document, error);
     answer->description.members_count = 0;
     answer->description.node = reading->node;
     answer->description.last = reading->query->last;
     answer->description.since_ms = reading->query->since_ms;
     answer->description.place = reading->query->place;
-    answer->event_time_ms = object->event_time_ms;
     return reading->type->describe_state(object, reading->arena, &answer->description, error);
 }
 
@@ -172,9 +175,15 @@ struct wanted {
 };
 
 /* What is asked besides the key is for the type. */
-static bool can_answer(const struct mr_query *query, const struct mr_type_spec *type,
-                       struct mr_error *error)
+static bool can_answer(const struct mr_query *query, const struct mr_operator_type *operator,
+                       struct mr_error * error)
 {
+    const struct mr_type_spec *type = &operator->spec;
+    if (query->document != NULL && operator->write_model == NULL) {
+        MR_FAIL(error, MR_INVALID, MR_RECOVERY_NONE,
+                "%s learns no model: that do generate.copula and its like", type->name);
+        return false;
+    }
     bool has_records = (type->flags & MR_TYPE_KEEPS_RECORDS) != 0;
     bool has_places = (type->flags & MR_TYPE_PLACES) != 0;
     if ((query->last != 0 && !has_records) ||
@@ -198,8 +207,8 @@ static void read_key(const struct mr_query_entry *entry, const struct wanted *wa
     answer->outcome = MR_QUERY_NO_KEY;
     if (node == NULL || !has_state(node))
         return; /* the entry's version does not have the store */
-    const struct mr_operator_type *type = mr_operator_find(node->type->name);
-    if (!can_answer(wanted->query, &type->spec, &answer->error)) {
+    const struct mr_operator_type *type = mr_operator_find(node->type->role, node->type->name);
+    if (!can_answer(wanted->query, type, &answer->error)) {
         answer->outcome = MR_QUERY_FAILED;
         return;
     }

@@ -53,6 +53,10 @@ struct mr_query {
     uint32_t last;
     int64_t since_ms;
     struct mr_state_place place;
+    /* Not NULL: the operator's model is wanted, not what its state says; its document is appended
+     * here and called model_name. */
+    struct mr_buffer *document;
+    const char *model_name;
 };
 
 enum mr_query_outcome {

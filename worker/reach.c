@@ -46,7 +46,7 @@ static int64_t open_from(struct reach *reach, uint32_t node)
         return reach->open_ms[node];
     int64_t open_ms = behind(reach, node);
     const struct mr_operator_type *type =
-        planned->type->role == MR_ROLE_SINK ? NULL : mr_operator_find(planned->type->name);
+        mr_operator_find(planned->type->role, planned->type->name);
     if (type != NULL && type->reach != NULL)
         open_ms += type->reach(planned).open_ms;
     reach->open_ms[node] = open_ms;

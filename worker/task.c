@@ -117,7 +117,17 @@ static void count_run(const struct mr_task_run *run)
     atomic_fetch_add_explicit(&task->shared.input_records, records_count, memory_order_relaxed);
 }
 
-/* Pre: messages_count <= MR_LIMIT_BATCH_ROWS. */
+static uint32_t batch_rows(const struct mr_task *task)
+{
+    return task->lane->deployment->plan->subtopologies[task->subtopology].batch_rows;
+}
+
+bool mr_task_has_enough(const struct mr_task *task)
+{
+    return task->due || (batch_rows(task) < MR_LIMIT_BATCH_ROWS && mr_lane_is_full(task->lane));
+}
+
+/* Pre: messages_count <= batch_rows. */
 static enum mr_status feed_run(struct mr_task *task, struct mr_task_input *input,
                                const struct mr_log_message *messages, uint32_t messages_count,
                                uint32_t *taken_count, struct mr_error *error)
@@ -157,11 +167,11 @@ static enum mr_status feed_runs(struct mr_task *task, struct mr_task_input *inpu
 {
     bool called;
     enum mr_status status = mr_task_wall(task, &called, error);
-    while (status == MR_OK && !task->due && *taken_count < messages_count) {
+    while (status == MR_OK && !mr_task_has_enough(task) && *taken_count < messages_count) {
         uint32_t count = messages_count - *taken_count;
         uint32_t taken;
-        if (count > MR_LIMIT_BATCH_ROWS)
-            count = MR_LIMIT_BATCH_ROWS;
+        if (count > batch_rows(task))
+            count = batch_rows(task);
         status = feed_run(task, input, messages + *taken_count, count, &taken, error);
         *taken_count += taken;
     }
@@ -221,7 +231,8 @@ static enum mr_status poll_connector(struct mr_task *task, struct mr_task_input 
     enum mr_status status = poll_messages(task, input, now_wall_ms, error);
     if (status != MR_OK || input->held_count == 0)
         return status;
-    status = feed_run(task, input, input->held, input->held_count, &taken, error);
+    uint32_t count = input->held_count < batch_rows(task) ? input->held_count : batch_rows(task);
+    status = feed_run(task, input, input->held, count, &taken, error);
     input->held += taken;
     input->held_count -= taken;
     input->next_offset = input->held_count > 0 ? input->held[0].offset : input->held_next;
@@ -278,7 +289,7 @@ static enum mr_status poll_generator(struct mr_task *task, struct mr_task_input 
     struct mr_task_run run = {.task = task, .input = input};
     int64_t next_position;
     enum mr_status status =
-        generate(task, input, MR_LIMIT_BATCH_ROWS, &run.batch, &next_position, error);
+        generate(task, input, batch_rows(task), &run.batch, &next_position, error);
     if (status == MR_END)
         input->ended = true;
     input->at_end = status == MR_AGAIN;

@@ -99,6 +99,7 @@ struct mr_task_input {
     bool at_end;    /* all that there was has been read, when it was looked at last */
     bool idle;      /* it is silent for idle_timeout; of repartitions: all upstreams are idle */
     bool ended;     /* nothing more will come: a bounded source, or until_end's offset is reached */
+    bool told_ended; /* the pipeline knows that nothing more comes */
 };
 
 struct mr_task_statistics {
@@ -182,10 +183,13 @@ void mr_task_release(struct mr_task *task);
 void mr_task_close(struct mr_task *task);
 
 /* Task thread: push a run of messages of one input. *taken_count: how many of them were; less than
- * all only when the task is due, and then to be called with the rest when it is no more. */
+ * all only when the task has enough, and then to be called with the rest when it has no more. */
 enum mr_status mr_task_feed(struct mr_task *task, struct mr_task_input *input,
                             const struct mr_log_message *messages, uint32_t messages_count,
                             uint32_t *taken_count, struct mr_error *error) MR_NODISCARD;
+/* Task thread: take no more rows now: the task is due, or the transaction is full and its rows may
+ * change much at once (batch_rows of the plan's subtopology). */
+bool mr_task_has_enough(const struct mr_task *task);
 /* Task thread: read connector sources and generators that are due. MR_AGAIN: nothing was due. Pre:
  * the task is not due. */
 enum mr_status mr_task_poll(struct mr_task *task, int64_t now_wall_ms, struct mr_error *error);

@@ -254,7 +254,8 @@ static void place_time(struct mr_task *task, struct mr_task_input *input,
         struct mr_carried carried = {.watermark_ms = stored->upstreams[index].watermark_ms,
                                      .upstream = index,
                                      .mark = true,
-                                     .idle = stored->upstreams[index].idle};
+                                     .idle = stored->upstreams[index].idle,
+                                     .ended = stored->upstreams[index].ended};
         mr_upstreams_take(&input->upstreams, &carried);
     }
 }
@@ -431,6 +432,8 @@ static enum mr_status restore(struct mr_task *task, struct progress_search *sear
                                     .taps = task->lane->running->taps,
                                     .outlet = &task->lane->worker->outlet};
     enum mr_status status = mr_pipeline_create(&open, &task->pipeline, error);
+    for (uint32_t index = 0; index < task->inputs_count; index++)
+        task->inputs[index].told_ended = false;
     if (status != MR_OK || task->state == NULL)
         return status;
     register_state(task);

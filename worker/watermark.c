@@ -63,6 +63,7 @@ void mr_upstreams_take(struct mr_upstreams *upstreams, const struct mr_carried *
     struct mr_upstream *upstream = &upstreams->items[carried->upstream];
     bool idle = carried->mark && carried->idle;
     bool advanced = carried->watermark_ms > upstream->watermark_ms;
+    upstream->ended = idle && carried->ended;
     if (!advanced && idle == upstream->idle)
         return;
     /* Only the one that held the others can let them go on. */
@@ -93,6 +94,14 @@ void mr_upstreams_take_run(struct mr_upstreams *upstreams, const struct mr_carri
         watermark_ms = now_ms > watermark_ms ? now_ms : watermark_ms;
         watermarks_ms[index] = watermark_ms;
     }
+}
+
+bool mr_upstreams_ended(const struct mr_upstreams *upstreams)
+{
+    for (uint32_t index = 0; index < upstreams->count; index++)
+        if (!upstreams->items[index].ended)
+            return false;
+    return upstreams->count > 0;
 }
 
 bool mr_upstreams_holder(const struct mr_upstreams *upstreams, uint32_t *upstream)

@@ -33,13 +33,17 @@ struct mr_watermark_run {
  * (they failed) do not move it. */
 void mr_watermark_rows(const struct mr_watermark_run *run, struct mr_view view);
 
+/* A byte of marks and of progress. */
+enum mr_upstream_rest { MR_UPSTREAM_ACTIVE, MR_UPSTREAM_IDLE, MR_UPSTREAM_ENDED };
+
 /* ---- Repartitions ----
  * Each record of a repartition topic says which task wrote it (the upstream) and that task's
  * watermark just before it; marks say the watermark where no record does. */
 
 struct mr_upstream {
     int64_t watermark_ms;
-    bool idle; /* its sources are silent or at their end: it does not hold the others up */
+    bool idle;  /* its sources are silent or at their end: it does not hold the others up */
+    bool ended; /* and idle: nothing more comes of it */
 };
 
 /* All tasks that write one repartition. The number is the plan's; one that has said nothing yet
@@ -57,6 +61,7 @@ struct mr_carried {
     uint32_t upstream; /* MR_UPSTREAM_UNKNOWN: it says nothing */
     bool mark;         /* no record of the stream */
     bool idle;         /* of marks */
+    bool ended;        /* and idle */
 };
 #define MR_UPSTREAM_UNKNOWN UINT32_MAX
 
@@ -70,6 +75,8 @@ void mr_upstreams_take(struct mr_upstreams *upstreams, const struct mr_carried *
 void mr_upstreams_take_run(struct mr_upstreams *upstreams, const struct mr_carried *carried,
                            uint32_t count, const struct mr_watermark_run *run,
                            int64_t *watermarks_ms);
+/* There are some, and nothing more comes of any. */
+bool mr_upstreams_ended(const struct mr_upstreams *upstreams);
 /* The upstream that holds the watermark: the first with the lowest; false when all are idle. */
 bool mr_upstreams_holder(const struct mr_upstreams *upstreams, uint32_t *upstream);
 

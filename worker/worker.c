@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/processor.h"
+#include "worker/failpoint.h"
 #include "worker/internal.h"
 
 enum {
@@ -150,6 +151,7 @@ static void *task_thread_main(void *argument)
         /* An idle lane does not make a busy one wait. */
         uint32_t wait_ms = thread->lanes_count == 1 ? LANE_WAIT_MS : worked ? 0 : IDLE_SLEEP_MS;
         worked = turn(thread, wait_ms, &polls);
+        mr_failpoint("task_thread_turned");
         heed_rest(thread, worked);
         atomic_store(&thread->turned_ms, mr_clock_monotonic_ms());
     }
@@ -415,14 +417,17 @@ void mr_worker_answered(struct mr_worker *worker, uint64_t questions)
         atomic_store(&worker->answered_questions, questions);
 }
 
-uint64_t mr_worker_silence_ms(const struct mr_worker *worker)
+uint64_t mr_worker_silence_ms(const struct mr_worker *worker, uint32_t *thread)
 {
     uint64_t now_ms = mr_clock_monotonic_ms();
     uint64_t longest_ms = 0;
+    *thread = 0;
     for (uint32_t index = 0; index < worker->open.threads_count && worker->started; index++) {
         uint64_t turned_ms = atomic_load(&worker->threads[index].turned_ms);
-        if (now_ms > turned_ms && now_ms - turned_ms > longest_ms)
-            longest_ms = now_ms - turned_ms;
+        if (now_ms <= turned_ms || now_ms - turned_ms <= longest_ms)
+            continue;
+        longest_ms = now_ms - turned_ms;
+        *thread = index;
     }
     return longest_ms;
 }

@@ -113,7 +113,8 @@ void mr_worker_answered(struct mr_worker *worker, uint64_t questions);
 
 /* ---- Health ---- */
 
-/* Milliseconds since the task thread that is furthest behind has last turned. */
-uint64_t mr_worker_silence_ms(const struct mr_worker *worker);
+/* Milliseconds since the task thread that is furthest behind has last turned; *thread: its number.
+ */
+uint64_t mr_worker_silence_ms(const struct mr_worker *worker, uint32_t *thread);
 
 #endif

@@ -267,6 +267,20 @@ class Demo:
                 yield json.loads(line)
 
 
+def figures_of(demo, scored):
+    """What evaluate.detection tells of the results with a label or a finding."""
+    found = demo.folder / "found.jsonl"
+    found.write_text("".join(json.dumps(result) + "\n" for result in scored))
+    say("millrace run evaluate.yaml --until-end   (labels beside findings)")
+    told = subprocess.run(
+        [str(demo.programs / "millrace"), "run", str(HERE / "evaluate.yaml"), "--until-end",
+         "--quiet"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True,
+        env=dict(os.environ, DEMO_FOUND=str(found)),
+    )
+    return json.loads(told.stdout)
+
+
 def compare(demo):
     """Every reading against every result. True: each has exactly one, and the state missed none."""
     say("compare what was written with what came out, read_committed from the first record on")
@@ -298,7 +312,7 @@ lost                {lost:>10,}   readings without a result
 doubled             {unasked:>10,}   results beyond one per reading
 wrong state         {miscounted:>10,}   results that miscount the sensor's earlier readings""")
     exact = written == results == demo.records and lost == unasked == miscounted == 0
-    return exact, judge_records(scored)
+    return exact, judge_records(scored), figures_of(demo, scored)
 
 
 def main():
@@ -310,10 +324,10 @@ def main():
         demo.kill()
         demo.restart()
         orderly = demo.finish()
-        exact, counts = compare(demo)
+        exact, counts, figures = compare(demo)
     finally:
         demo.kill_rest()
-    found_well = report(counts)
+    found_well = report(counts, figures)
     print()
     if not exact:
         print("demo: something was lost or doubled", file=sys.stderr)

@@ -1,7 +1,8 @@
-"""Compares what was injected with what was found, from the demo's result files and final lines.
+"""Shows how well what was injected was found: the figures of evaluate.detection, which must be
+those that follow from the demo's result files, and the final lines of the runs.
 
-Usage: evaluate.py RESULTS_FOLDER GENERATE_LOG DETECT_LOG RECORDS
-Exit code 0: precision and recall are both 0.95 or more.
+Usage: evaluate.py RESULTS_FOLDER FIGURES GENERATE_LOG DETECT_LOG RECORDS
+Exit code 0: the figures are right, and precision and recall are both 0.95 or more.
 """
 
 import json
@@ -46,16 +47,24 @@ def records_of(folder):
             yield json.loads(line)
 
 
-def report(counts):
-    """Print how well the injected anomalies were found. True: well enough."""
+def report(counts, figures):
+    """Print how well the injected anomalies were found. figures: a record of evaluate.detection.
+    True: it agrees with the counts, and they are good enough."""
     injected, found, both, learning = counts
-    precision = both / found if found else 0.0
-    recall = both / injected if injected else 0.0
+    precision, recall = figures["precision"] or 0.0, figures["recall"] or 0.0
+    hourly, delay = figures["false_alarms_per_hour"] or 0.0, figures["time_to_detect_mean"] or 0.0
     print(f"""\
 injected anomalies  {injected:>10,}   labelled by the generator, which the detector does not read
 found               {found:>10,}   {both:,} of them injected, {found - both:,} false
-precision           {precision:>10.4f}
-recall              {recall:>10.4f}   {injected - both:,} missed, {learning:,} while learning""")
+precision           {precision:>10.4f}   by evaluate.detection, as the following
+recall              {recall:>10.4f}   {injected - both:,} missed, {learning:,} while learning
+time to detect      {delay:>10.1f}   ms of event time, mean of {figures["episodes_found"]:,} spikes
+false alarms        {hourly:>10.1f}   per hour of event time, all sensors together""")
+    told = [figures[name] for name in ("true_positives", "false_positives", "false_negatives")]
+    if told != [both, found - both, injected - both]:
+        print(f"demo: evaluate.detection tells {told}: the results say otherwise",
+              file=sys.stderr)
+        return False
     if precision < WANTED or recall < WANTED:
         print(f"demo: precision and recall shall be {WANTED} or more", file=sys.stderr)
         return False
@@ -63,12 +72,13 @@ recall              {recall:>10.4f}   {injected - both:,} missed, {learning:,} w
 
 
 def main():
-    folder, generate_log, detect_log, records = sys.argv[1:]
+    folder, figures, generate_log, detect_log, records = sys.argv[1:]
     seconds, _, _, _ = last_line(generate_log)
     _, _, p50, p99 = last_line(detect_log)
     records = int(records)
     print(f"\nrecords             {records:>10,}   of 1,000 sensors")
-    well = report(judge_records(records_of(folder)))
+    (line,) = Path(figures).read_text().splitlines()
+    well = report(judge_records(records_of(folder)), json.loads(line))
     rate = records / seconds
     print(f"""\
 throughput          {rate:>10,.0f}   records/s generated, written, read and scored

@@ -26,7 +26,7 @@ static bool is_detector(const struct operator_case *given)
     bool is_chart = strncmp(given->type, "spc.", 4) == 0; /* of single records */
     return (is_chart || strncmp(given->type, "detect.", 7) == 0 ||
             strncmp(given->type, "drift.", 6) == 0) &&
-           (mr_operator_find(given->type)->spec.flags & MR_TYPE_ADDS_FIELD) != 0;
+           (mr_operator_find(MR_ROLE_OPERATOR, given->type)->spec.flags & MR_TYPE_ADDS_FIELD) != 0;
 }
 
 /* Rows leave in the order of their event times, once the watermark has passed them. */

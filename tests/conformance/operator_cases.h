@@ -192,8 +192,29 @@ static const struct operator_case cases[] = {
     {"drift.page_hinkley", "from: in, key: [k], field: value", "alerts", false, true},
     {"drift.page_hinkley", "from: in, key: [k], field: value, alpha: 1, mode: down, delta: 0",
      "alerts", false, true},
+    {"evaluate.detection",
+     "from: in, key: [k], is_anomaly: failed, label: third, detection: found, "
+     "window: {tumbling: 250ms}, tolerance: 40ms, close_after: 100ms, max_waiting: 100",
+     "kinds episodes late", false, false},
+    {"evaluate.detection",
+     "from: in, key: [k], series: [third], is_anomaly: failed, label: third, anomaly_id: second, "
+     "detection: found, window: {tumbling: 700ms}, running: true, max_waiting: 90",
+     "kinds episodes late", false, false},
     {"filter", "from: in, where: 'value > 5.0'", "", false, false},
     {"flat_map", "from: in, field: tags, into: tag", "", false, false},
+    {"generate.bootstrap",
+     "learn: in, key: [k], fields: [value, second, third], learn_batch: 8, min_records: 20, "
+     "reservoir: 16, ratio: 0.7, flip: 0.1",
+     "", false, false},
+    {"generate.bootstrap",
+     "learn: in, key: [k], fields: [value], learn_batch: 50, min_records: 30, reservoir: 100, "
+     "half_life: 300ms, ratio: 2, noise: 0.5",
+     "", false, false},
+    {"generate.bootstrap",
+     "learn: in, key: [k], fields: [value, second], learn_batch: 10, min_records: 10, "
+     "reservoir: 16, half_life: 50, conditions: [{field: value, gte: 15, lt: 1e100}, "
+     "{field: second, lte: 1e100}]",
+     "", false, false},
     {"generate.copula",
      "learn: in, key: [k], fields: [value, second, third], learn_batch: 8, min_records: 20, "
      "reservoir: 16, ratio: 0.7",
@@ -206,6 +227,27 @@ static const struct operator_case cases[] = {
      "learn: in, key: [k], fields: [value, second], learn_batch: 10, min_records: 10, "
      "reservoir: 16, half_life: 50, conditions: [{field: value, gte: 15, lt: 1e100}, "
      "{field: second, lte: 1e100}]",
+     "", false, false},
+    {"generate.copula",
+     "learn: in, requests: in2, key: [k], fields: [value], learn_batch: 8, min_records: 20, "
+     "reservoir: 16, ratio: 0.7",
+     "replies", true, false},
+    {"generate.copula",
+     "learn: in, key: [k], fields: [value, second], learn_batch: 10, min_records: 10, "
+     "reservoir: 16, learn_window: {count: 80}, privacy: {no_copies: 50, distance: 0.1}",
+     "", false, false},
+    {"generate.copula",
+     "learn: in, key: [k], fields: [value, second], learn_batch: 10, min_records: 5, "
+     "reservoir: 32, learn_window: {sliding: 2s}, ratio: 0.5",
+     "", false, false},
+    {"generate.model",
+     "models: in, requests: in2, key: [k], fields: [value], max_model_bytes: 1KiB", "replies", true,
+     false},
+    {"generate.markov", "learn: in, key: [k], field: failed, keys: 4, min_records: 20", "", false,
+     false},
+    {"generate.markov",
+     "learn: in, key: [k], field: defects, chain_order: 2, states: 2, keys: 4, min_records: 10, "
+     "half_life: 50",
      "", false, false},
     {"join.interval",
      "left: in, right: in2, key: [k], interval: {before: 100ms, after: 50ms}, max_rows: 12", "late",
@@ -222,6 +264,9 @@ static const struct operator_case cases[] = {
     {"map", "from: in, set: {twice: 'value * 2.0', name: 'k + \"!\"'}, remove: [tags]", "", false,
      true},
     {"merge", "inputs: [in, in2]", "", true, true},
+    {"model.merge",
+     "from: in, key: [k], fields: [value], reservoir: 16, max_learners: 2, publish: {every: 0s}",
+     "", false, false},
     {"quality.checkpoint",
      "from: in, key: [k], window: {count: 7}, max_wait: 300ms, max_records: 200, checks: "
      "[{name: a, field: value, expect: between, min: -20, max: 45, mostly: 0.8}, "
@@ -273,6 +318,17 @@ static const struct operator_case cases[] = {
      "alerts", false, false},
     {"quality.profile", "from: in, key: [k], fields: [value], window: {session: 30ms}", "late",
      false, false},
+    {"quality.synthetic",
+     "real: in, synthetic: in2, key: [k], fields: [value, second, third], window: {tumbling: "
+     "250ms}, lateness: 40ms, rows: 12, min_records: 3, distances: true",
+     "alerts", true, false},
+    {"quality.synthetic",
+     "real: in, synthetic: in2, key: [k], fields: [value, third], window: {hopping: 300ms, every: "
+     "100ms}, rows: 10, threshold: 1, kinds: {value: ordinal}",
+     "alerts", true, false},
+    {"quality.synthetic",
+     "real: in, synthetic: in2, key: [k], fields: [value], window: {session: 30ms}, rows: 10", "",
+     true, false},
     {"rank", "from: in, key: [k], sort_by: [{by: value}]", "late", false, false},
     {"rank", "from: in, key: [k], sort_by: [{by: value, descending: true}], count: 5, into: place",
      "late", false, false},
@@ -415,9 +471,38 @@ struct generator_case {
 };
 
 static const struct generator_case generator_cases[] = {
+    {"generate.bootstrap", "model: examples/models/machines.json, partitions: 2, count: 5000"},
+    {"generate.copula", "model: examples/models/people.json, partitions: 2, count: 5000"},
+    {"generate.copula", "model: examples/models/people.json, partitions: 2, count: 5000, seed: 9, "
+                        "include_metadata: false, conditions: [{field: age, gte: 30, lt: 40}]"},
+    {"generate.network", "model: examples/models/placements.json, partitions: 2, count: 5000"},
+    {"generate.network",
+     "model: tests/golden/operators/network_model.json, partitions: 2, count: 5000, seed: 9, "
+     "include_metadata: false, conditions: [{field: kind, any_of: [rare]}, {field: count, gt: 4}]"},
+    {"generate.markov",
+     "partitions: 2, count: 5000, keys: 3, states: [{name: a, next: [b, a], weights: [3, 1], "
+     "value: 5, value_sd: 1}, {name: b, next: [a], label: odd}]"},
+    {"generate.markov",
+     "partitions: 2, count: 5000, keys: 500, seed: 8, life: 40s, states: [{name: a, next: [b, c], "
+     "start: 1, dwell: gamma, shape: 0.7}, {name: b, next: [a], dwell: lognormal, mean: 3s}, "
+     "{name: c, dwell: fixed, mean: 1ms, start: 0.2}]"},
     {"generate.nexmark", "partitions: 2, count: 5000"},
     {"generate.nexmark", "partitions: 2, count: 250000, kind: person, seed: 5"},
     {"generate.nexmark", "partitions: 2, count: 5436, kind: bid, shuffle: 100"},
+    {"generate.datagen",
+     "partitions: 2, count: 5000, seed: 3, fields: [{name: id, rule: sequence, first: 5, last: "
+     "99}, "
+     "{name: m, rule: integer, maximum: 9}, {name: u, rule: uniform}, {name: z, rule: zipf, "
+     "minimum: 1, maximum: 1e9}, {name: g, rule: normal, null_share: 0.5}, {name: b, rule: "
+     "boolean}, "
+     "{name: c, rule: choice, values: [a, b], weights: [1, 3]}, {name: d, rule: choice, by: c, "
+     "cases: [{is: a, values: [x]}]}, {name: r, rule: regex, pattern: '[a-z]{2,}'}, {name: t, "
+     "rule: "
+     "template, text: '{id}-{r}'}, {name: e, rule: copy, of: u}, {name: i, rule: uuid}, {name: ts, "
+     "rule: time, max_past: 1s}]"},
+    {"generate.shuffle", "partitions: 2, count: 5000, record_bytes: 100"},
+    {"generate.shuffle", "partitions: 2, count: 5000, record_bytes: 9, rules_count: 50, "
+                         "total_selectivity: 9, skew: 0.8"},
     {"generate.timeseries", "partitions: 2, keys: 6, count: 5000, fields: [{name: v}]"},
     {"generate.timeseries",
      "partitions: 2, keys: 6, count: 5000, arrival: poisson, fields: ["

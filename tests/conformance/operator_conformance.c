@@ -3,7 +3,7 @@
  * listed in the registry and given one line in operator_cases.h. For each case: the same rows in
  * other batch cuts, through a snapshot and a restore, and with a cache that holds next to nothing,
  * give the same bytes and the same state; state stays within its bounds; the changelog is no larger
- * than stated; nothing that comes out is NaN or infinite. Rows hold every kind of odd value. */
+ * than stated; nothing that comes out is NaN or infinite. The rows are in operator_rows.c. */
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -19,171 +19,38 @@
 #include "base/memory.h"
 #include "record/json_write.h"
 #include "tests/conformance/operator_cases.h"
+#include "tests/conformance/operator_rows.h"
 #include "tests/support/operator_harness.h"
 
 enum {
-    ROWS_COUNT = 6000,
-    KEYS_COUNT = 40,
+    ROWS_COUNT = OPERATOR_ROWS_COUNT,
     WATERMARK_EVERY = 1000,
     KEY_TEXT_BYTES = 64,
     LONG_KEY_BYTES = 12000,
     LONG_ROWS = 2500 /* with such keys */
 };
 
+static const int64_t WALL_MS = 1700001000000;
+
 /* The suite runs in parts, so that they may run side by side: this process has every
  * parts_of_suite-th case, from part_first on. */
 static size_t part_first = 0;
 static size_t parts_of_suite = 1;
 
-/* ---- Rows ---- */
-
-static struct mr_arena arena;
+static struct mr_arena arena; /* of the rows */
 static struct mr_arena texts; /* of one case: what runs are compared by */
-
-/* A constant series, a step, and every odd value now and then. */
-static struct mr_value odd_value(uint32_t index, struct mr_random *random)
-{
-    uint32_t key = index % KEYS_COUNT;
-    switch (mr_random_below(random, 60)) {
-    case 0:
-        return mr_value_null();
-    case 1:
-        return (struct mr_value){.kind = MR_KIND_ABSENT};
-    case 2:
-        return mr_value_string(mr_slice_text("12.5"));
-    case 3:
-        return mr_value_double((double)NAN);
-    case 4:
-        return mr_value_double(index % 2 == 0 ? (double)INFINITY : -(double)INFINITY);
-    case 5:
-        return mr_value_double(index % 2 == 0 ? 1e308 : -DBL_MAX);
-    case 6:
-        return mr_value_double(-0.0);
-    case 7:
-        return mr_value_double(5e-324);
-    case 8:
-        return mr_value_int(-4);
-    case 9:
-        return mr_value_uint(UINT64_MAX);
-    case 10:
-        return mr_value_bool(true);
-    case 11:
-        return mr_value_error(mr_slice_text("not a double at byte 7"));
-    case 12:
-        return mr_value_double(1e140);
-    default:
-        if (key == 0)
-            return mr_value_double(7.25);
-        if (key == 1)
-            return mr_value_double(index < ROWS_COUNT / 2 ? 1.0 : 1000.0);
-        return mr_value_double(20 + 5 * mr_random_normal(random));
-    }
-}
-
-/* Errors of which some are bools, some numbers, and that become more. */
-static struct mr_value failed_value(uint32_t index, struct mr_random *random)
-{
-    bool failed = mr_random_below(random, 100) < (index < ROWS_COUNT / 2 ? 10 : 60);
-    switch (mr_random_below(random, 40)) {
-    case 0:
-        return (struct mr_value){.kind = MR_KIND_ABSENT};
-    case 1:
-        return mr_value_double(0.5);
-    case 2:
-        return mr_value_int(2);
-    default:
-        return index % 3 == 0 ? mr_value_double(failed ? 1 : -0.0) : mr_value_bool(failed);
-    }
-}
-
-/* A sample of 4 to 11 units and its defects; some are empty or odd. */
-static void put_sample(struct harness_row *row, uint32_t index, struct mr_random *random)
-{
-    uint64_t units = 4 + mr_random_below(random, 8);
-    struct mr_value size = mr_value_int((int64_t)units);
-    struct mr_value defects = mr_value_double((double)mr_random_below(random, 4));
-    switch (mr_random_below(random, 30)) {
-    case 0:
-        size = mr_value_double(index % 3 == 0 ? 5e-324 : index % 3 == 1 ? 1e300 : (double)NAN);
-        break;
-    case 1:
-        size = index % 2 == 0 ? mr_value_null() : (struct mr_value){.kind = MR_KIND_ABSENT};
-        break;
-    case 2:
-        size = mr_value_double(-0.0);
-        defects = mr_value_int(index % 3);
-        break;
-    case 3:
-        defects = mr_value_int((int64_t)units + (int64_t)(index % 3) - 1);
-        break;
-    case 4:
-    case 5:
-        defects = odd_value(index, random);
-        break;
-    default:
-        break;
-    }
-    row->cells[6] = (struct harness_cell){"defects", defects};
-    row->cells[7] = (struct harness_cell){"units", size};
-}
-
-static struct mr_value tags_value(struct mr_random *random)
-{
-    uint64_t size = mr_random_below(random, 5);
-    if (size == 4)
-        return mr_value_double(3);
-    if (size == 3)
-        return (struct mr_value){.kind = MR_KIND_ABSENT};
-    struct mr_value *items = mr_arena_take(&arena, (size + 1) * sizeof(*items));
-    for (uint64_t index = 0; index < size; index++)
-        items[index] = mr_value_int((int64_t)index);
-    return (struct mr_value){.kind = MR_KIND_LIST, .size = (uint32_t)size, .items = items};
-}
-
-/* Keys differ in their first bytes, so that comparing them costs little however long they are. */
-static struct mr_value key_value(uint64_t key, int width)
-{
-    char *text = mr_arena_take(&arena, (size_t)width + 1);
-    int size = snprintf(text, (size_t)width + 1, "%08llu", (unsigned long long)key);
-    memset(text + size, 'k', (size_t)(width - size));
-    text[width] = '\0';
-    return mr_value_string(mr_slice_text(text));
-}
-
-static struct harness_row *make_rows(int key_width)
-{
-    struct mr_value keys[KEYS_COUNT];
-    for (uint32_t key = 0; key < KEYS_COUNT; key++)
-        keys[key] = key_value(key, key_width);
-    struct mr_random random;
-    struct mr_random failures; /* its own, so that the other cells stay what they are */
-    mr_random_init(&random, 42, 0);
-    struct mr_random samples; /* so too */
-    mr_random_init(&failures, 42, 1);
-    mr_random_init(&samples, 42, 2);
-    struct harness_row *rows = mr_arena_new(&arena, ROWS_COUNT, sizeof(*rows));
-    for (uint32_t index = 0; index < ROWS_COUNT; index++) {
-        struct harness_row *row = &rows[index];
-        row->offset = 10 + index;
-        row->event_time_ms = 1700000000000 + index - (int64_t)mr_random_below(&random, 20);
-        row->cells[0] = (struct harness_cell){"k", index % 97 == 5 ? mr_value_null()
-                                                                   : keys[index % KEYS_COUNT]};
-        row->cells[1] = (struct harness_cell){"value", odd_value(index, &random)};
-        row->cells[2] = (struct harness_cell){"tags", tags_value(&random)};
-        row->cells[5] = (struct harness_cell){"failed", failed_value(index, &failures)};
-        row->cells[3] = (struct harness_cell){"second", mr_value_double(mr_random_normal(&random))};
-        row->cells[4] = (struct harness_cell){"third", mr_value_double(index % 7)};
-        put_sample(row, index, &samples);
-    }
-    return rows;
-}
+/* Of all plain rows: they take long to make. */
+static struct mr_value model;
+static struct mr_value snapshot;
 
 /* ---- Opening a case ---- */
 
 /* The input whose rows make state; 1: in2 is a table. */
 static uint32_t state_port(const struct operator_case *given)
 {
-    return (mr_operator_find(given->type)->spec.flags & MR_TYPE_TABLE_JOIN) != 0 ? 1 : 0;
+    return (mr_operator_find(MR_ROLE_OPERATOR, given->type)->spec.flags & MR_TYPE_TABLE_JOIN) != 0
+               ? 1
+               : 0;
 }
 
 static void open_case(struct harness *harness, const struct operator_case *given,
@@ -336,6 +203,8 @@ static void run_rows(struct harness *harness, const struct operator_case *given,
                 harness_restore(harness);
         }
     }
+    if ((harness->type->spec.flags & MR_TYPE_TAKES_SNAPSHOTS) != 0)
+        (void)harness_wall(harness, WALL_MS); /* what leaves by the clock */
     harness_commit(harness);
 }
 
@@ -451,7 +320,7 @@ static void compare_with(struct expected *expected, const struct run *run)
 static void replay_gives_the_same(void **state)
 {
     MR_UNUSED(state);
-    const struct harness_row *rows = make_rows(KEY_TEXT_BYTES);
+    const struct harness_row *rows = operator_rows(&arena, KEY_TEXT_BYTES);
     const struct run whole = {0};
     const struct run cut = {.cut_seed = 3};
     const struct run restored = {.cut_seed = 5, .commit_every = 777, .restores = true};
@@ -477,13 +346,13 @@ static void a_small_cache(void **state)
 {
     MR_UNUSED(state);
     /* The smallest cache holds fewer objects than there are keys when these are that long. */
-    const struct harness_row *rows = make_rows(LONG_KEY_BYTES);
+    const struct harness_row *rows = operator_rows(&arena, LONG_KEY_BYTES);
     const struct run whole = {.rows_count = LONG_ROWS, .commit_every = 450};
     const struct run small = {
         .rows_count = LONG_ROWS, .cut_seed = 9, .commit_every = 450, .cache_bytes_max = 1};
     for (size_t index = part_first; index < MR_ARRAY_COUNT(cases); index += parts_of_suite) {
         struct expected expected;
-        if (mr_operator_find(cases[index].type)->spec.state_version == 0)
+        if (mr_operator_find(MR_ROLE_OPERATOR, cases[index].type)->spec.state_version == 0)
             continue;
         expect(&expected, &cases[index], rows, &whole);
         compare_with(&expected, &small);
@@ -506,13 +375,20 @@ static struct harness_row plain_row(uint64_t index, uint64_t key)
     return (struct harness_row){
         .offset = (int64_t)index,
         .event_time_ms = 1700000000000 + (int64_t)index,
-        .cells = {{"k", key_value(key, KEY_TEXT_BYTES)},
+        .cells = {{"k", operator_rows_key(&arena, key, KEY_TEXT_BYTES)},
                   {"value", mr_value_double((double)(index % 11))},
                   {"second", mr_value_double((double)(index % 13))},
                   {"third", mr_value_double((double)(index % 7))},
                   {"failed", mr_value_bool(index % 7 == 3)},
                   {"defects", mr_value_int((int64_t)(index % 4))},
-                  {"units", mr_value_int((int64_t)(4 + index % 9))}},
+                  {"units", mr_value_int((int64_t)(4 + index % 9))},
+                  {"found", mr_value_bool(index % 5 == 3)},
+                  {"model", model},
+                  {"learner", mr_value_string(mr_slice_text("op/0"))},
+                  {"blocks", mr_value_int((int64_t)index + 1)},
+                  {"part", mr_value_int(1)},
+                  {"parts", mr_value_int(1)},
+                  {"snapshot", snapshot}},
     };
 }
 
@@ -523,7 +399,7 @@ static void key_churn_is_bounded(void **state)
     static struct harness_row rows[BATCH];
     for (size_t index = part_first; index < MR_ARRAY_COUNT(cases); index += parts_of_suite) {
         const struct operator_case *given = &cases[index];
-        const struct mr_type_spec *spec = &mr_operator_find(given->type)->spec;
+        const struct mr_type_spec *spec = &mr_operator_find(MR_ROLE_OPERATOR, given->type)->spec;
         if (spec->state_version == 0 || (spec->flags & (MR_TYPE_PAIRS | MR_TYPE_TABLE_JOIN)) != 0)
             continue; /* joins are bounded by time, or hold a table */
         struct harness harness;
@@ -544,12 +420,16 @@ static void key_churn_is_bounded(void **state)
             tables = 4; /* blocks, regions, layers, grids */
         if (strcmp(given->type, "quality.checkpoint") == 0)
             tables = 4; /* rows, units, what was seen, keys */
+        if (strcmp(given->type, "evaluate.detection") == 0)
+            tables = 3; /* entries that wait, series, groups */
         if (strcmp(given->type, "quality.score") == 0)
             tables = 2; /* a slot of each ring */
         if (strcmp(given->type, "quality.duplicates") == 0)
             tables = 3; /* groups, values, what a window of records forgets */
         if (strcmp(given->type, "quality.profile") == 0)
             tables = 8; /* pieces of sketches */
+        if (strcmp(given->type, "quality.synthetic") == 0)
+            tables = 8; /* pieces of samples */
         assert_in_range(pairs, 1, tables * 3 * KEYS_MAX + 10);
         assert_int_equal(harness.errors_count, 0);
         harness_close(&harness);
@@ -580,16 +460,17 @@ static void stored_state_is_described(void **state)
     MR_UNUSED(state);
     for (size_t index = part_first; index < MR_ARRAY_COUNT(cases); index += parts_of_suite) {
         const struct operator_case *given = &cases[index];
-        if (mr_operator_find(given->type)->spec.state_version == 0)
+        if (mr_operator_find(MR_ROLE_OPERATOR, given->type)->spec.state_version == 0)
             continue;
         struct harness harness;
         struct mr_error error = {0};
         int64_t offset = 0;
         struct harness_row row = plain_row(0, 1);
-        struct mr_state_query query = {.table_name = mr_operator_find(given->type)->state_table,
-                                       .key = mr_value_text(row.cells[0].value),
-                                       .visit = describe,
-                                       .argument = &harness};
+        struct mr_state_query query = {
+            .table_name = mr_operator_find(MR_ROLE_OPERATOR, given->type)->state_table,
+            .key = mr_value_text(row.cells[0].value),
+            .visit = describe,
+            .argument = &harness};
         open_case(&harness, given, "");
         query.operator_name = harness.node->name;
         assert_int_equal(mr_state_query(harness.state, &query, &arena, &offset, &error),
@@ -597,7 +478,9 @@ static void stored_state_is_described(void **state)
         for (uint32_t count = 0; count < 100; count++) {
             row = plain_row(count, 1);
             harness_feed(&harness, state_port(given), &row, 1);
-            if (mr_plan_orders(&harness.node->options)) /* what waits has no state of its key */
+            /* What waits has no state of its key. */
+            if (mr_plan_orders(&harness.node->options) ||
+                strcmp(given->type, "evaluate.detection") == 0)
                 harness_watermark(&harness, row.event_time_ms + 1);
             harness_commit(&harness);
             if (count != 0 && count != 99)
@@ -618,7 +501,7 @@ static void the_changelog_is_as_stated(void **state)
     static struct harness_row rows[LOGGED_ROWS];
     for (size_t index = part_first; index < MR_ARRAY_COUNT(cases); index += parts_of_suite) {
         const struct operator_case *given = &cases[index];
-        const struct mr_type_spec *spec = &mr_operator_find(given->type)->spec;
+        const struct mr_type_spec *spec = &mr_operator_find(MR_ROLE_OPERATOR, given->type)->spec;
         if (spec->state_version == 0)
             continue;
         struct harness harness;
@@ -653,9 +536,11 @@ static void no_heap_memory_per_record(void **state)
 {
     MR_UNUSED(state);
     enum { BATCH = 500, WARM_ROUNDS = 6, ROUNDS = 9, ROUND_MS = 100000 };
-    struct harness_row *rows = make_rows(KEY_TEXT_BYTES);
+    struct harness_row *rows = operator_rows(&arena, KEY_TEXT_BYTES);
     for (size_t index = part_first; index < MR_ARRAY_COUNT(cases); index += parts_of_suite) {
         struct harness harness;
+        if (strcmp(cases[index].type, "generate.model") == 0)
+            continue; /* its records are models, each of which is read as a document */
         open_case(&harness, &cases[index], "");
         harness.quiet = true;
         /* The first rounds size arenas, overlays and the cache. */
@@ -707,6 +592,12 @@ static uint64_t generate_all(struct harness *harness, uint32_t rows_max, uint32_
     }
 }
 
+/* And no counts of records. */
+static bool positions_are_times(const struct generator_case *given)
+{
+    return strcmp(given->type, "generate.markov") == 0;
+}
+
 static void generators_repeat_themselves(void **state)
 {
     MR_UNUSED(state);
@@ -718,7 +609,8 @@ static void generators_repeat_themselves(void **state)
             struct harness cut;
             open_generator(&whole, given, partition);
             open_generator(&cut, given, partition);
-            made += generate_all(&whole, MR_LIMIT_BATCH_ROWS, 0);
+            uint64_t positions = generate_all(&whole, MR_LIMIT_BATCH_ROWS, 0);
+            made += positions_are_times(given) ? whole.emitted_count[0] : positions;
             generate_all(&cut, 61, 7);
             assert_same_text(given->type, harness_output(&whole, 0), harness_output(&cut, 0));
             harness_close(&whole);
@@ -730,13 +622,14 @@ static void generators_repeat_themselves(void **state)
 
 /* ---- The registry ---- */
 
-static bool has_case(const char *type)
+static bool has_case(const struct mr_type_spec *type)
 {
-    for (size_t index = 0; index < MR_ARRAY_COUNT(cases); index++)
-        if (strcmp(cases[index].type, type) == 0)
+    bool is_source = type->role == MR_ROLE_SOURCE;
+    for (size_t index = 0; !is_source && index < MR_ARRAY_COUNT(cases); index++)
+        if (strcmp(cases[index].type, type->name) == 0)
             return true;
-    for (size_t index = 0; index < MR_ARRAY_COUNT(generator_cases); index++)
-        if (strcmp(generator_cases[index].type, type) == 0)
+    for (size_t index = 0; is_source && index < MR_ARRAY_COUNT(generator_cases); index++)
+        if (strcmp(generator_cases[index].type, type->name) == 0)
             return true;
     return false;
 }
@@ -750,7 +643,7 @@ static void every_operator_has_a_case_and_a_sound_table(void **state)
     uint32_t count;
     const struct mr_operator_type *const *types = mr_operators(&count);
     for (uint32_t index = 0; index < count; index++)
-        if (!has_case(types[index]->spec.name))
+        if (!has_case(&types[index]->spec))
             fail_msg("%s has no case in the conformance suite", types[index]->spec.name);
 }
 
@@ -759,6 +652,8 @@ static int setup(void **state)
     MR_UNUSED(state);
     mr_arena_init(&arena, 1 << 20);
     mr_arena_init(&texts, 1 << 20);
+    model = operator_rows_model(&arena, 1);
+    snapshot = operator_rows_snapshot(&arena);
     return 0;
 }
 

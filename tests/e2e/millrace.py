@@ -66,11 +66,7 @@ class Kafka:
         self._script("stop", *(["--kill"] if kill else []), check=False)
 
     def pid(self):
-        for name in ("pid", "broker.pid", "kafka.pid"):
-            path = Path(self.directory) / name
-            if path.exists():
-                return int(path.read_text().split()[0])
-        raise FileNotFoundError("the broker's pid file")
+        return int((Path(self.directory) / "broker.state").read_text().split()[0])
 
     def admin(self):
         """One client for the broker's life: a request dies with the client that sent it."""

@@ -10,7 +10,7 @@ from cluster import wait_until
 from oracle import check
 
 
-def settled(scene, workers):
+def settled(scene, workers, seconds=60):
     """Until the tasks are spread evenly and nothing moves."""
     def even():
         tasks = [task for task in scene.cluster.tasks() if task["role"] == "active"]
@@ -20,7 +20,7 @@ def settled(scene, workers):
                 return False
             counts[task["worker"]] += 1
         return max(counts.values()) - min(counts.values()) <= 1
-    wait_until(even, 60, 0.2, "an even spread")
+    wait_until(even, seconds, 0.2, "an even spread")
 
 
 def test_silence_hands_tasks_over_at_once(scene):

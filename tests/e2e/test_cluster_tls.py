@@ -38,7 +38,7 @@ class Sealed:
         self.processes.append(process)
         return process
 
-    def coordinator(self):
+    def coordinator(self, *more):
         return self.start(
             "millrace-coordinator", "coordinator.log",
             "--listen", f"tls+tcp://127.0.0.1:{self.listen}",
@@ -48,7 +48,7 @@ class Sealed:
             "--listen-tls-authority", self.file("authority"),
             "--http", f"127.0.0.1:{self.http}", "--http-advertise", f"localhost:{self.http}",
             "--http-certificate", self.file("server"), "--http-key", self.file("server-key"),
-            "--http-authority", self.file("authority"), "--http-token-file", self.token)
+            "--http-authority", self.file("authority"), "--http-token-file", self.token, *more)
 
     def worker(self, name, certificate="client", scheme="tls+tcp"):
         http = free_port()

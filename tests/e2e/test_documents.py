@@ -1,8 +1,11 @@
 """The generated documents are what the program says today."""
 
+import json
+import re
 import subprocess
 
 import pytest
+import yaml
 
 from millrace import PROGRAM, ROOT
 
@@ -31,8 +34,43 @@ def test_the_list_of_metrics_is_current():
     assert kept == run("docs", "--metrics"), "run `millrace docs --metrics > docs/METRICS.md`"
 
 
+def test_the_definition_of_topologies_in_kubernetes_is_current():
+    path = ROOT / "deploy" / "k8s" / "base" / "crd.yaml"
+    made = run("docs", "--crd")
+    assert path.read_text() == made, f"run `millrace docs --crd > {path.relative_to(ROOT)}`"
+    # `kubectl apply` keeps the whole object in an annotation of at most 256 KiB.
+    assert len(json.dumps(yaml.safe_load(made))) < 256 * 1024
+
+
+def test_an_option_has_one_yaml_type_in_every_entry():
+    """DESIGN 2.1, rule 2, and the four options that came before this test."""
+    definition = yaml.safe_load(run("docs", "--crd"))
+    spec = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    number = "number|share|integer"
+    found = {
+        (role, name)
+        for role in ("sources", "operators", "sinks")
+        for name, schema in spec["properties"][role]["items"]["properties"].items()
+        if "type" not in schema
+        and "x-kubernetes-int-or-string" not in schema
+        and not re.match(rf"\(({number})( \| ({number}))*[,)]", schema["description"])
+    }
+    assert found == {
+        ("operators", "window"),
+        ("operators", "rate"),
+        ("operators", "resolution"),
+        ("sources", "anomalies"),
+    }
+
+
 @pytest.mark.parametrize(
-    "words", [["--all", "folder", "map"], ["--metrics", "map"], ["--all", "folder", "--metrics"]]
+    "words",
+    [
+        ["--crd", "map"],
+        ["--all", "folder", "map"],
+        ["--metrics", "map"],
+        ["--all", "folder", "--metrics"],
+    ],
 )
 def test_one_kind_of_page_at_a_time(words, tmp_path):
     result = subprocess.run(
@@ -43,5 +81,5 @@ def test_one_kind_of_page_at_a_time(words, tmp_path):
         cwd=tmp_path,
     )
     assert result.returncode == 2
-    assert "one of --all, --metrics and TYPE" in result.stderr
+    assert "one of --all, --metrics, --crd and TYPE" in result.stderr
     assert not list(tmp_path.iterdir())

@@ -131,6 +131,10 @@ EXPECTED = {
         lambda rows: sorted((row["plant"], row["records"], row["passed"]) for row in rows)
         == [("north", 4, False), ("south", 1, True), ("south", 1, True)]
     ),
+    "quality.synthetic": (
+        lambda rows: [(row["synthetic_records"], row["passed"], row["new_rows"]) for row in rows]
+        == [(4, False, 1)]
+    ),
     "detect.threshold": (
         lambda rows: [(row["metric_value"], row["severity"]) for row in rows]
         == [(6.5, "critical"), (0.3, "critical")]
@@ -160,6 +164,13 @@ EXPECTED = {
         lambda rows: len(rows) == 30
         and {row["seq"] for row in rows if not row["quality"]["passed"]}
         == {1, 3, 5, 7, 9, 10, 12, 14, 16, 18}
+    ),
+    "evaluate.detection": (
+        lambda rows: len(rows) == 1
+        and rows[0]["records"] == 100000
+        and rows[0]["recall"] >= 0.95
+        and rows[0]["precision"] >= 0.9
+        and rows[0]["episodes_missed"] == rows[0]["episodes"] - rows[0]["episodes_found"]
     ),
     "quality.score": (
         lambda rows: [row["state"] for row in rows] == ["open"] + 4 * ["update"] + ["resolved"]
@@ -221,11 +232,73 @@ EXPECTED = {
     "generate.timeseries": lambda rows: {row["kind"] for row in rows} == {
         "spike", "level_shift", "gap", "duplicate", "reorder", "stuck",
     } and len({row["episode"] for row in rows}) == 19,
+    "generate.datagen": lambda rows: len(rows) == 137 and all(
+        row["city"] == "Rome" and row["reference"] == f"South/{row['sku']}/{row['order']}"
+        for row in rows
+    ),
+    "generate.shuffle": lambda rows: {row["records"] for row in rows} >= {10, 20, 30, 40}
+    and {row["rule"] for row in rows} == set(range(1, 21)),
     "generate.sequence": lambda rows: [row["seq"] for row in rows] == [100, 101, 102, 103, 104],
     "generate.copula": (
         lambda rows: len(rows) == 148
         and {row["country"] for row in rows} == {"SE", "DE", "FR"}
         and sum(row["express"] == (row["amount"] > 90) for row in rows) > 125
+    ),
+    "generate.bootstrap": (
+        lambda rows: len(rows) == 148
+        and {row["by"] for row in rows} == {"hand", "machine"}
+        and all(abs(row["height"] - row["distance"] * (10 - row["distance"])) < 4 for row in rows)
+    ),
+    "generate.network": (
+        lambda rows: 20 < len(rows) < 180
+        and all(row["gender"] == "F" and row["placed"] is False for row in rows)
+        and all(50 <= row["second_perc"] < 80 for row in rows)
+        and rows[0]["_batch_id"] == "batch-001"
+    ),
+    "generate.copula.source": (
+        lambda rows: 5 < len(rows) < 35
+        and all(row["age"] > 50 and row["plan"] in ("basic", "pro") for row in rows)
+        and {row["_batch_id"] for row in rows} <= {f"batch-00{i}" for i in range(1, 5)}
+    ),
+    "generate.bootstrap.source": (
+        lambda rows: len(rows) == 30
+        and {row["status"] for row in rows} == {"busy"}
+        and all(row["load"] >= 50 and row["parts"] is not None for row in rows)
+    ),
+    "generate.markov.source": (
+        lambda rows: len(rows) == 60
+        and [row["ts"] for row in rows] == sorted(row["ts"] for row in rows)
+        and {row["key"] for row in rows} == {f"customer-0000{key}" for key in range(3)}
+        and all(
+            other["state"] in {"placed": ("paid", "given_up"), "paid": ("packed",),
+                               "packed": ("delivered",)}[one["state"]]
+            and other["ts"] == one["ts"] + one["dwell_ms"]
+            for one in rows
+            for other in rows
+            if (other["sequence"], other["number"]) == (one["sequence"], one["number"] + 1)
+        )
+    ),
+    "model.merge": (
+        lambda rows: (told := [row for row in rows if "model" in row])[-1]["learners"] == 4
+        and told[-1]["rows"] == 4096
+        and [row["version"] for row in told] == sorted({row["version"] for row in told})
+        and told[-1]["version"] == 16 == told[-1]["model"]["version"]
+        and len(rows) - len(told) == 5
+        and all(row["country"] in ("SE", "DE", "FR") for row in rows if "model" not in row)
+    ),
+    "generate.model": (
+        lambda rows: len(rows) == 20
+        and all(row["age"] > 50 and row["plan"] in ("free", "basic", "pro") for row in rows)
+        and {row["_batch_id"] for row in rows} == {"batch-001", "batch-002"}
+    ),
+    "generate.markov": (
+        lambda rows: {row["sequence"] for row in rows} == {"synthetic-0-00000", "synthetic-0-00001"}
+        and {row["state"]: row["dwell_ms"] for row in rows}
+        == {"idle": 2000, "busy": 7000, "done": 1000}
+        and all(
+            (one["state"], other["state"]) in {("idle", "busy"), ("busy", "done"), ("done", "idle")}
+            for one, other in zip(rows[::2], rows[2::2])
+        )
     ),
     "generate.nexmark": (
         lambda rows: [row["event_type"] for row in rows] == [0, 1, 1, 1, 2, 2]
@@ -302,13 +375,24 @@ def test_demo_on_few_records(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     log.write_text(result.stderr)
+    found = tmp_path / "found.jsonl"
+    found.write_text("".join(file.read_text() for file in (tmp_path / "results").iterdir()))
+    result = millrace("run", "examples/demo/evaluate.yaml", "--until-end", "--quiet",
+                      environment={"DEMO_FOUND": str(found)})
+    assert result.returncode == 0, result.stderr
+    figures = tmp_path / "figures.jsonl"
+    figures.write_text(result.stdout)
     # A third of the demo's records: learning takes a tenth of them, so recall stays too low.
     judged = subprocess.run(
-        ["python3", "-B", "examples/demo/evaluate.py", tmp_path / "results", log, log, "200000"],
+        [
+            *("python3", "-B", "examples/demo/evaluate.py", tmp_path / "results", figures),
+            *(log, log, "200000"),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
+    assert "say otherwise" not in judged.stderr
     assert judged.returncode == 1 and "shall be 0.95" in judged.stderr, (
         judged.stdout + judged.stderr
     )

@@ -116,10 +116,17 @@ def served(kafka, tmp_path_factory):
         cluster.worker("w0")
         path = millrace.zscore_topology(
             folder / "t.yaml", source, sink, name="scores")
+        path.write_text(path.read_text().replace("  sinks:", """\
+    - {name: like, type: generate.copula, learn: readings, key: [sensor], fields: [value],
+       learn_batch: 8}
+    - {name: all, type: generate.copula, learn: readings, key: [], fields: [value],
+       learn_batch: 8}
+  sinks:
+"""))
         cluster.submit(path)
         path.write_text(path.read_text().replace("threshold: 4.0", "threshold: 5.0"))
         cluster.submit(path)
-        cluster.wait_running(2)
+        cluster.wait_running(3)
         cluster.definition = path.read_bytes()
         yield cluster
     finally:
@@ -128,7 +135,9 @@ def served(kafka, tmp_path_factory):
 
 def request_of(cluster, path, method, operation):
     values = {"name": "w0" if "/workers/" in path else "scores", "version": "1",
-              "topology": "scores", "store": "score", "key": "s-00001", "operator": "score"}
+              "topology": "scores", "store": "score", "key": "s-00001",
+              "operator": {"model": "all", "keyModel": "like"}.get(
+                  operation["operationId"], "score")}
     filled = re.sub(r"\{(\w+)\}", lambda match: values[match.group(1)], path)
     if path == "/v1/why":
         filled += "?topology=scores"

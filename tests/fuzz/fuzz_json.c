@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/memory.h"
 #include "formats/json.h"
+#include "record/json_value.h"
 
 enum { ROWS_COUNT = 3, FIELDS_COUNT = 5, TRACKED_COUNT = 2, TEXT_BYTES_MAX = 1 << 16 };
 

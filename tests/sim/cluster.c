@@ -209,7 +209,7 @@ static bool run_turns(struct worker *self)
     while (state == MR_AGENT_LOOP_GOES_ON) {
         if (self->node->leave && !leaving) {
             sim_trace("%s leaves", self->node->process->name);
-            mr_agent_loop_leave(self->loop, LEAVE_MS);
+            mr_agent_loop_leave(self->loop, LEAVE_MS, LEAVE_MS);
             leaving = true;
         }
         state = mr_agent_loop_turn(self->loop);

@@ -5,6 +5,7 @@
 #include "http/client.h"
 #include "http/route.h"
 #include "http/server.h"
+#include "http/websocket.h"
 #include "tests/sim/network.h"
 
 #include <jansson.h>
@@ -315,4 +316,81 @@ enum mr_status mr_http_client_listen(struct mr_http_client *client, const char *
     MR_UNUSED(visit);
     MR_UNUSED(argument);
     return MR_FAIL(error, MR_IO, MR_RECOVERY_RETRY, "Nobody serves %s.", url);
+}
+
+void mr_http_client_token(struct mr_http_client *client, const char *token)
+{
+    MR_UNUSED(client);
+    MR_UNUSED(token);
+}
+
+enum mr_status mr_http_client_read_lines(struct mr_http_client *client, const char *url,
+                                         const struct mr_http_lines *lines, struct mr_arena *arena,
+                                         struct mr_http_reply *reply, struct mr_error *error)
+{
+    MR_UNUSED(client);
+    MR_UNUSED(lines);
+    MR_UNUSED(arena);
+    MR_UNUSED(reply);
+    return MR_FAIL(error, MR_IO, MR_RECOVERY_RETRY, "Nobody serves %s.", url);
+}
+
+enum mr_status mr_http_server_ask(struct mr_http_server *server,
+                                  const struct mr_http_asking *asking, struct mr_arena *arena,
+                                  struct mr_http_asked *asked, struct mr_error *error)
+{
+    MR_UNUSED(server);
+    MR_UNUSED(arena);
+    MR_UNUSED(asked);
+    return MR_FAIL(error, MR_IO, MR_RECOVERY_RETRY, "Nobody serves %s.", asking->target);
+}
+
+/* ---- WebSocket: nobody asks for one here ---- */
+
+bool mr_websocket_asked(const struct mr_http_exchange *exchange)
+{
+    MR_UNUSED(exchange);
+    return false;
+}
+
+void mr_websocket_refuse(struct mr_http_exchange *exchange)
+{
+    mr_http_problem(exchange, 426, 0, "The simulation has no WebSocket.");
+}
+
+void mr_websocket_upgrade(struct mr_http_exchange *exchange,
+                          const struct mr_websocket_handler *handler, void *session)
+{
+    MR_UNUSED(exchange);
+    MR_UNUSED(handler);
+    MR_UNUSED(session);
+    MR_ASSERT(!"an upgrade that was not asked for");
+}
+
+void mr_websocket_send(struct mr_websocket *socket, struct mr_slice text, bool last)
+{
+    MR_UNUSED(socket);
+    MR_UNUSED(text);
+    MR_UNUSED(last);
+}
+
+bool mr_websocket_in_message(const struct mr_websocket *socket)
+{
+    MR_UNUSED(socket);
+    return false;
+}
+
+void mr_websocket_want(struct mr_websocket *socket, uint64_t due_ms)
+{
+    MR_UNUSED(socket);
+    MR_UNUSED(due_ms);
+}
+
+void mr_websocket_close(struct mr_websocket *socket, enum mr_websocket_code code,
+                        const char *reason, uint64_t now_ms)
+{
+    MR_UNUSED(socket);
+    MR_UNUSED(code);
+    MR_UNUSED(reason);
+    MR_UNUSED(now_ms);
 }

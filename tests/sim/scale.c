@@ -172,7 +172,7 @@ static void *worker_main(void *argument)
     MR_ASSERT(status == MR_OK);
     do {
         if (self->leave && !leaving)
-            mr_agent_loop_leave(loop, LEAVE_MS);
+            mr_agent_loop_leave(loop, LEAVE_MS, LEAVE_MS);
         leaving = self->leave;
     } while (mr_agent_loop_turn(loop) == MR_AGENT_LOOP_GOES_ON);
     mr_agent_loop_destroy(loop);

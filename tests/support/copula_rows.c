@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
+#include "operators/sample_model_copula.h"
 
 static struct mr_value cell_of(uint32_t column, double z, double last_z, struct mr_arena *arena)
 {
@@ -97,4 +98,13 @@ double copula_fixture_correlation(struct copula_fixture *fixture, uint32_t one, 
     }
     MR_ASSERT(first < count && second < count);
     return matrix[(size_t)first * count + second];
+}
+
+void copula_fixture_document(struct copula_fixture *fixture, struct mr_buffer *output)
+{
+    static const char *const fields[COPULA_ROWS_COLUMNS] = {"a", "b", "c", "d", "e", "f"};
+    struct mr_error error;
+    enum mr_status status = mr_sample_copula_write(&fixture->model, &fixture->work, "people", 7,
+                                                   fields, output, &error);
+    MR_ASSERT(status == MR_OK);
 }

@@ -5,6 +5,7 @@
 #ifndef MR_TESTS_SUPPORT_COPULA_ROWS_H
 #define MR_TESTS_SUPPORT_COPULA_ROWS_H
 
+#include "base/buffer.h"
 #include "operators/copula_sampler.h"
 
 enum { COPULA_ROWS_COLUMNS = 6, COPULA_ROWS_MAX = 20000 };
@@ -31,6 +32,9 @@ void copula_fixture_open(struct copula_fixture *fixture, uint32_t reservoir_rows
 void copula_fixture_close(struct copula_fixture *fixture);
 void copula_fixture_learn(struct copula_fixture *fixture, const struct copula_rows *rows,
                           uint32_t block_rows, double decay_of_row);
+/* The model as a document (sample_model_copula.h) appended to output: version 7 of "people", with
+ * the fields a, b, c, d, e, f. */
+void copula_fixture_document(struct copula_fixture *fixture, struct mr_buffer *output);
 /* The correlation of two latents. */
 double copula_fixture_correlation(struct copula_fixture *fixture, uint32_t one, uint32_t other);
 

@@ -258,6 +258,8 @@ static void take_answer(struct core_shell *shell, struct shell_worker *worker,
     worker->answered_sequence = reply->sequence;
     worker->term = reply->term;
     worker->left = worker->left || reply->leaves;
+    worker->to_leave = reply->leave;
+    worker->more = reply->more;
     worker->paused_count =
         reply->topologies_count == 0 ? 0 : reply->topologies[0].paused_sources_count;
     for (uint32_t i = 0; i < worker->tasks_count; i++)
@@ -375,6 +377,11 @@ struct mr_core_commands core_shell_step(struct core_shell *shell, const struct m
         case MR_COMMAND_NEWS:
             take_news(shell, command);
             break;
+        case MR_COMMAND_SCALE:
+            shell->scale_id = command->id;
+            shell->scale_ms = shell->now_ms + shell->scale_takes_ms;
+            shell->scales_count++;
+            break;
         }
     }
     return commands;
@@ -421,6 +428,13 @@ void core_shell_follow(struct core_shell *shell)
     core_shell_step(shell, &(struct mr_core_event){.kind = MR_CORE_FOLLOW});
 }
 
+void core_shell_suspend(struct core_shell *shell, uint64_t ms)
+{
+    core_shell_step(shell, &(struct mr_core_event){.kind = MR_CORE_SUSPEND});
+    core_shell_run(shell, ms);
+    core_shell_step(shell, &(struct mr_core_event){.kind = MR_CORE_RESUME});
+}
+
 /* Compaction keeps the last record of each key, in any order between keys. */
 void core_shell_take_over(struct core_shell *shell, bool commits)
 {
@@ -464,6 +478,7 @@ static void send_sync(struct core_shell *shell, struct shell_worker *worker)
                                    .threads_count = worker->threads_count,
                                    .memory_bytes = worker->memory_bytes,
                                    .leaving = worker->leaving,
+                                   .leave_asked = worker->asks,
                                    .tasks = reports,
                                    .tasks_count = worker->tasks_count,
                                    .topologies = &refused,
@@ -506,6 +521,17 @@ static void check_owners(struct core_shell *shell)
         }
 }
 
+static void answer_scale(struct core_shell *shell)
+{
+    const struct mr_core_event event = {.kind = MR_CORE_SCALE,
+                                        .id = shell->scale_id,
+                                        .failed = shell->scale_fails,
+                                        .text = "forbidden",
+                                        .replicas = shell->replicas};
+    shell->scale_id = 0;
+    core_shell_step(shell, &event);
+}
+
 void core_shell_run(struct core_shell *shell, uint64_t ms)
 {
     for (uint64_t end = shell->now_ms + ms; shell->now_ms < end;) {
@@ -515,6 +541,8 @@ void core_shell_run(struct core_shell *shell, uint64_t ms)
             write_end(shell, true);
             core_shell_step(shell, &written);
         }
+        if (shell->scale_id != 0 && shell->now_ms >= shell->scale_ms)
+            answer_scale(shell);
         for (uint32_t i = 0; i < shell->workers_count; i++)
             run_worker(shell, &shell->workers[i]);
         if (!shell->hold_jobs && shell->jobs_count > 0)
@@ -559,6 +587,8 @@ void core_shell_start(struct core_shell *shell, struct shell_worker *worker)
     worker->answered_sequence = 0;
     worker->handle = 0;
     worker->leaving = MR_LEAVING_NOT;
+    worker->to_leave = MR_LEAVING_NOT;
+    worker->asks = false;
     worker->tasks_count = 0;
     worker->sent_ms = 0;
 }

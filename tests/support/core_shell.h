@@ -36,8 +36,11 @@ struct shell_worker {
     uint32_t threads_count;
     uint64_t memory_bytes;
     enum mr_leaving leaving;
-    bool left;       /* `leaves` was answered */
-    uint64_t handle; /* of the Sync that is kept; 0: none */
+    bool asks;                /* whether it is coming back */
+    enum mr_leaving to_leave; /* what it was answered */
+    bool more;                /* so said the last answer */
+    bool left;                /* `leaves` was answered */
+    uint64_t handle;          /* of the Sync that is kept; 0: none */
     uint64_t sent_ms;
     uint32_t answers_count;
     uint32_t paused_count; /* sources of the first topology of the last answer */
@@ -107,6 +110,12 @@ struct core_shell {
     struct shell_answer answers[CORE_SHELL_HANDLES];
     struct shell_job jobs[CORE_SHELL_JOBS]; /* that are under way */
     uint32_t jobs_count;
+    uint64_t scale_id; /* that is to be answered; 0: none */
+    uint64_t scale_ms; /* when */
+    uint64_t scale_takes_ms;
+    uint32_t replicas;
+    bool scale_fails;
+    uint32_t scales_count;
     bool hold_jobs;       /* the test ends them itself */
     bool jobs_transient;  /* asking again helps where one fails */
     uint32_t moves_count; /* assignments to another worker than before */
@@ -135,6 +144,8 @@ struct mr_core_commands core_shell_step(struct core_shell *shell,
                                         const struct mr_core_event *event);
 void core_shell_lead(struct core_shell *shell);
 void core_shell_follow(struct core_shell *shell);
+/* For so long the process does not know whether it leads. */
+void core_shell_suspend(struct core_shell *shell, uint64_t ms);
 /* Another process takes the lead: it has the records, and nothing else. What was being written is
  * committed or lost. */
 void core_shell_take_over(struct core_shell *shell, bool commits);

@@ -20,8 +20,14 @@
 #include "base/memory.h"
 #include "base/zone_file.h"
 #include "operators/aggregate.h"
+#include "operators/sample_model.h"
 
-enum { OUTPUT_BYTES_MAX = 256 << 20, FORMATS_COUNT = 1, TYPES_HERE = 3 };
+enum {
+    OUTPUT_BYTES_MAX = 256 << 20,
+    FORMATS_COUNT = 1,
+    TYPES_HERE = 3,
+    DOCUMENT_BYTES_MAX = 1 << 20
+};
 
 /* ---- The catalogue ---- */
 
@@ -74,6 +80,23 @@ static enum mr_status load_zone(void *argument, const char *name, struct mr_aren
 
 static const struct mr_zone_source zones = {.load = load_zone};
 
+/* Documents are files of the source tree. */
+static enum mr_status load_document(void *argument, const char *path, struct mr_arena *arena,
+                                    struct mr_document_facts *facts, struct mr_error *error)
+{
+    MR_UNUSED(argument);
+    const char *whole = mr_arena_format(arena, "%s/%s", MR_SOURCE_DIR, path);
+    FILE *file = fopen(whole, "rb");
+    if (file == NULL)
+        return MR_FAIL(error, MR_NOT_FOUND, MR_RECOVERY_FAIL_TOPOLOGY, "cannot open '%s'", path);
+    uint8_t *bytes = mr_arena_take(arena, DOCUMENT_BYTES_MAX);
+    size_t size = fread(bytes, 1, DOCUMENT_BYTES_MAX, file);
+    (void)fclose(file);
+    return mr_sample_document_facts(mr_slice_from(bytes, size), arena, facts, error);
+}
+
+static const struct mr_document_source documents = {.load = load_document};
+
 static void parse(struct mr_arena *arena, const char *sources, const char *operators,
                   const char *sinks, struct mr_report *report, struct mr_plan **plan)
 {
@@ -94,6 +117,7 @@ static void parse(struct mr_arena *arena, const char *sources, const char *opera
                                        .formats_count = FORMATS_COUNT};
     catalogue->aggregates = mr_aggregates(&catalogue->aggregates_count);
     catalogue->zones = &zones;
+    catalogue->documents = &documents;
     char *text = mr_arena_format(arena,
                                  "apiVersion: millrace.io/v1alpha1\n"
                                  "kind: Topology\n"
@@ -316,7 +340,7 @@ void harness_open_sources(struct harness *harness, const char *sources, const ch
         fail_msg("the topology is not valid:\n%s", report_text(&harness->plan_arena, &report));
     harness->node = mr_plan_node_find(harness->plan, node);
     assert_non_null(harness->node);
-    harness->type = mr_operator_find(harness->node->type->name);
+    harness->type = mr_operator_find(harness->node->type->role, harness->node->type->name);
     assert_non_null(harness->type);
     harness->runtime = (struct mr_operator_runtime){
         .argument = harness,
@@ -606,9 +630,17 @@ struct mr_value harness_field(const struct harness *harness, uint32_t output, co
     bool is_group =
         (output == 0 && (harness->type->spec.flags & MR_TYPE_GROUPS) != 0) || spec->has_key;
     uint32_t first = is_group ? harness->node->key.slots_count : 0;
+    if (spec->has_made_fields) /* behind those of the option */
+        first = domain->field_slots_count - spec->fields_count;
     for (uint32_t index = 0; index < spec->fields_count; index++)
         if (strcmp(spec->fields[index].name, field) == 0)
             return harness_last(harness, output, domain->field_slots[first + index]);
+    if ((harness->type->spec.flags & MR_TYPE_GENERATOR) != 0 && spec->fields_count == 0) {
+        const struct mr_option_value *fields = mr_options_get(&harness->node->options, "fields");
+        for (uint32_t index = 0; index < fields->count; index++)
+            if (strcmp(mr_options_text(&fields->objects[index], "name"), field) == 0)
+                return harness_last(harness, output, domain->field_slots[index]);
+    }
     fail_msg("output %s has no field %s", spec->name, field);
     return mr_value_null();
 }

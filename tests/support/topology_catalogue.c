@@ -422,6 +422,80 @@ static const struct mr_type_spec window_aggregate = {.name = "window.aggregate",
                                                      .state_version = 1,
                                                      .check = window_check};
 
+static const struct mr_option_spec twin_options[] = {
+    {.name = "fields",
+     .type = MR_OPTION_PATHS,
+     .flags = MR_OPTION_REQUIRED,
+     .minimum = 1,
+     .maximum = 31,
+     .help = "Fields."},
+    {.name = "window",
+     .type = MR_OPTION_OBJECT,
+     .flags = MR_OPTION_REQUIRED,
+     .fields = mr_window_options,
+     .help = "Window."},
+    {.name = NULL},
+};
+static const struct mr_input_spec twin_inputs[] = {
+    {.option = "real", .required = true, .help = "One."},
+    {.option = "synthetic", .required = true, .help = "Other."},
+    {.option = NULL},
+};
+static const struct mr_output_spec twin_outputs[] = {
+    {.name = "main", .help = "Results.", .fields = window_result, .fields_count = 2}};
+static const struct mr_type_spec quality_synthetic = {.name = "quality.synthetic",
+                                                      .role = MR_ROLE_OPERATOR,
+                                                      .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS |
+                                                               MR_TYPE_TWIN,
+                                                      .summary = "Compares.",
+                                                      .description = "Compares.",
+                                                      .options = twin_options,
+                                                      .inputs = twin_inputs,
+                                                      .outputs = twin_outputs,
+                                                      .outputs_count = 1,
+                                                      .state_version = 1};
+static const struct mr_option_spec copula_options[] = {
+    {.name = "fields",
+     .type = MR_OPTION_PATHS,
+     .flags = MR_OPTION_REQUIRED,
+     .minimum = 1,
+     .maximum = 8,
+     .help = "What is learned."},
+    {.name = "max_open_requests",
+     .type = MR_OPTION_INTEGER,
+     .default_text = "64",
+     .minimum = 1,
+     .maximum = 100,
+     .help = "Requests."},
+    {.name = NULL},
+};
+static const struct mr_input_spec copula_inputs[] = {
+    {.option = "learn", .required = true, .help = "Records."},
+    {.option = "requests", .help = "Requests."},
+    {.option = NULL},
+};
+static const struct mr_output_field reply_fields[] = {{"status", MR_TYPE_STRING, "A status."}};
+static const struct mr_output_spec copula_outputs[] = {
+    {.name = "main", .help = "Records."},
+    {.name = "replies",
+     .help = "Replies.",
+     .fields = reply_fields,
+     .fields_count = 1,
+     .has_key = true,
+     .has_made_fields = true},
+};
+static const struct mr_type_spec generate_copula = {.name = "generate.copula",
+                                                    .role = MR_ROLE_OPERATOR,
+                                                    .flags = MR_TYPE_KEYED | MR_TYPE_GROUPS |
+                                                             MR_TYPE_ANSWERS,
+                                                    .summary = "Learns and answers.",
+                                                    .description = "Learns and answers.",
+                                                    .options = copula_options,
+                                                    .inputs = copula_inputs,
+                                                    .outputs = copula_outputs,
+                                                    .outputs_count = 2,
+                                                    .state_version = 1};
+
 static const struct mr_aggregate_spec aggregate_avg = {.name = "avg",
                                                        .help = "Mean.",
                                                        .arguments = {MR_AGGREGATE_NUMBER},
@@ -516,11 +590,27 @@ static const struct mr_format_spec formats[] = {
     {.name = "string", .help = "Text.", .options = no_options, .single_value = true},
 };
 
-static const struct mr_type_spec *const types[] = {
-    &generate_random, &generate_sequence, &kafka_source, &memory_source, &metrics_source,
-    &branch,          &deduplicate,       &zscore,       &filter,        &flat_map,
-    &join_interval,   &join_lookup,       &join_table,   &key_by,        &map,
-    &merge,           &window_aggregate,  &kafka_sink,   &stdout_sink};
+static const struct mr_type_spec *const types[] = {&generate_random,
+                                                   &generate_sequence,
+                                                   &kafka_source,
+                                                   &memory_source,
+                                                   &metrics_source,
+                                                   &branch,
+                                                   &deduplicate,
+                                                   &zscore,
+                                                   &filter,
+                                                   &flat_map,
+                                                   &generate_copula,
+                                                   &join_interval,
+                                                   &join_lookup,
+                                                   &join_table,
+                                                   &key_by,
+                                                   &map,
+                                                   &merge,
+                                                   &quality_synthetic,
+                                                   &window_aggregate,
+                                                   &kafka_sink,
+                                                   &stdout_sink};
 
 const struct mr_catalogue mr_test_catalogue = {.types = types,
                                                .types_count = MR_ARRAY_COUNT(types),

@@ -73,6 +73,40 @@ static const char *const three[] = {"{\"a\":1,\"b\":1}", "{\"a\":1,\"b\":2}", "{
                                     NULL};
 static const char *const none[] = {NULL};
 
+/* Failures of bounds. */
+static uint32_t judge_bounds(const char *const *records, const char *least, const char *most,
+                             double tolerance)
+{
+    struct fixture fixture;
+    open_fixture(&fixture, records);
+    const struct mr_test_expectation expectation = {
+        .output = "out",
+        .least = least == NULL ? NULL : yaml(&fixture, least),
+        .most = most == NULL ? NULL : yaml(&fixture, most),
+        .tolerance = tolerance};
+    mr_test_judge_output(&fixture.judge, &expectation, 0);
+    uint32_t failures_count = fixture.result.failures_count;
+    if (failures_count > 0 && fixture.outputs.items[0].count > 0 && least != NULL)
+        assert_non_null(strstr(fixture.result.failures[0].differences[0].expected, "at least "));
+    close_fixture(&fixture);
+    return failures_count;
+}
+
+static void bounds_hold_for_all_records(void **state)
+{
+    (void)state;
+    static const char *const odd[] = {"{\"a\":null}", "{\"a\":\"9\"}", "{}",
+                                      "{\"a\":{\"b\":1e308}}", NULL};
+    assert_int_equal(judge_bounds(three, "{a: 1, b: 1}", "{a: 2, b: 3.5}", 0), 0);
+    assert_int_equal(judge_bounds(three, "{b: 1.5}", NULL, 0), 1);
+    assert_int_equal(judge_bounds(three, "{b: 1.5}", NULL, 0.5), 0);
+    assert_int_equal(judge_bounds(three, NULL, "{b: 0.5, a: 1}", 0), 3);
+    assert_int_equal(judge_bounds(three, NULL, "{b: 3}", 0.5), 0);
+    assert_int_equal(judge_bounds(three, "{c: 0}", NULL, 1e300), 3);
+    assert_int_equal(judge_bounds(odd, "{a: 0}", NULL, 0), 3); /* of four three are shown */
+    assert_int_equal(judge_bounds(none, "{a: 0}", "{a: 1}", 0), 2);
+}
+
 static void whole_lists(void **state)
 {
     (void)state;
@@ -197,6 +231,7 @@ static void many_failures_are_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bounds_hold_for_all_records),
         cmocka_unit_test(whole_lists),
         cmocka_unit_test(vague_records_leave_exact_ones_theirs),
         cmocka_unit_test(contained_lists),

@@ -193,6 +193,12 @@ void mr_coordinator_fixture_start(struct mr_coordinator_fixture *fixture, uint32
                                                    .catalogue = &fixture->catalogue,
                                                    .listen = index == 0 ? "place://0" : "place://1",
                                                    .http = "127.0.0.1:0",
+                                                   .websocket = fixture->websocket,
+                                                   .workers_set = fixture->workers_set,
+                                                   .stuck_ms = fixture->stuck_ms,
+                                                   .kubernetes = fixture->kubernetes,
+                                                   .kubernetes_topologies =
+                                                       fixture->kubernetes_topologies,
                                                    .silence_ms = 5000,
                                                    .takeover_ms = 50,
                                                    .settle_ms = 10,
@@ -323,6 +329,7 @@ uint32_t mr_coordinator_fixture_sync(struct mr_coordinator_fixture *fixture, uin
                  .http = fixture->worker_http != NULL ? fixture->worker_http : "127.0.0.1:1",
                  .build = "test",
                  .threads_count = 2,
+                 .leave_asked = fixture->leave_asked,
                  .tasks = given,
                  .tasks_count = given_count}};
     struct mr_slice answer = mr_coordinator_fixture_request(
@@ -331,6 +338,7 @@ uint32_t mr_coordinator_fixture_sync(struct mr_coordinator_fixture *fixture, uin
     if (reply.kind != MR_REPLY_SYNC)
         return 0;
     given_count = reply.sync.tasks_count;
+    fixture->leave = reply.sync.leave;
     assert_true(given_count <= TASKS_MAX);
     for (uint32_t at = 0; at < given_count; at++)
         given[at] = (struct mr_task_report){.name = reply.sync.tasks[at].name,

@@ -20,11 +20,18 @@ struct mr_coordinator_fixture {
     struct mr_http_client *client;
     struct mr_error error;
     uint64_t sequence;
+    uint32_t stuck_ms; /* of the coordinators; 0: the default */
     /* What its worker says of the tasks of a subtopology, of whom a watermark waits. NULL: of none.
      */
     const char *held_subtopology;
     struct mr_task_report held; /* held_by..., held_ms, watermark_ms */
     const char *worker_http;    /* that workers say they serve; NULL: one where nobody listens */
+    const char *workers_set;    /* NULL: none; else kubernetes says how many */
+    const struct mr_kubernetes_options *kubernetes;
+    bool kubernetes_topologies;
+    bool leave_asked;      /* its worker asks whether it is coming back */
+    enum mr_leaving leave; /* and was answered */
+    const char *websocket; /* of generators; NULL: they are not served */
 };
 
 /* cmocka's set-up and tear-down; the state is the fixture. Topics `in` and `out` have 2 partitions

@@ -27,6 +27,9 @@ static void test_queries_say_why_they_cannot_be_answered(void **state)
     EXPECT("POST", "/v1/topologies", mr_fixture_stateful, 200, "is active");
     EXPECT("GET", "/v1/state/t/results/k1", NULL, 404, "no operator");
     EXPECT("GET", "/v1/state/t/score/k1", NULL, 503, "has no worker just now");
+    EXPECT("GET", "/v1/models/nobody/score", NULL, 404, "There is no topology");
+    EXPECT("GET", "/v1/models/t/score", NULL, 503, "has no worker just now");
+    EXPECT("GET", "/v1/models/t/score/k1?partition=1", NULL, 503, "has no worker just now");
     mr_coordinator_fixture_work(fixture, "w1", 2);
     struct mr_http_reply reply =
         mr_coordinator_fixture_ask(fixture, 0, "GET", "/v1/state/t/score/k1", NULL, NULL);

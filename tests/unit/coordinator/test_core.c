@@ -133,6 +133,52 @@ static void test_commands_under_way_are_answered_when_the_lead_is_lost(void **st
     core_shell_destroy(shell);
 }
 
+static void test_a_suspended_leader_refuses_and_forgets_nothing(void **state)
+{
+    (void)state;
+    struct core_shell *shell = two_workers(8);
+    core_shell_run(shell, 100);
+    uint32_t refused = shell->refused_count;
+    uint32_t assigned = shell->assigned_count;
+    core_shell_suspend(shell, 0);
+    assert_true(shell->refused_count >= refused + 2); /* what was kept */
+    core_shell_suspend(shell, 10000);
+    assert_false(core_shell_told(shell, "leads no more"));
+    for (uint32_t i = 0; i < 50; i++) {
+        core_shell_run(shell, 100);
+        assert_int_equal(core_shell_running(shell), 8);
+    }
+    assert_int_equal(shell->assigned_count, assigned);
+    assert_false(core_shell_told(shell, "is gone"));
+    core_shell_destroy(shell);
+}
+
+/* Nobody was listened to: silence counts from the end of the suspension and its patience. */
+static void test_a_worker_that_dies_meanwhile_is_missed_afterwards(void **state)
+{
+    (void)state;
+    struct core_shell *shell = two_workers(8);
+    core_shell_kill(shell, &shell->workers[0]);
+    core_shell_suspend(shell, 5000);
+    core_shell_run(shell, 1800);
+    assert_int_equal(core_shell_running(shell), 4);
+    core_shell_run(shell, 2000);
+    assert_int_equal(core_shell_running(shell), 8);
+    core_shell_destroy(shell);
+}
+
+static void test_a_command_is_answered_behind_a_suspension(void **state)
+{
+    (void)state;
+    struct core_shell *shell = two_workers(4);
+    shell->write_ms = 3000;
+    uint64_t drain = core_shell_user(shell, MR_ACTION_DRAIN, "w1", NULL);
+    core_shell_suspend(shell, 5000);
+    core_shell_run(shell, 200);
+    assert_int_equal(shell->answers[drain].code, 202);
+    core_shell_destroy(shell);
+}
+
 static void test_a_sync_without_news_is_kept_for_a_while(void **state)
 {
     (void)state;
@@ -170,6 +216,9 @@ int main(void)
         cmocka_unit_test(test_a_write_that_was_lost_is_decided_anew),
         cmocka_unit_test(test_a_follower_refuses_and_drops),
         cmocka_unit_test(test_commands_under_way_are_answered_when_the_lead_is_lost),
+        cmocka_unit_test(test_a_suspended_leader_refuses_and_forgets_nothing),
+        cmocka_unit_test(test_a_worker_that_dies_meanwhile_is_missed_afterwards),
+        cmocka_unit_test(test_a_command_is_answered_behind_a_suspension),
         cmocka_unit_test(test_a_sync_without_news_is_kept_for_a_while),
         cmocka_unit_test(test_other_clusters_and_higher_terms_are_refused),
     };

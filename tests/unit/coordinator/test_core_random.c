@@ -122,9 +122,12 @@ static void user_command(struct run *run)
 static void fault(struct run *run)
 {
     struct core_shell *shell = run->shell;
-    switch (below(run, 10)) {
+    switch (below(run, 11)) {
     case 0:
         core_shell_take_over(shell, below(run, 2) == 0);
+        break;
+    case 10:
+        core_shell_suspend(shell, below(run, 6000));
         break;
     case 1:
         shell->write_ms = below(run, 800);

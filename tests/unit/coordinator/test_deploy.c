@@ -30,7 +30,15 @@ struct fixture {
     struct mr_error error;
     bool embedded;
     bool dry_run;
+    uint32_t creations_max; /* 0: any; else it is given up when so many topics may be created */
+    uint32_t asked;
 };
+
+static bool is_given_up(void *argument)
+{
+    struct fixture *fixture = argument;
+    return fixture->creations_max > 0 && ++fixture->asked > fixture->creations_max;
+}
 
 static int set_up(void **state)
 {
@@ -72,6 +80,8 @@ static enum mr_status deploy(struct fixture *fixture, const char *text)
                                         .generation = 0xabc,
                                         .embedded = fixture->embedded,
                                         .dry_run = fixture->dry_run,
+                                        .given_up = is_given_up,
+                                        .argument = fixture,
                                         .partitions_count = 3,
                                         .wait_ms = 1000};
     const struct mr_plan *plan = mr_lane_fixture_plan(&fixture->arena, text);
@@ -129,6 +139,24 @@ static void test_internal_topics_and_generation(void **state)
     /* The same generation again: the same topics. */
     assert_int_equal(deploy(fixture, stateful), MR_OK);
     assert_string_equal(fixture->deployment->subtopologies[0].log_topic.name, name);
+}
+
+/* A coordinator that leads no more creates nothing: nobody would delete it. */
+static void test_what_is_given_up_creates_nothing_more(void **state)
+{
+    struct fixture *fixture = *state;
+    create(fixture, "in", 5);
+    create(fixture, "out", 2);
+    fixture->creations_max = 1;
+    assert_int_equal(deploy(fixture, stateful), MR_CLOSED);
+    assert_int_equal(fixture->error.recovery, MR_RECOVERY_RETRY);
+    assert_int_equal((partitions_of(fixture, "t.dead-letters") >= 0) +
+                         (partitions_of(fixture, "c.claims") >= 0) +
+                         (partitions_of(fixture, "c.t.0000000000000abc.score.changelog") >= 0),
+                     1);
+    fixture->creations_max = 0;
+    assert_int_equal(deploy(fixture, stateful), MR_OK);
+    assert_int_equal(partitions_of(fixture, "c.t.0000000000000abc.score.changelog"), 5);
 }
 
 /* A dry run says what would be there, and leaves nothing behind. */
@@ -328,6 +356,7 @@ int main(void)
         CASE(test_missing_topics_are_named),
         CASE(test_embedded_creates_missing_topics),
         CASE(test_internal_topics_and_generation),
+        CASE(test_what_is_given_up_creates_nothing_more),
         CASE(test_a_dry_run_creates_nothing),
         CASE(test_widths_spread_along_repartitions),
         CASE(test_sources_of_one_state_are_copartitioned),

@@ -25,7 +25,8 @@ struct candidate {
     struct mr_election_command request;
     uint32_t leads_count; /* LEAD commands */
     uint64_t led_ms;
-    bool leads; /* between LEAD and FOLLOW */
+    bool leads; /* between LEAD and FOLLOW, but for suspensions */
+    bool suspended;
     bool resigned;
     enum mr_election_command_kind order[64];
     uint32_t order_count;
@@ -61,8 +62,19 @@ static void take(struct fixture *fixture, uint32_t index, const struct mr_electi
         candidate->leads_count++;
         assert_int_equal(fixture->records[fixture->records_count - 1].term, command->leader.term);
         break;
+    case MR_ELECTION_SUSPEND:
+        assert_true(candidate->leads);
+        candidate->leads = false;
+        candidate->suspended = true;
+        break;
+    case MR_ELECTION_RESUME:
+        assert_true(candidate->suspended);
+        candidate->leads = true;
+        candidate->suspended = false;
+        break;
     case MR_ELECTION_FOLLOW:
         candidate->leads = false;
+        candidate->suspended = false;
         candidate->asks = false;
         if (fixture->writer == index)
             fixture->writer = CANDIDATES;
@@ -306,6 +318,60 @@ static void test_who_does_not_lead_resigns_at_once(void **state)
     end(&fixture);
 }
 
+static void test_a_slow_log_suspends_the_only_candidate_and_costs_no_term(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    begin(&fixture, 1);
+    run(&fixture, 3000);
+    fixture.candidates[0].cut = true;
+    run(&fixture, 8000);
+    assert_true(fixture.candidates[0].suspended);
+    uint32_t records = fixture.records_count;
+    fixture.candidates[0].cut = false;
+    run(&fixture,
+        50); /* what took long is committed: it is old news, and another one is asked for */
+    assert_int_equal(fixture.records_count, records + 1);
+    assert_true(fixture.candidates[0].suspended);
+    run(&fixture, 200);
+    assert_true(fixture.candidates[0].leads);
+    assert_int_equal(fixture.candidates[0].leads_count, 1);
+    assert_int_equal(fixture.records[fixture.records_count - 1].term, 1);
+    end(&fixture);
+}
+
+static void test_a_suspended_leader_gives_up_in_the_end(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    begin(&fixture, 1);
+    run(&fixture, 3000);
+    fixture.candidates[0].cut = true;
+    run(&fixture, 31000);
+    assert_true(fixture.candidates[0].suspended);
+    run(&fixture, 2000);
+    assert_false(fixture.candidates[0].suspended);
+    fixture.candidates[0].cut = false;
+    run(&fixture, 8000);
+    assert_true(fixture.candidates[0].leads);
+    assert_int_equal(fixture.candidates[0].leads_count, 2);
+    end(&fixture);
+}
+
+static void test_a_suspended_leader_resigns_without_a_word(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    begin(&fixture, 1);
+    run(&fixture, 3000);
+    fixture.candidates[0].cut = true;
+    run(&fixture, 3000);
+    step(&fixture, 0, &(struct mr_election_event){.kind = MR_ELECTION_RESIGN});
+    assert_true(fixture.candidates[0].resigned);
+    assert_false(fixture.candidates[0].leads);
+    end(&fixture);
+}
+
 static void test_a_leader_that_cannot_write_steps_down_by_itself(void **state)
 {
     (void)state;
@@ -319,10 +385,13 @@ static void test_a_leader_that_cannot_write_steps_down_by_itself(void **state)
     while (fixture.candidates[0].leads)
         run(&fixture, STEP_MS);
     assert_true(fixture.now_ms - cut <= 2100);
-    assert_false(fixture.candidates[1].leads); /* it gives up before anybody else tries */
+    assert_true(fixture.candidates[0].suspended);
+    assert_false(fixture.candidates[1].leads); /* it falls silent before anybody else tries */
     run(&fixture, 3000);
     assert_int_equal(leader(&fixture), 1);
     fixture.candidates[0].cut = false;
+    run(&fixture, 200);
+    assert_false(fixture.candidates[0].suspended); /* its write was refused */
     run(&fixture, 10000);
     assert_int_equal(leader(&fixture), 1);
     end(&fixture);
@@ -402,6 +471,9 @@ int main(void)
         cmocka_unit_test(test_a_failed_write_of_the_core_ends_the_lead),
         cmocka_unit_test(test_a_resigned_leader_is_followed_at_once),
         cmocka_unit_test(test_who_does_not_lead_resigns_at_once),
+        cmocka_unit_test(test_a_slow_log_suspends_the_only_candidate_and_costs_no_term),
+        cmocka_unit_test(test_a_suspended_leader_gives_up_in_the_end),
+        cmocka_unit_test(test_a_suspended_leader_resigns_without_a_word),
         cmocka_unit_test(test_a_leader_that_cannot_write_steps_down_by_itself),
         cmocka_unit_test(test_a_failed_look_is_made_again),
         cmocka_unit_test(test_random_faults_leave_one_line_of_terms),

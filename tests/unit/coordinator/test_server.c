@@ -2,7 +2,9 @@
  * way is named. */
 #include "tests/unit/coordinator/coordinator_fixture.h"
 
+#include "base/clock.h"
 #include "coordinator/control_log.h"
+#include "coordinator/internal.h"
 #include "proto/codec.h"
 
 #include <setjmp.h>
@@ -32,6 +34,34 @@ static void test_it_starts_leads_and_answers(void **state)
     EXPECT("GET", "/v1/leader", NULL, 200, "\"cluster\":\"c\",\"leads\":true,\"term\":1");
     mr_coordinator_fixture_await(fixture, "/metrics",
                                  "millrace_coordinator_leader{cluster=\"c\"} 1");
+}
+
+/* A core thread that is held stands for one that never comes back. */
+static void hold(struct mr_coordinator *coordinator, struct mr_work *work, uint64_t now_ms)
+{
+    (void)coordinator;
+    (void)now_ms;
+    while (!atomic_load((atomic_bool *)work->data))
+        mr_clock_sleep_ms(5);
+}
+
+static void test_a_thread_that_stands_still_is_named(void **state)
+{
+    struct mr_coordinator_fixture *fixture = *state;
+    atomic_bool let_go = false;
+    fixture->stuck_ms = 400;
+    mr_coordinator_fixture_start(fixture, 0);
+    mr_coordinator_fixture_lead(fixture, 0);
+    EXPECT("GET", "/healthz", NULL, 200, "ok");
+    struct mr_work *work = mr_work_create(NULL, hold);
+    work->data = &let_go;
+    assert_true(mr_work_send(fixture->coordinators[0]->events, work));
+    mr_clock_sleep_ms(200);
+    EXPECT("GET", "/healthz", NULL, 200, "ok");
+    mr_clock_sleep_ms(300);
+    EXPECT("GET", "/healthz", NULL, 503, "The core thread has not turned for ");
+    atomic_store(&let_go, true);
+    mr_coordinator_fixture_await(fixture, "/healthz", "ok");
 }
 
 static enum mr_status find_leader(void *argument, struct mr_slice key, struct mr_slice value,
@@ -93,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_it_starts_leads_and_answers),
+        CASE(test_a_thread_that_stands_still_is_named),
         CASE(test_the_end_is_a_hand_over),
         CASE(test_what_stands_in_the_way_is_named),
     };

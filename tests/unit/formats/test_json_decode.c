@@ -2,6 +2,7 @@
  * property test against the tree that json_value.c builds. */
 #include "formats/json_decode.h"
 
+#include "record/json_value.h"
 #include "tests/unit/formats/fixture.h"
 
 static void fields_are_read_by_path(void **state)

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "http/client.h"
+#include "tests/support/scripted_server.h"
 #include "tests/unit/http/fixture.h"
 
 #include <pthread.h>
@@ -237,6 +238,99 @@ static void test_a_cancelled_client_ends(void **state)
                      MR_CLOSED);
 }
 
+/* ---- Lines ---- */
+
+struct lines_seen {
+    uint32_t count;
+    uint32_t count_max;
+    bool given_up;
+    char last[64];
+};
+
+static bool see_line(void *argument, struct mr_slice line)
+{
+    struct lines_seen *seen = argument;
+    assert_int_equal(line.data[line.size], 0);
+    snprintf(seen->last, sizeof seen->last, "%.*s", (int)line.size, (const char *)line.data);
+    return ++seen->count < seen->count_max;
+}
+
+static bool is_given_up(void *argument)
+{
+    const struct lines_seen *seen = argument;
+    return seen->given_up && seen->count > 0;
+}
+
+static void answer_lines(void *argument, const struct scripted_request *request)
+{
+    (void)argument;
+    assert_non_null(strstr(request->text, "Authorization: Bearer another"));
+    if (strcmp(request->target, "/no") == 0) {
+        scripted_send(request, "HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nno\nno");
+        return;
+    }
+    if (strcmp(request->target, "/there") == 0) {
+        scripted_send(request, "HTTP/1.1 307 There\r\nLocation: /lines\r\n\r\n");
+        return;
+    }
+    scripted_send(request, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"a\":1}\n\n{\"b");
+    mr_clock_sleep_ms(20);
+    scripted_send(request, "\":2}\n{\"c\":3}\n");
+    if (strcmp(request->target, "/long") == 0)
+        scripted_send(request, "{\"d\":\"0123456789012345678901234567890123456789\"}\n");
+    if (strcmp(request->target, "/stays") == 0)
+        scripted_wait(request);
+}
+
+static enum mr_status read_lines(struct mr_http_client *reader,
+                                 const struct scripted_server *scripted, const char *target,
+                                 struct lines_seen *seen, struct mr_http_reply *reply,
+                                 struct mr_error *error)
+{
+    const struct mr_http_lines lines = {.wait_ms = 10000,
+                                        .line_bytes_max = 40,
+                                        .visit = see_line,
+                                        .given_up = is_given_up,
+                                        .argument = seen};
+    *reply = (struct mr_http_reply){0};
+    return mr_http_client_read_lines(
+        reader, mr_arena_format(&arena, "http://127.0.0.1:%d%s", scripted_port(scripted), target),
+        &lines, &arena, reply, error);
+}
+
+static void test_reads_lines_while_they_come(void **state)
+{
+    (void)state;
+    struct mr_error error;
+    struct mr_http_reply reply;
+    struct mr_http_client *reader;
+    const struct mr_http_client_options options = {.token = "one", .no_redirects = true};
+    struct scripted_server *scripted = scripted_start(answer_lines, NULL);
+    assert_int_equal(mr_http_client_create(&options, &reader, &error), MR_OK);
+    mr_http_client_token(reader, "another");
+    struct lines_seen all = {.count_max = 100};
+    assert_int_equal(read_lines(reader, scripted, "/lines", &all, &reply, &error), MR_OK);
+    assert_int_equal(reply.code, 200);
+    assert_int_equal(all.count, 3);
+    assert_string_equal(all.last, "{\"c\":3}");
+    struct lines_seen two = {.count_max = 2};
+    assert_int_equal(read_lines(reader, scripted, "/stays", &two, &reply, &error), MR_OK);
+    assert_string_equal(two.last, "{\"b\":2}");
+    struct lines_seen none = {.count_max = 100};
+    assert_int_equal(read_lines(reader, scripted, "/no", &none, &reply, &error), MR_OK);
+    assert_int_equal(reply.code, 404);
+    assert_string_equal((const char *)reply.body.data, "no\nno");
+    assert_int_equal(none.count, 0);
+    assert_int_equal(read_lines(reader, scripted, "/there", &none, &reply, &error), MR_OK);
+    assert_int_equal(reply.code, 307);
+    struct lines_seen too_long = {.count_max = 100};
+    assert_int_equal(read_lines(reader, scripted, "/long", &too_long, &reply, &error), MR_LIMIT);
+    struct lines_seen ended = {.count_max = 100, .given_up = true};
+    assert_int_equal(read_lines(reader, scripted, "/stays", &ended, &reply, &error), MR_CLOSED);
+    mr_http_client_destroy(reader);
+    scripted_stop(scripted);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -248,6 +342,7 @@ int main(void)
         WITH_SERVER(test_says_when_nobody_answers),
         WITH_SERVER(test_listens_to_events_until_told_to_end),
         WITH_SERVER(test_a_cancelled_client_ends),
+        WITH_SERVER(test_reads_lines_while_they_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,6 +89,37 @@ static void test_refuses_what_can_be_read_in_two_ways(void **state)
                      400);
 }
 
+static void test_knows_who_asks_for_a_websocket(void **state)
+{
+    (void)state;
+    static const char fine[] = "GET /a HTTP/1.1\r\nHost: h\r\nconnection: keep-alive, UPGRADE\r\n"
+                               "Upgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\n"
+                               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                               "Origin: http://localhost\r\n\r\n";
+    static const char *const changed[][2] = {{"GET", "PUT"},
+                                             {"GET", "HEAD"},
+                                             {"HTTP/1.1", "HTTP/1.0"},
+                                             {"UPGRADE", "close"},
+                                             {"WebSocket", "h2c"},
+                                             {": 13", ": 8"},
+                                             {"Sec-WebSocket-Key", "X-Key"},
+                                             {"b25j", "b2-j"},
+                                             {"Origin", "Sec-WebSocket-Key"}};
+    struct mr_http_head head;
+    assert_int_equal(parse(fine, &head), 0);
+    assert_true(mr_http_head_asks_websocket(&head));
+    assert_string_equal(head.origin, "http://localhost");
+    for (size_t index = 0; index < MR_ARRAY_COUNT(changed); index++) {
+        const char *at = strstr(fine, changed[index][0]);
+        assert_non_null(at);
+        const char *text = mr_arena_format(&arena, "%.*s%s%s", (int)(at - fine), fine,
+                                           changed[index][1], at + strlen(changed[index][0]));
+        assert_int_equal(parse(text, &head), 0);
+        if (mr_http_head_asks_websocket(&head))
+            fail_msg("%s", text);
+    }
+}
+
 static void test_counts_fields(void **state)
 {
     (void)state;
@@ -187,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_refuses_what_can_be_read_in_two_ways),
         cmocka_unit_test(test_counts_fields),
         cmocka_unit_test(test_decodes_escapes),
+        cmocka_unit_test(test_knows_who_asks_for_a_websocket),
         cmocka_unit_test(test_takes_chunks_in_any_pieces),
         cmocka_unit_test(test_refuses_early),
     };

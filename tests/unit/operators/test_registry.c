@@ -25,10 +25,14 @@ static void types_are_found_by_name(void **state)
     const struct mr_operator_type *const *types = mr_operators(&count);
     assert_in_range(count, 13, 1000);
     for (uint32_t index = 0; index < count; index++)
-        assert_ptr_equal(mr_operator_find(types[index]->spec.name), types[index]);
-    assert_null(mr_operator_find("detect.zscor"));
-    assert_null(mr_operator_find(""));
-    assert_null(mr_operator_find("zzz"));
+        assert_ptr_equal(mr_operator_find(types[index]->spec.role, types[index]->spec.name),
+                         types[index]);
+    assert_null(mr_operator_find(MR_ROLE_OPERATOR, "detect.zscor"));
+    assert_null(mr_operator_find(MR_ROLE_OPERATOR, ""));
+    assert_null(mr_operator_find(MR_ROLE_OPERATOR, "zzz"));
+    assert_null(mr_operator_find(MR_ROLE_SOURCE, "filter"));
+    assert_ptr_not_equal(mr_operator_find(MR_ROLE_SOURCE, "generate.copula"),
+                         mr_operator_find(MR_ROLE_OPERATOR, "generate.copula"));
 }
 
 int main(void)

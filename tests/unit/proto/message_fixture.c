@@ -24,6 +24,10 @@
     {                                                                                              \
 #member, offsetof(struct type, member), kind_, limit_, 0, NULL, 0                          \
     }
+#define ADDED_ENUM(type, member, limit_, addition)                                                 \
+    {                                                                                              \
+#member, offsetof(struct type, member), FIELD_ENUM, limit_, 0, NULL, addition              \
+    }
 #define NAME(type, member) LIMITED(type, member, FIELD_TEXT, MR_MESSAGE_NAME_MAX)
 #define TEXT(type, member) LIMITED(type, member, FIELD_TEXT, MR_MESSAGE_TEXT_MAX)
 #define STRUCT(type, member, shape_)                                                               \
@@ -89,6 +93,7 @@ static const struct fixture_field sync_request_fields[] = {
     PLAIN(mr_sync_request, threads_count, FIELD_U32),
     PLAIN(mr_sync_request, memory_bytes, FIELD_U64),
     LIMITED(mr_sync_request, leaving, FIELD_ENUM, MR_LEAVING_DRAIN + 1),
+    ADDED(mr_sync_request, leave_asked, FIELD_BOOL, 2),
     LIST(mr_sync_request, tasks, &mr_task_report_shape),
     LIST(mr_sync_request, topologies, &mr_topology_report_shape)};
 SHAPE(mr_sync_request, sync_request_fields);
@@ -116,6 +121,8 @@ static const struct fixture_field sync_reply_fields[] = {
     PLAIN(mr_sync_reply, instance, FIELD_U64),
     PLAIN(mr_sync_reply, sequence, FIELD_U64),
     PLAIN(mr_sync_reply, leaves, FIELD_BOOL),
+    ADDED(mr_sync_reply, more, FIELD_BOOL, 2),
+    ADDED_ENUM(mr_sync_reply, leave, MR_LEAVING_DRAIN + 1, 2),
     LIST(mr_sync_reply, tasks, &mr_assigned_task_shape),
     LIST(mr_sync_reply, topologies, &mr_assigned_topology_shape)};
 SHAPE(mr_sync_reply, sync_reply_fields);

@@ -92,6 +92,8 @@ static void test_golden_bytes_of_additions(void **state)
         uint32_t addition;
         const char *golden;
     } cases[] = {{"sync_request", 1, "sync_request_1"},
+                 {"sync_request", 2, "sync_request_2"},
+                 {"sync_reply", 2, "sync_reply_2"},
                  {"topology_record", 1, "topology_record_1"}};
     (void)state;
     uint32_t found_count = 0;

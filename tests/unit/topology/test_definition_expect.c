@@ -53,6 +53,25 @@ static void refuses(const char *test, const char *part)
     mr_arena_deinit(&fixture.arena);
 }
 
+static void bounds_are_numbers_by_field(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    open_test(&fixture, "      given: {}\n"
+                        "      expect: {out: {min: {a: 0.5, b: {c: -1}}, max: {a: 7}}}\n");
+    assert_int_equal(fixture.report.errors_count, 0);
+    const struct mr_test_expectation *expectation = fixture.tested.tests[0].expect.expectations;
+    assert_int_equal(expectation->least->count, 2);
+    assert_int_equal(expectation->most->count, 1);
+    mr_arena_deinit(&fixture.arena);
+    refuses("      given: {}\n      expect: {out: {min: {a: high}}}\n",
+            "'expect.min' of test 'x' takes numbers by the names of fields, as in min: "
+            "{recall: 0.95}");
+    refuses("      given: {}\n      expect: {out: {max: {a: {b: [1]}}}}\n", "takes numbers");
+    refuses("      given: {}\n      expect: {out: {max: {a: {}}}}\n", "takes numbers");
+    refuses("      given: {}\n      expect: {out: {min: 3}}\n", "a mapping of fields to numbers");
+}
+
 static void expectations_are_read(void **state)
 {
     (void)state;
@@ -124,6 +143,7 @@ static void wrong_expectations_are_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bounds_are_numbers_by_field),
         cmocka_unit_test(expectations_are_read),
         cmocka_unit_test(wrong_expectations_are_errors),
     };

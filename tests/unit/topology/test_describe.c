@@ -60,6 +60,7 @@ static void the_text_says_what_runs(void **state)
         "'score' groups by [site], but its input is grouped by [id]",
         "one: the only partition of whole-repartition",
         "64MiB for caches and queues",
+        "a memory limit of 150MiB or more lets a worker hold",
         "2 transactional producers",
     };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {

@@ -37,7 +37,12 @@ static void memory_is_that_of_full_batches(void **state)
      */
     int64_t row_bytes = 5 * 16 + 12 + 16 + 4 * 16;
     assert_int_equal(memory.batch_bytes, row_bytes * MR_LIMIT_BATCH_ROWS);
-    assert_int_equal(memory.transaction_bytes, 2 * MR_LIMIT_TRANSACTION_BYTES);
+    /* And what a batch of ten keys changes. */
+    assert_int_equal(memory.transaction_bytes, 2 * (MR_LIMIT_TRANSACTION_BYTES + 10 * 60));
+    assert_int_equal(memory.instance_bytes, 0);
+    int64_t others = mr_describe_resident_bytes(fixture.plan) - fixture.plan->memory_bytes -
+                     memory.batch_bytes - memory.transaction_bytes;
+    assert_in_range(others, 100 << 20, 200 << 20); /* clients and the program */
     assert_int_equal(memory.state_bytes, 10 * 96);
     assert_int_equal(mr_describe_keys_max(fixture.plan, part), 10);
     struct mr_state_estimate estimate =

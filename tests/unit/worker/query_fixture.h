@@ -14,6 +14,9 @@ struct query_task {
 /* Register as partition of partitions of topology "sensors", not ready. */
 void query_task_open(struct query_task *task, struct mr_query_registry *registry, int32_t partition,
                      int32_t partitions_count, bool standby);
+/* The same with operators of its own, of which `node` is the one that is fed. */
+void query_task_open_node(struct query_task *task, struct mr_query_registry *registry,
+                          const char *operators, const char *node);
 /* A committed record of key. */
 void query_task_feed(struct query_task *task, const char *key, double value);
 void query_task_close(struct query_task *task);

@@ -463,7 +463,7 @@ static void leaving_releases_everything(void **state)
     want(1, MR_TASK_ROLE_STANDBY, 0);
     turn_until(0, MR_TASK_STATE_RUNNING);
     turn_until(1, MR_TASK_STATE_FOLLOWING);
-    mr_agent_loop_leave(scene.loop, WAIT_MS_MAX);
+    mr_agent_loop_leave(scene.loop, WAIT_MS_MAX, 0);
     uint64_t until_ms = mr_clock_monotonic_ms() + WAIT_MS_MAX;
     enum mr_agent_loop_state result;
     do {

@@ -91,6 +91,36 @@ static void test_computed_topics_are_checked(void **state)
     mr_lane_fixture_close(&fixture);
 }
 
+/* Patterns that list everything do not open what the engine and Kafka keep. */
+static void test_internal_topics_are_refused(void **state)
+{
+    static const char *const named[] = {"__consumer_offsets", "c.claims", "t.dead-letters"};
+    struct mr_lane_fixture fixture;
+    (void)state;
+    open_fixture(&fixture, TOPOLOGY("topic_from: to, topic_allow: ['*']"));
+    for (size_t index = 0; index < sizeof(named) / sizeof(named[0]); index++) {
+        char value[64];
+        snprintf(value, sizeof(value), "{\"to\":\"%s\"}", named[index]);
+        mr_lane_fixture_write(&fixture, "in", 0, NULL, value);
+    }
+    mr_lane_fixture_write(&fixture, "in", 0, NULL, "{\"to\":\"out\"}");
+    process(&fixture);
+    assert_int_equal(count_of(&fixture, "out"), 1);
+    uint32_t count;
+    struct mr_lane_record *letters = mr_lane_fixture_read(&fixture, "t.dead-letters", 0, &count);
+    assert_int_equal(count, 3);
+    for (uint32_t index = 0; index < count; index++) {
+        char expected[160];
+        const char *cause = header_of(&letters[index], "millrace.cause", &fixture.arena);
+        snprintf(expected, sizeof(expected), "topic_from gave \"%s\", an internal topic",
+                 named[index]);
+        assert_non_null(cause);
+        if (strstr(cause, expected) == NULL)
+            fail_msg("letter %u: %s", index, cause);
+    }
+    mr_lane_fixture_close(&fixture);
+}
+
 /* One byte more than fits is that record's error; its letter is cut and says so. */
 static void test_too_large_records_are_cut_letters(void **state)
 {
@@ -145,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_computed_topics_are_checked),
+        cmocka_unit_test(test_internal_topics_are_refused),
         cmocka_unit_test(test_too_large_records_are_cut_letters),
         cmocka_unit_test(test_on_error_skip_and_fail),
     };

@@ -35,7 +35,7 @@ static int setup(void **state)
     (void)state;
     struct mr_error error;
     struct mr_http_client_options client_options = {.token = "token"};
-    health = (struct mr_worker_health){.assigned = true};
+    health = (struct mr_worker_health){.started = true, .assigned = true};
     metrics = mr_metrics_create();
     registry = mr_query_registry_create();
     mr_arena_init(&arena, 4096);
@@ -85,15 +85,22 @@ static void expect_in(const char *text, const char *part)
 static void test_healthz_names_what_stands_still(void **state)
 {
     (void)state;
-    health.threads_silent_ms = 9999;
+    health.threads_silent_ms = 29999;
+    health.follower_silent_ms = 2;
     health.agent_silent_ms = 3;
-    expect_in(get("/healthz", 200),
-              "{\"status\":\"ok\",\"task_threads_silent_ms\":9999,\"agent_silent_ms\":3}");
-    health.threads_silent_ms = 10000;
-    expect_in(get("/healthz", 503), "A task thread has not turned for 10000 ms.");
+    expect_in(get("/healthz", 200), "{\"status\":\"ok\",\"task_threads_silent_ms\":29999,"
+                                    "\"follower_silent_ms\":2,\"agent_silent_ms\":3}");
+    health.threads_silent_ms = 30000;
+    health.thread = 7;
+    expect_in(get("/healthz", 503), "Task thread 7 has not turned for 30000 ms.");
     health.threads_silent_ms = 0;
-    health.agent_silent_ms = 20000;
-    expect_in(get("/healthz", 503), "The agent has not turned for 20000 ms.");
+    health.follower_silent_ms = 30001;
+    expect_in(get("/healthz", 503), "The follower has not turned for 30001 ms.");
+    health.follower_silent_ms = 0;
+    health.agent_silent_ms = 40000;
+    expect_in(get("/healthz", 503), "The agent has not turned for 40000 ms.");
+    health = (struct mr_worker_health){0}; /* Kafka is awaited: that is alive */
+    (void)get("/healthz", 200);
 }
 
 static void test_readyz_says_how_many_are_not_and_when(void **state)
@@ -102,8 +109,19 @@ static void test_readyz_says_how_many_are_not_and_when(void **state)
     expect_in(get("/readyz", 200), "{\"status\":\"ready\",\"tasks\":0}");
     health.assigned = false;
     expect_in(get("/readyz", 503), "No coordinator has answered yet.");
-    health = (struct mr_worker_health){
-        .assigned = true, .tasks_count = 4, .tasks_ready = 2, .remaining_records = -1};
+    health.started = false;
+    expect_in(get("/readyz", 503), "No Kafka broker has answered yet.");
+    health.started = true;
+    health.assigned = true;
+    health.more = true;
+    expect_in(get("/readyz", 503), "The coordinator is about to give it tasks.");
+    health.leaving = true;
+    expect_in(get("/readyz", 503), "This worker is leaving.");
+    health = (struct mr_worker_health){.started = true,
+                                       .assigned = true,
+                                       .tasks_count = 4,
+                                       .tasks_ready = 2,
+                                       .remaining_records = -1};
     expect_in(get("/readyz", 503), "2 of 4 tasks are not restored");
     assert_int_equal(reply.retry_after_s, 2);
     mr_clock_sleep_ms(600);
@@ -198,6 +216,37 @@ static void test_a_standby_says_how_stale_it_is(void **state)
     query_task_close(&task);
 }
 
+static void test_a_model_is_a_document(void **state)
+{
+    (void)state;
+    struct query_task task;
+    query_task_open_node(&task, registry,
+                         "    - {name: like, type: generate.copula, learn: in, key: [k], fields: "
+                         "[value], learn_batch: 8}\n",
+                         "like");
+    mr_query_ready(task.entry);
+    for (int row = 0; row < 7; row++)
+        query_task_feed(&task, "a/b", row);
+    expect_in(get("/v1/models/sensors/like/a%2Fb", 400),
+              "sensors/like/a/b has learned nothing yet: 7 records wait, and 8 are learned");
+    query_task_feed(&task, "a/b", 7);
+    const char *text = get("/v1/models/sensors/like/a%2Fb", 200);
+    assert_string_equal(reply.content_type, "application/json");
+    expect_in(text, "\"millrace_model\": 1,\n\"type\": \"copula\",\n\"name\": "
+                    "\"sensors/like/a/b\",\n\"version\": 1,\n\"rows\": 8,");
+    expect_in(get("/v1/models/sensors/like/none", 404), "holds nothing for the key");
+    expect_in(get("/v1/models/sensors/like", 404), "holds nothing for the key");
+    expect_in(get("/v1/models/sensors/like?partition=3", 503), "Partition 3 of sensors");
+    expect_in(get("/v1/models/sensors/likes/a", 404), "the nearest is like");
+    expect_in(get("/v1/models/sensors/like/a?partition=x", 400), "`partition` is not a number");
+    query_task_close(&task);
+    query_task_open(&task, registry, 0, 1, false);
+    mr_query_ready(task.entry);
+    query_task_feed(&task, "a", 3);
+    expect_in(get("/v1/models/sensors/spikes/a", 400), "detect.zscore learns no model");
+    query_task_close(&task);
+}
+
 static void test_probes_are_open_and_state_is_not(void **state)
 {
     (void)state;
@@ -257,6 +306,7 @@ int main(void)
         WITH_API(test_metrics_are_what_promtool_takes),
         WITH_API(test_state_is_read_by_key),
         WITH_API(test_a_standby_says_how_stale_it_is),
+        WITH_API(test_a_model_is_a_document),
         WITH_API(test_probes_are_open_and_state_is_not),
         WITH_API(test_a_tap_is_a_stream_of_events),
     };

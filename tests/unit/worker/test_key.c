@@ -146,6 +146,18 @@ static void test_topic_patterns(void **state)
         assert_false(mr_topic_allowed(&node, no[index]));
 }
 
+static void test_internal_topics(void **state)
+{
+    static const char *const yes[] = {"__consumer_offsets", "__", "shop.claims", "shop."};
+    static const char *const no[] = {"shop", "shops.claims", "_x", "a__b", "sho",
+                                     "",     "Shop.claims"};
+    (void)state;
+    for (size_t index = 0; index < sizeof(yes) / sizeof(yes[0]); index++)
+        assert_true(mr_topic_is_internal("shop", yes[index]));
+    for (size_t index = 0; index < sizeof(no) / sizeof(no[0]); index++)
+        assert_false(mr_topic_is_internal("shop", no[index]));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -154,7 +166,7 @@ int main(void)
         CASE(test_integers_are_big_endian),    CASE(test_integers_that_do_not_fit),
         CASE(test_json_is_always_an_array),    CASE(test_several_fields),
         CASE(test_strings_and_bytes),          CASE(test_texts_of_cells),
-        cmocka_unit_test(test_topic_patterns),
+        cmocka_unit_test(test_topic_patterns), cmocka_unit_test(test_internal_topics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "topology/describe_facts.h"
 
 #include <malloc.h>
 #include <setjmp.h>
@@ -367,6 +368,67 @@ static void test_commits_that_fail_for_ever(void **state)
 }
 
 /* The task thread's share of the work, which is this thread here. */
+/* What the transaction that commits has changed in the only task's state. */
+static uint64_t sealed_bytes(const struct mr_lane *lane)
+{
+    uint64_t bytes = 0;
+    if (lane->committing == NULL || lane->committing->seals_count == 0)
+        return 0;
+    const struct mr_seal *seal = &lane->committing->seals[0];
+    for (size_t at = 0; at < seal->changes_count; at++)
+        bytes += seal->changes[at].key.size + seal->changes[at].value.size;
+    return bytes;
+}
+
+/* Records that each change much, all at the same time: a transaction ends within them, and what it
+ * changed is as the plan states. */
+static void test_a_burst_is_several_transactions(void **state)
+{
+    enum { FIELDS = 60, MODELS = 1600 };
+    static char topology_text[8192];
+    static const struct mr_lane_topic own[] = {{"out", 1}};
+    struct mr_lane_fixture fixture;
+    char fields[FIELDS * 8] = "f0";
+    size_t size = (size_t)snprintf(topology_text, sizeof(topology_text),
+                                   "apiVersion: millrace.io/v1alpha1\nkind: Topology\n"
+                                   "metadata: {name: burst}\nspec:\n  sources:\n"
+                                   "    - name: in\n      type: generate.random\n"
+                                   "      keys: %d\n      count: %d\n      fields:\n"
+                                   "        - {name: k, distribution: key}\n",
+                                   MODELS, 2 * MODELS);
+    for (int field = 0; field < FIELDS; field++) {
+        size += (size_t)snprintf(topology_text + size, sizeof(topology_text) - size,
+                                 "        - {name: f%d, distribution: normal}\n", field);
+        if (field > 0)
+            (void)snprintf(fields + strlen(fields), sizeof(fields) - strlen(fields), ", f%d",
+                           field);
+    }
+    (void)snprintf(topology_text + size, sizeof(topology_text) - size,
+                   "  operators:\n    - {name: made, learn: in, type: generate.copula, key: [k], "
+                   "scope: partition, "
+                   "learn_batch: 2, reservoir: 16, ratio: 0, min_records: 2, fields: [%s]}\n"
+                   "  sinks:\n    - {name: out, type: kafka, topic: out, from: made}\n",
+                   fields);
+    (void)state;
+    mr_lane_fixture_open(&fixture, topology_text, own, 1);
+    mr_lane_fixture_start(&fixture);
+    uint64_t most = 0;
+    while (input_records(fixture.lane) < 2 * (uint64_t)MODELS ||
+           !mr_transaction_empty(fixture.lane->open) || fixture.lane->committing != NULL) {
+        (void)mr_lane_step(fixture.lane, 1);
+        uint64_t bytes = sealed_bytes(fixture.lane);
+        most = bytes > most ? bytes : most;
+    }
+    const struct mr_plan_subtopology *part = &fixture.plan->subtopologies[0];
+    struct mr_describe_memory stated = mr_describe_memory(fixture.plan, part);
+    print_message("%u rows at a time: %llu bytes changed in one transaction, %lld stated\n",
+                  part->batch_rows, (unsigned long long)most,
+                  (long long)stated.transaction_bytes / 2);
+    assert_in_range(most, 1, stated.transaction_bytes / 2);
+    mr_lane_fixture_stop(&fixture);
+    mr_lane_fixture_close(&fixture);
+}
+
 static void test_no_heap_memory_per_record(void **state)
 {
     struct mr_lane_fixture fixture;
@@ -403,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_restart_goes_on_from_progress),
         cmocka_unit_test(test_a_commit_that_fails_once),
         cmocka_unit_test(test_commits_that_fail_for_ever),
+        cmocka_unit_test(test_a_burst_is_several_transactions),
         cmocka_unit_test(test_no_heap_memory_per_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

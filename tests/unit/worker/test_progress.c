@@ -119,6 +119,12 @@ static void test_round_trip(void **state)
     assert_true(read.inputs[0].upstreams[0].idle);
     assert_true(read.inputs[0].upstreams[1].watermark_ms == INT64_MIN);
     assert_false(read.inputs[0].upstreams[1].idle);
+    assert_false(read.inputs[0].upstreams[0].ended);
+    progress.inputs[0].upstreams[0].ended = true;
+    assert_int_equal(
+        mr_progress_decode(mr_progress_encode(&progress, &arena), &arena, &read, &error), MR_OK);
+    assert_true(read.inputs[0].upstreams[0].idle && read.inputs[0].upstreams[0].ended);
+    assert_false(read.inputs[0].upstreams[1].idle || read.inputs[0].upstreams[1].ended);
     assert_int_equal(read.sinks[0].bytes, 9);
     mr_arena_deinit(&arena);
 }

@@ -147,6 +147,29 @@ static void test_records_of_repartitions_see_what_stood_before_them(void **state
     assert_true(upstreams.lowest_ms == INT64_MAX);
 }
 
+static void test_upstreams_have_ended_when_all_say_so(void **state)
+{
+    struct mr_upstream items[2];
+    struct mr_upstreams upstreams;
+    struct mr_carried first = mark_of(0, 500, true);
+    struct mr_carried second = mark_of(1, 600, true);
+    (void)state;
+    first.ended = true;
+    second.ended = true;
+    mr_upstreams_init(&upstreams, items, 0);
+    assert_false(mr_upstreams_ended(&upstreams));
+    mr_upstreams_init(&upstreams, items, 2);
+    take(&upstreams, first);
+    assert_false(mr_upstreams_ended(&upstreams));
+    take(&upstreams, mark_of(1, 600, true)); /* only idle */
+    assert_false(mr_upstreams_ended(&upstreams));
+    take(&upstreams, second); /* neither its time nor that it is idle are news */
+    assert_true(mr_upstreams_ended(&upstreams));
+    assert_true(upstreams.lowest_ms == INT64_MAX);
+    take(&upstreams, record_of(0, 700)); /* its source was set back */
+    assert_false(mr_upstreams_ended(&upstreams));
+}
+
 /* All are idle for a moment within a run: the rows behind it know, as they would if they came
  * alone; then the one that is far behind speaks, and nothing falls. */
 static void test_a_moment_of_silence_within_a_run_counts(void **state)
@@ -212,6 +235,7 @@ int main(void)
         cmocka_unit_test(test_other_inputs_hold_and_the_tasks_own_never_falls),
         cmocka_unit_test(test_the_slowest_upstream_holds_the_watermark),
         cmocka_unit_test(test_an_idle_upstream_holds_nobody_until_it_speaks),
+        cmocka_unit_test(test_upstreams_have_ended_when_all_say_so),
         cmocka_unit_test(test_records_of_repartitions_see_what_stood_before_them),
         cmocka_unit_test(test_a_moment_of_silence_within_a_run_counts),
         cmocka_unit_test(test_cuts_do_not_change_what_rows_see),
