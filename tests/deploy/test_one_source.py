@@ -1,0 +1,95 @@
+"""The chart is the one source: the base is made of it, and every overlay equals a profile of it."""
+
+import pytest
+import yaml
+
+from manifests import (CHART, DEPLOY, VARIANTS, by_identity, documents, generator, helm_template,
+                       kustomized, run, templated, tool)
+
+
+def test_generated_files_are_what_the_chart_renders():
+    for path, text in generator().generate(tool("helm")).items():
+        assert (DEPLOY / path).read_text() == text, f"{path}: run deploy/k8s/generate"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_kustomize_and_helm_agree(variant):
+    built = by_identity(kustomized(variant))
+    rendered = by_identity(templated(variant))
+    assert sorted(built, key=str) == sorted(rendered, key=str)
+    for identity, document in built.items():
+        assert document == rendered[identity], identity
+
+
+def test_agreement_can_fail():
+    done = helm_template("--skip-tests", "--include-crds", "--set=worker.stopDeadline=61s")
+    assert by_identity(done.stdout) != by_identity(kustomized("base"))
+
+
+def test_the_base_is_all_that_its_folder_holds():
+    listed = yaml.safe_load((DEPLOY / "base" / "kustomization.yaml").read_text())["resources"]
+    files = {path.name for path in (DEPLOY / "base").glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(listed) == files
+    copy = CHART / "crds" / "topologies.yaml"
+    assert copy.read_text() == (DEPLOY / "base" / "crd.yaml").read_text()
+
+
+def test_lint():
+    for profiles in ([], *(profiles for _, profiles in VARIANTS.values())):
+        values = [f"--values={CHART}/profiles/{name}.yaml" for name in profiles]
+        done = run(tool("helm"), "lint", "--strict", str(CHART), *values)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("setting, said", [
+    ("worker.replica=2", "replica is not allowed"),
+    ("worker.replicas=-1", "greater than or equal to 0"),
+    ("worker.stopDeadline=30x", "pattern"),
+    ("worker.environment.PATH=x", "pattern"),
+    ("kafka.brokers=kafka", "pattern"),
+    ("image.digest=sha256:12", "pattern"),
+    ("coordinator.resources.limits.memory=1GB", "pattern"),
+    ("autoscaling.mode=keda", "at least 1 items"),
+    ("networkPolicy.apiServerPorts={0}", "greater than or equal to 1"),
+])
+def test_wrong_values_are_refused(setting, said):
+    done = helm_template(f"--set={setting}")
+    assert done.returncode != 0 and said in done.stderr, done.stderr
+
+
+def test_releases_of_other_names_share_nothing_of_the_cluster():
+    done = run(tool("helm"), "template", "second", str(CHART), "--namespace=other",
+               "--kube-version=1.30.0")
+    assert done.returncode == 0, done.stderr
+    first = {key for key in by_identity(templated("base")) if key[0] != "CustomResourceDefinition"}
+    second = by_identity(done.stdout)
+    assert not first & set(second)
+    hook = [document for document in documents(done.stdout) if document["kind"] == "Pod"]
+    assert len(hook) == 1 and hook[0]["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    account = second["ServiceAccount", "other", "second-millrace-worker"]
+    assert account["automountServiceAccountToken"] is False
+
+
+def test_options_of_the_chart_reach_the_pods():
+    done = helm_template(
+        "--set=image.digest=sha256:" + "a" * 64, "--set=image.pullSecrets={registry}",
+        "--set=worker.environment.MILLRACE_THREADS=3", "--set=worker.nodeSelector.disk=fast",
+        "--set=coordinator.priorityClassName=high", "--set=networkPolicy.enabled=false",
+        "--set=topologies.webhook=false", "--set=topologies.deploy=false",
+        "--set=worker.storage.className=local")
+    assert done.returncode == 0, done.stderr
+    found = by_identity(done.stdout)
+    kinds = {identity[0] for identity in found}
+    assert not kinds & {"NetworkPolicy", "ValidatingWebhookConfiguration", "ClusterRole"}
+    rules = found["Role", "millrace", "millrace-coordinator"]["rules"]
+    assert [rule["resources"] for rule in rules] == [["statefulsets"]]
+    workers = found["StatefulSet", "millrace", "millrace-worker"]["spec"]
+    pod = workers["template"]["spec"]
+    container = pod["containers"][0]
+    assert container["image"] == "millrace@sha256:" + "a" * 64
+    assert {"name": "MILLRACE_THREADS", "value": "3"} in container["env"]
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert pod["nodeSelector"] == {"disk": "fast"}
+    assert workers["volumeClaimTemplates"][0]["spec"]["storageClassName"] == "local"
+    coordinators = found["Deployment", "millrace", "millrace-coordinator"]["spec"]["template"]
+    assert coordinators["spec"]["priorityClassName"] == "high"

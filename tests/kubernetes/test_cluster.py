@@ -1,0 +1,146 @@
+"""The manifests of deploy/k8s on a real control plane, with real processes for their pods and a
+real Kafka: workers are scaled by the replica count, deleted and rolled under load, and every output
+is there exactly once."""
+
+import random
+import time
+
+import pytest
+
+import oracle
+from cluster import wait_until
+from millrace import ROOT
+from pod_cluster import COORDINATORS, NAMESPACE, WORKERS, PodScene, deploy
+
+pytestmark = pytest.mark.skipif(not (ROOT / "deploy" / "k8s" / "base").exists(),
+                                reason="deploy/k8s has no base")
+PARTITIONS = 8
+RATE = 200
+PAUSE_SECONDS = 5.0  # of a task that did not move: a slow machine's, not a move's
+
+
+@pytest.fixture(scope="module")
+def scene(plane, kafka, tmp_path_factory):
+    """The deployed cluster with two workers, and a topology that is fed."""
+    from conftest import make_runner
+    folder = tmp_path_factory.mktemp("cluster")
+    runner = make_runner(plane, NAMESPACE, folder / "pods")
+    found = PodScene(kafka, folder / "scene", runner, plane)
+    try:
+        deploy(plane, kafka.brokers, folder / "overlay", workers=2)
+        runner.start()
+        found.present(2, seconds=120)
+        found.play(PARTITIONS, rate=RATE)
+        yield found
+    finally:
+        found.end()
+        runner.stop()
+        print(runner.logs())
+        print("\n".join(runner.failures))
+
+
+def rollout(plane, kind, seconds=180):
+    plane.kubectl("--namespace", NAMESPACE, "rollout", "status", kind, f"--timeout={seconds}s")
+
+
+def scale(plane, scene, replicas):
+    """kubectl scale, until the tasks are shared by as many. (since, who had which partition
+    before, who has it now)."""
+    before, since = scene.owners(), time.monotonic()
+    plane.kubectl("--namespace", NAMESPACE, "scale", "statefulset", "millrace-worker",
+                  f"--replicas={replicas}")
+    scene.settled(replicas)
+    scene.flows(120)
+    scene.says(ready=True)
+    return since, before, scene.owners()
+
+
+def calm_scale(plane, scene, replicas, back):
+    """scale, while one coordinator leads: where the lead is lost (a machine that is too slow for
+    Kafka's commits), workers are taken for silent, and other tasks move, rightly."""
+    for _ in range(3):
+        scene.settled(back)
+        term = scene.cluster.get("/v1/leader")["term"]
+        found = scale(plane, scene, replicas)
+        if scene.cluster.get("/v1/leader")["term"] == term:
+            return found
+        scale(plane, scene, back)
+    raise AssertionError("the lead changed three times: this machine is too slow for the test")
+
+
+def unmoved(before, after):
+    return [partition for partition, owner in before.items() if after[partition] == owner]
+
+
+def stood_still(scene, since, partitions):
+    """The longest silence of these partitions since then, less what stood still for everybody."""
+    gaps = scene.reader.gaps(since, time.monotonic(), partitions)
+    return max(gaps.values(), default=0.0) - scene.feed.longest_pause(since)
+
+
+def test_workers_scale_up_and_down_by_the_replica_count(plane, scene):
+    since, before, after = calm_scale(plane, scene, 4, back=2)
+    stayed = unmoved(before, after)
+    assert len(stayed) >= PARTITIONS // 2, (before, after)
+    assert stood_still(scene, since, stayed) < PAUSE_SECONDS
+    rollout(plane, "statefulset/millrace-worker")
+
+    since, before, after = calm_scale(plane, scene, 1, back=4)
+    assert set(after.values()) == {"millrace-worker-0"}
+    assert stood_still(scene, since, unmoved(before, after)) < PAUSE_SECONDS
+    scale(plane, scene, 2)
+    assert not scene.cluster.runner.failures
+
+
+def test_a_wrong_topology_is_refused_when_it_is_applied(plane, scene):
+    """By the webhook, through the API server and the Service."""
+    text = (scene.folder / "topology.yaml").read_text()
+    refused = plane.kubectl("--namespace", NAMESPACE, "apply", "-f", "-", check=False,
+                            text=text.replace("detect.zscore", "detect.nothing"))
+    assert "denied the request" in refused and "detect.nothing" in refused, refused
+    scene.says(ready=True)
+
+
+def test_pods_that_are_deleted_come_back(plane, scene):
+    """At random, some with force: as a node that is gone."""
+    chance = random.Random(9)
+    scene.settled(2)
+    for _ in range(4):
+        prefix = chance.choice([WORKERS, WORKERS, COORDINATORS])
+        pod = chance.choice(sorted(pod.name for pod in scene.cluster.pods(prefix)))
+        force = ["--force", "--grace-period=0"] if chance.random() < 0.5 else []
+        plane.kubectl("--namespace", NAMESPACE, "delete", "pod", pod, "--wait=false", *force)
+        time.sleep(1)
+        scene.settled(2)
+        scene.flows(120)
+        scene.says(ready=True)
+
+
+def test_a_rolling_update_moves_no_task(plane, scene):
+    """Each pod comes back within its grace, with its volume, and takes up its own tasks."""
+    scene.settled(2)
+    before = scene.owners()
+    codes = len(scene.cluster.runner.exits)
+    plane.kubectl("--namespace", NAMESPACE, "rollout", "restart", "statefulset/millrace-worker")
+    rollout(plane, "statefulset/millrace-worker")
+    scene.settled(2)
+    assert scene.owners() == before
+    ended = {name: code for name, _, code in scene.cluster.runner.exits[codes:]
+             if name.startswith(WORKERS)}
+    assert ended == {"millrace-worker-0": [0], "millrace-worker-1": [0]}
+    scene.says(ready=True)
+
+
+def test_scaled_to_zero_and_back_it_goes_on_where_it_was(plane, scene):
+    plane.kubectl("--namespace", NAMESPACE, "scale", "statefulset", "millrace-worker",
+                  "--replicas=0")
+    wait_until(lambda: not scene.cluster.pods(WORKERS), 120,
+               what="the end of all workers")
+    scene.says(ready=False)
+    scale(plane, scene, 2)
+
+
+def test_every_output_is_there_once(scene):
+    """The judge, at last: over all that was done above."""
+    assert oracle.check(scene) > 0
+    assert not scene.cluster.runner.failures

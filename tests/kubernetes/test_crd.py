@@ -1,0 +1,429 @@
+"""Topologies as objects of Kubernetes, on a real API server: `kubectl apply` deploys, the status
+says how it goes, wrong ones are refused, `kubectl delete` takes the topology along. Coordinators
+and workers are plain processes; tests/kubernetes/test_cluster.py has them as pods."""
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+import yaml
+from cluster import Cluster, wait_until
+from control_plane import KUBECTL
+from millrace import ROOT
+
+NAMESPACE = "topologies"
+WEBHOOK = "millrace-topologies"
+SERVICE = "millrace-coordinator"
+
+RIGHTS = f"""
+apiVersion: v1
+kind: Namespace
+metadata: {{name: {NAMESPACE}}}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {{name: millrace, namespace: {NAMESPACE}}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {{name: millrace, namespace: {NAMESPACE}}}
+rules:
+  - {{apiGroups: [millrace.io], resources: [topologies], verbs: [get, list, watch, patch]}}
+  - {{apiGroups: [millrace.io], resources: [topologies/status], verbs: [get, patch]}}
+  - {{apiGroups: [millrace.io], resources: [topologies/finalizers], verbs: [update, patch]}}
+  - {{apiGroups: [""], resources: [configmaps], verbs: [get, list, watch, patch]}}
+  - {{apiGroups: [""], resources: [secrets], verbs: [create]}}
+  - apiGroups: [""]
+    resources: [secrets]
+    resourceNames: [millrace-admission]
+    verbs: [get, patch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: millrace, namespace: {NAMESPACE}}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: millrace}}
+subjects: [{{kind: ServiceAccount, name: millrace, namespace: {NAMESPACE}}}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {{name: {WEBHOOK}}}
+rules:
+  - apiGroups: [admissionregistration.k8s.io]
+    resources: [validatingwebhookconfigurations]
+    resourceNames: [{WEBHOOK}]
+    verbs: [get, patch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {{name: {WEBHOOK}}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {WEBHOOK}}}
+subjects: [{{kind: ServiceAccount, name: millrace, namespace: {NAMESPACE}}}]
+"""
+
+SERVICE_TEXT = f"""
+apiVersion: v1
+kind: Service
+metadata: {{name: {SERVICE}, namespace: {NAMESPACE}}}
+spec: {{ports: [{{name: webhook, port: 443}}]}}
+"""
+
+WEBHOOK_TEXT = f"""
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {{name: {WEBHOOK}}}
+webhooks:
+  - name: topologies.millrace.io
+    admissionReviewVersions: [v1]
+    sideEffects: None
+    failurePolicy: Fail
+    clientConfig:
+      service: {{name: {SERVICE}, namespace: {NAMESPACE}, path: /v1/admission}}
+    namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {NAMESPACE}}}}}
+    rules:
+      - apiGroups: [millrace.io]
+        apiVersions: ["*"]
+        operations: [CREATE, UPDATE]
+        resources: [topologies]
+"""
+
+TOPOLOGY = """
+apiVersion: millrace.io/v1alpha1
+kind: Topology
+metadata:
+  name: {name}
+spec:
+  sources:
+    - name: readings
+      type: kafka
+      topic: sensor-readings
+      schema: {{sensor: string, value: double}}
+      key: [sensor]
+  operators:
+    - name: plausible
+      type: filter
+      from: readings
+      where: 'value > -50.0'
+    - name: score
+      type: detect.zscore
+      from: plausible
+      key: [sensor]
+      field: value
+      threshold: {threshold}
+  sinks:
+    - name: anomalies
+      type: kafka
+      from: score
+      topic: sensor-anomalies
+"""
+
+
+def topology(name="sensors", threshold="4.0"):
+    return TOPOLOGY.format(name=name, threshold=threshold)
+
+
+class Scene:
+    """Coordinators, a worker, and an API server that knows them."""
+
+    def __init__(self, plane, kafka, folder):
+        self.plane, self.kafka, self.folder = plane, kafka, folder
+        self.cluster = Cluster(kafka.brokers, "objects", folder)
+        self.address, self.flags = None, []
+
+    def start(self):
+        plane, folder = self.plane, self.folder
+        plane.kubectl("apply", "-f", ROOT / "deploy" / "k8s" / "base" / "crd.yaml")
+        plane.kubectl("wait", "--for=condition=Established", "--timeout=30s",
+                      "crd/topologies.millrace.io")
+        plane.kubectl("apply", "-f", "-", text=RIGHTS)
+        plane.kubectl("apply", "-f", "-", text=SERVICE_TEXT)
+        token = folder / "token"
+        token.write_text(plane.kubectl("create", "token", "millrace", "-n", NAMESPACE))
+        for topic in ("sensor-readings", "sensor-anomalies"):
+            self.kafka.create(topic, 2)
+        # What a proxy does on a node: the service's address is the coordinator's.
+        self.address = self.value("service", SERVICE, "{.spec.clusterIP}")
+        server = yaml.safe_load(plane.kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
+        self.flags = ["--kubernetes-topologies", "--kubernetes", server, "--kubernetes-authority",
+                      plane.authority, "--kubernetes-token-file", token, "--kubernetes-namespace",
+                      NAMESPACE, "--kubernetes-admission-webhook", WEBHOOK]
+        for place in (f"{self.address}:443", "127.0.0.1:0"):
+            self.cluster.coordinator(*self.flags, "--kubernetes-admission", place)
+        self.cluster.worker()
+        self.cluster.server()
+        return self
+
+    def kubectl(self, *words, text=None, check=True):
+        return self.plane.kubectl("-n", NAMESPACE, *words, text=text, check=check)
+
+    def apply(self, text):
+        return self.kubectl("apply", "-f", "-", text=text)
+
+    def refused(self, text):
+        """What kubectl says of it."""
+        done = subprocess.run(
+            [KUBECTL, "--kubeconfig", self.plane.kubeconfig, "-n", NAMESPACE, "apply", "-f", "-"],
+            input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        assert done.returncode != 0, done.stdout
+        return done.stdout
+
+    def value(self, kind, name, path):
+        return self.kubectl("get", kind, name, "-o", f"jsonpath={path}").strip()
+
+    def status(self, name):
+        text = self.kubectl("get", "topology", name, "-o", "json", check=False)
+        return json.loads(text).get("status", {}) if text.startswith("{") else {}
+
+    def condition(self, name, kind):
+        found = {one["type"]: one for one in self.status(name).get("conditions", [])}
+        return found.get(kind, {})
+
+    def await_ready(self, name, version=None, seconds=120):
+        def ready():
+            status = self.status(name)
+            return self.condition(name, "Ready").get("status") == "True" and (
+                version is None or status.get("version") == version)
+        wait_until(ready, seconds, 0.2, f"topology {name}, ready at version {version}")
+
+    def gone(self, kind, name):
+        return "NotFound" in self.kubectl("get", kind, name, check=False)
+
+    def topologies(self):
+        return [one["name"] for one in self.cluster.get("/v1/topologies")["topologies"]]
+
+    def end(self):
+        for one in [*self.cluster.coordinators, *self.cluster.workers.values()]:
+            one.end()
+        for one in self.cluster.coordinators:
+            print(one.text()[-8000:])
+
+
+@pytest.fixture(scope="module")
+def scene(plane, kafka, tmp_path_factory):
+    found = Scene(plane, kafka, tmp_path_factory.mktemp("objects"))
+    try:
+        yield found.start()
+    finally:
+        found.end()
+
+
+@pytest.fixture
+def clean(scene):
+    yield scene
+    scene.kubectl("delete", "topologies,configmaps", "--all", "--timeout=120s")
+
+
+@pytest.fixture(scope="module")
+def webhook(scene):
+    """The webhook is installed, and the leader has said whom to trust."""
+    scene.plane.kubectl("apply", "-f", "-", text=WEBHOOK_TEXT)
+    wait_until(
+        lambda: scene.plane.kubectl(
+            "get", "validatingwebhookconfiguration", WEBHOOK, "-o",
+            "jsonpath={.webhooks[0].clientConfig.caBundle}").strip(),
+        90, 0.3, "caBundle")
+    wait_until(lambda: scene.kubectl("apply", "--dry-run=server", "-f", "-", text=topology("probe"),
+                                     check=False).startswith("topology.millrace.io/probe"),
+               30, 0.5, "the webhook's answer")
+    yield scene
+    scene.plane.kubectl("delete", "validatingwebhookconfiguration", WEBHOOK)
+
+
+def test_an_applied_topology_runs_and_its_status_says_so(clean):
+    clean.apply(topology())
+    clean.await_ready("sensors", 1)
+    status = clean.status("sensors")
+    assert status["state"] == "Running"
+    assert status["tasks"] == {"summary": "2/2", "total": 2, "running": 2, "restoring": 0}
+    assert status["observedGeneration"] == 1
+    assert clean.condition("sensors", "Accepted")["status"] == "True"
+    assert clean.condition("sensors", "Restoring")["status"] == "False"
+    wait_until(lambda: clean.status("sensors").get("lag") == 0, 60, 0.2, "the lag")
+    lines = clean.kubectl("get", "topologies").splitlines()
+    assert lines[0].split() == ["NAME", "VERSION", "TASKS", "LAG", "STATE", "AGE"]
+    assert lines[1].split()[:5] == ["sensors", "1", "2/2", "0", "Running"]
+    clean.apply(topology(threshold="5.0"))
+    clean.await_ready("sensors", 2)
+    assert clean.status("sensors")["observedGeneration"] == 2
+
+
+def test_a_deleted_object_takes_its_topology_along(clean):
+    clean.apply(topology())
+    clean.await_ready("sensors")
+    assert clean.value("topology", "sensors", "{.metadata.finalizers}") == \
+        '["millrace.io/topology"]'
+    clean.kubectl("delete", "topology", "sensors", "--timeout=120s")
+    assert clean.gone("topology", "sensors")
+    assert clean.topologies() == []
+
+
+def test_without_the_webhook_a_wrong_one_says_so_in_its_status(clean):
+    clean.apply(topology(threshold="-1"))
+    wait_until(lambda: clean.condition("sensors", "Accepted").get("status") == "False", 60, 0.2,
+               "the refusal")
+    status = clean.status("sensors")
+    assert status["state"] == "Refused"
+    assert re.search(r"line \d+, spec\.operators\[1\]\.threshold: 'threshold'", status["lastError"])
+    assert status["findings"][0]["field"] == "spec.operators[1].threshold"
+    assert status["findings"][0]["text"] == "threshold: -1"
+    clean.apply(topology())
+    clean.await_ready("sensors")
+    assert "lastError" not in clean.status("sensors")
+
+
+def test_a_config_map_with_the_label_is_a_topology(clean):
+    def config_map(text):
+        return yaml.safe_dump({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "held", "labels": {"millrace.io/topology": "true"}},
+            "data": {"topology.yaml": text}})
+
+    def annotation(name):
+        return clean.value("configmap", "held", f"{{.metadata.annotations.millrace\\.io/{name}}}")
+
+    clean.apply(config_map(topology("from-a-map")))
+    wait_until(lambda: annotation("state") == "Running", 120, 0.2, "the ConfigMap's topology")
+    assert annotation("version") == "1"
+    clean.apply(config_map(topology("from-a-map", "-1")))
+    wait_until(lambda: "threshold" in annotation("error"), 60, 0.2, "the ConfigMap's error")
+    assert re.search(r"line 23, spec\.operators\[1\]\.threshold", annotation("error"))
+    assert clean.topologies() == ["from-a-map"]
+    clean.kubectl("delete", "configmap", "held", "--timeout=120s")
+    assert clean.topologies() == []
+
+
+def api_server(plane):
+    """Its process id and its words."""
+    for pid in map(int, (plane.folder / "pids").read_text().split()):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")[:-1]
+        except OSError:
+            continue
+        if words and words[0].endswith(b"kube-apiserver"):
+            return pid, [word.decode() for word in words]
+    raise AssertionError("there is no API server")
+
+
+def test_a_restart_of_the_api_server_loses_nothing(clean):
+    clean.apply(topology())
+    clean.await_ready("sensors", 1)
+    pid, words = api_server(clean.plane)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}") or open(
+        f"/proc/{pid}/stat", encoding="utf-8").read().split()[2] == "Z", 60, 0.1, "its end")
+    time.sleep(1)
+    with open(clean.plane.folder / "apiserver.log", "ab") as log:
+        again = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    with open(clean.plane.folder / "pids", "a", encoding="utf-8") as pids:
+        pids.write(f"{again.pid}\n")
+    wait_until(lambda: "ok" in clean.plane.kubectl("get", "--raw", "/readyz", check=False), 60, 0.3,
+               "the API server")
+    wait_until(lambda: "configured" in clean.kubectl(
+        "apply", "-f", "-", text=topology(threshold="6.0"), check=False), 30, 0.5, "the change")
+    clean.await_ready("sensors", 2, 120)
+
+
+def test_the_next_leader_goes_on(clean):
+    clean.apply(topology())
+    clean.await_ready("sensors", 1)
+    leader = clean.cluster.server()
+    first = next(one for one in clean.cluster.coordinators if one.http in leader)
+    first.kill()
+    try:
+        clean.apply(topology(threshold="7.0"))
+        clean.await_ready("sensors", 2, 120)
+        clean.kubectl("delete", "topology", "sensors", "--timeout=120s")
+        assert clean.topologies() == []
+    finally:
+        first.start()
+
+
+def test_explanations_come_from_the_options(scene):
+    shown = scene.kubectl("explain", "topology.spec.operators.threshold")
+    assert "detect.zscore" in shown or "anomaly" in shown
+    assert "commit_interval" in scene.kubectl("explain", "topology.spec")
+    assert "max_delay" in scene.kubectl("explain", "topology.spec.sources.watermark")
+    assert "lastTransitionTime" in scene.kubectl("explain", "topology.status.conditions")
+
+
+def changed(path, value):
+    """The topology with one thing changed; value None: without it."""
+    found = yaml.safe_load(topology())
+    at = found
+    for step in path[:-1]:
+        at = at[step]
+    if value is None:
+        del at[path[-1]]
+    else:
+        at[path[-1]] = value
+    return yaml.safe_dump(found)
+
+
+SCORE, FILTER = ["spec", "operators", 1], ["spec", "operators", 0]
+SOURCE, SINK = ["spec", "sources", 0], ["spec", "sinks", 0]
+WRONG = [
+    ("an unknown type", [*SCORE, "type"], "detect.zscoer", r"spec\.operators\[1\]\.type",
+     "did you mean 'detect.zscore'"),
+    ("an unknown option", [*SCORE, "treshold"], 3, r"spec\.operators\[1\]\.treshold",
+     "did you mean 'threshold'"),
+    ("a number out of bounds", [*SCORE, "threshold"], -1, r"spec\.operators\[1\]\.threshold",
+     "threshold"),
+    ("a text for a number", [*SCORE, "threshold"], "high", r"spec\.operators\[1\]\.threshold",
+     "expected a number"),
+    ("an input that is not there", [*SCORE, "from"], "plausibel", r"spec\.operators\[1\]\.from",
+     "plausible"),
+    ("a broken expression", [*FILTER, "where"], "value >", r"spec\.operators\[0\]\.where",
+     "where"),
+    ("an expression of another type", [*FILTER, "where"], "value + 1.0",
+     r"spec\.operators\[0\]\.where", "bool"),
+    ("a required option that is missing", [*SCORE, "field"], None, r"spec\.operators\[1\]",
+     "field"),
+    ("a key that is missing", [*SCORE, "key"], None, r"spec\.operators\[1\]", "key"),
+    ("a duration without a unit", ["spec", "commit_interval"], "100", r"spec\.commit_interval",
+     "100ms|unit|duration"),
+    ("a choice that is none", ["spec", "guarantee"], "twice", r"spec\.guarantee",
+     "exactly_once"),
+    ("a name that is taken", [*SCORE, "name"], "plausible", r"spec\.operators\[1\]\.name",
+     "plausible"),
+    ("a name that is none", [*SINK, "name"], "Anomalies", r"spec\.sinks\[0\]\.name", "Anomalies"),
+    ("a source without a topic", [*SOURCE, "topic"], None, r"spec\.sources\[0\]", "topic"),
+]
+
+
+@pytest.mark.parametrize("what, path, value, field, reason", WRONG,
+                         ids=[one[0].replace(" ", "-") for one in WRONG])
+def test_a_wrong_topology_is_refused_when_it_is_applied(webhook, what, path, value, field, reason):
+    text = changed(path, value)
+    said = webhook.refused(text)
+    assert "admission webhook" in said, said
+    assert re.search(rf"line \d+, ({field}): ", said), said
+    assert re.search(reason, said), said
+    assert webhook.gone("topology", "sensors")
+
+
+def test_the_webhook_lets_sound_ones_in_and_deletions(webhook, clean):
+    clean.apply(topology())
+    clean.await_ready("sensors")
+    renamed = topology().replace("name: score", "name: other").replace("from: score", "from: other")
+    said = clean.refused(renamed)
+    assert "score" in said and "state" in said, said
+    clean.await_ready("sensors", 1)
+    clean.kubectl("annotate", "topology", "sensors", "millrace.io/drop-state=score")
+    clean.apply(renamed)
+    clean.await_ready("sensors", 2)
+    clean.kubectl("delete", "topology", "sensors", "--timeout=120s")
+    assert clean.topologies() == []
+
+
+def test_the_secret_holds_the_certificate(webhook):
+    data = json.loads(webhook.kubectl("get", "secret", "millrace-admission", "-o", "json"))["data"]
+    assert sorted(data) == ["ca.crt", "ca.key", "tls.crt", "tls.key"]
+    assert base64.b64decode(data["tls.crt"]).startswith(b"-----BEGIN CERTIFICATE-----")
+    for one in webhook.cluster.coordinators:
+        assert "PRIVATE KEY" not in one.text()
+        assert (webhook.folder / "token").read_text().strip() not in one.text()
