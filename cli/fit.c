@@ -106,16 +106,16 @@ static const char *name_of(struct fit *fit)
         &fit->arena, base, point == NULL || point == base ? strlen(base) : (size_t)(point - base));
 }
 
-static enum mr_exit refuse_few(const struct fit *fit)
+static enum mr_exit refuse_few(struct fit *fit)
 {
-    uint64_t rows = fit->learner.rows_count;
     bool is_topic = text_flag(fit, "topic") != NULL;
     (void)fprintf(stderr,
-                  "millrace: %s%s gave %" PRIu64 " records%s, and a model is fitted to %" PRIu64
-                  " at least: wait for more%s, or say --min-records\n",
-                  fit->from, fit->reading.timed_out ? ", until the timeout ended," : "", rows,
-                  fit->reading.left_out > 0 ? " that are JSON objects" : "", fit->reading.rows_min,
-                  is_topic ? " (--timeout)" : "");
+                  "millrace: %s%s gave %s, and a model is fitted to %" PRIu64
+                  " at least: %s, or say --min-records\n",
+                  fit->from, fit->reading.timed_out ? ", until the timeout ended," : "",
+                  mr_text_plural(&fit->arena, (int64_t)fit->learner.rows_count,
+                                 fit->reading.left_out > 0 ? "JSON object" : "record"),
+                  fit->reading.rows_min, is_topic ? "wait for more (--timeout)" : "add more");
     return MR_EXIT_WRONG;
 }
 

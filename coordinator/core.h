@@ -49,7 +49,7 @@ struct mr_core_options {
     uint32_t silence_ms;       /* without a Sync: the worker is gone; default 1000 */
     uint32_t gone_ms;          /* after its connection closed; default 500 */
     uint32_t grace_ms;         /* of an announced restart; default 30000 */
-    uint32_t takeover_ms;      /* a new leader listens this long; default silence + 1000 */
+    uint32_t takeover_ms;      /* a new leader listens for it; silence + 1000, 2000 at least */
     uint32_t poll_ms;          /* a Sync is answered after this without news; default 250 */
     uint32_t moves_max;        /* tasks that move for balance at a time; default 8 */
     uint64_t warm_records_max; /* a warm copy is close enough with as many left; default 10000 */

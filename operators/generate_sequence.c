@@ -56,35 +56,7 @@ static void sequence_close(void *self)
 }
 
 static const struct mr_option_spec sequence_options[] = {
-    {.name = "rate",
-     .type = MR_OPTION_RATE,
-     .minimum = 1e-3,
-     .maximum = 1e9,
-     .help =
-         "Records per second over all partitions, for instance 1000/s. Default: as fast as they "
-         "are taken."},
-    {.name = "count",
-     .type = MR_OPTION_INTEGER,
-     .minimum = 0,
-     .maximum = 1e15,
-     .help = "How many records over all partitions; then the source ends. Default: no end."},
-    {.name = "partitions",
-     .type = MR_OPTION_INTEGER,
-     .flags = MR_OPTION_STATE_BOUND,
-     .default_text = "1",
-     .minimum = 1,
-     .maximum = MR_LIMIT_PARTITIONS,
-     .help = "Partitions, each made by a task of its own; 1 to 4,096."},
-    {.name = "start",
-     .type = MR_OPTION_INSTANT,
-     .default_text = "2024-01-01T00:00:00Z",
-     .help = "Event time of the first record."},
-    {.name = "step",
-     .type = MR_OPTION_DURATION,
-     .minimum = 1,
-     .maximum = 366.0 * 86400e3,
-     .help = "Event time from one record to the next. Default: what `rate` says, or 1ms without a "
-             "rate."},
+    MR_GENERATOR_OPTIONS,
     {.name = "first",
      .type = MR_OPTION_INTEGER,
      .default_text = "0",

@@ -23,6 +23,45 @@ struct mr_generator {
     int64_t pace_position;
 };
 
+/* Rows of the tables of options that generators share; one whose option means more says it itself.
+ * MR_GENERATOR_OPTIONS: all but the seed, in the order of the reference. */
+#define MR_GENERATOR_OPTION_SEED                                                                   \
+    {                                                                                              \
+        .name = "seed", .type = MR_OPTION_INTEGER, .default_text = "1", .minimum = 0,              \
+        .maximum = 9007199254740992.0, .help = "The same seed makes the same records."             \
+    }
+#define MR_GENERATOR_OPTION_RATE                                                                   \
+    {                                                                                              \
+        .name = "rate", .type = MR_OPTION_RATE, .minimum = 1e-3, .maximum = 1e9,                   \
+        .help = "Records per second over all partitions, for instance 1000/s. Default: as fast "   \
+                "as they are taken."                                                               \
+    }
+#define MR_GENERATOR_OPTION_COUNT                                                                  \
+    {                                                                                              \
+        .name = "count", .type = MR_OPTION_INTEGER, .minimum = 0, .maximum = 1e15,                 \
+        .help = "How many records over all partitions; then the source ends. Default: no end."     \
+    }
+#define MR_GENERATOR_OPTION_PARTITIONS                                                             \
+    {                                                                                              \
+        .name = "partitions", .type = MR_OPTION_INTEGER, .flags = MR_OPTION_STATE_BOUND,           \
+        .default_text = "1", .minimum = 1, .maximum = MR_LIMIT_PARTITIONS,                         \
+        .help = "Partitions, each made by a task of its own; 1 to 4,096."                          \
+    }
+#define MR_GENERATOR_OPTION_START                                                                  \
+    {                                                                                              \
+        .name = "start", .type = MR_OPTION_INSTANT, .default_text = "2024-01-01T00:00:00Z",        \
+        .help = "Event time of the first record."                                                  \
+    }
+#define MR_GENERATOR_OPTION_STEP                                                                   \
+    {                                                                                              \
+        .name = "step", .type = MR_OPTION_DURATION, .minimum = 1, .maximum = 366.0 * 86400e3,      \
+        .help = "Event time from one record to the next. Default: what `rate` says, or 1ms "       \
+                "without a rate."                                                                  \
+    }
+#define MR_GENERATOR_OPTIONS                                                                       \
+    MR_GENERATOR_OPTION_RATE, MR_GENERATOR_OPTION_COUNT, MR_GENERATOR_OPTION_PARTITIONS,           \
+        MR_GENERATOR_OPTION_START, MR_GENERATOR_OPTION_STEP
+
 /* Bind the options rate, count and start. */
 void mr_generator_bind(struct mr_generator *generator, const struct mr_operator_open *open);
 /* The same with the option step: event times as mr_generator_time_ms says. */

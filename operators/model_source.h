@@ -60,18 +60,7 @@ extern const struct mr_output_spec mr_model_source_outputs[1];
          .minimum = 0,                                                                             \
          .maximum = MR_SAMPLE_CONDITIONS_MAX,                                                      \
          .help = (conditions_help)},                                                               \
-        {.name = "rate",                                                                           \
-         .type = MR_OPTION_RATE,                                                                   \
-         .minimum = 1e-3,                                                                          \
-         .maximum = 1e9,                                                                           \
-         .help =                                                                                   \
-             "Records per second over all partitions, for instance 1000/s. Default: as fast as "   \
-             "they are taken."},                                                                   \
-        {.name = "count",                                                                          \
-         .type = MR_OPTION_INTEGER,                                                                \
-         .minimum = 0,                                                                             \
-         .maximum = 1e15,                                                                          \
-         .help = "How many records over all partitions; then the source ends. Default: no end."},  \
+        MR_GENERATOR_OPTION_RATE, MR_GENERATOR_OPTION_COUNT,                                       \
         {.name = "batch_size",                                                                     \
          .type = MR_OPTION_INTEGER,                                                                \
          .flags = MR_OPTION_STATE_BOUND,                                                           \
@@ -108,17 +97,7 @@ extern const struct mr_output_spec mr_model_source_outputs[1];
          .help =                                                                                   \
              "What the records are drawn from: the same seed, the same records, which with one "   \
              "partition are those of `millrace generate --seed`."},                                \
-        {.name = "partitions",                                                                     \
-         .type = MR_OPTION_INTEGER,                                                                \
-         .flags = MR_OPTION_STATE_BOUND,                                                           \
-         .default_text = "1",                                                                      \
-         .minimum = 1,                                                                             \
-         .maximum = MR_LIMIT_PARTITIONS,                                                           \
-         .help = "Partitions, each made by a task of its own; 1 to 4,096."},                       \
-        {.name = "start",                                                                          \
-         .type = MR_OPTION_INSTANT,                                                                \
-         .default_text = "2024-01-01T00:00:00Z",                                                   \
-         .help = "Event time of the first record."},                                               \
+        MR_GENERATOR_OPTION_PARTITIONS, MR_GENERATOR_OPTION_START,                                 \
     {                                                                                              \
         .name = "step", .type = MR_OPTION_DURATION, .minimum = 1, .maximum = 366.0 * 86400e3,      \
         .help = "Event time from one record to the next. Default: what `rate` and `delay` say, "   \

@@ -9,7 +9,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* What follows the name in the environment; NULL when another name is wanted, or none. */
 static const char *wanted_behind(const char *name)
@@ -45,7 +44,9 @@ void mr_failpoint(const char *name)
     if (strncmp(rest, ":sleep=", 7) == 0)
         mr_clock_sleep_ms((uint32_t)strtoul(rest + 7, NULL, 10));
     else
-        (void)kill(getpid(), strcmp(rest, ":stop") == 0 ? SIGSTOP : SIGKILL);
+        /* To this thread: as a signal to the process, the main thread may take a stop, and this
+         * one would run on until that is scheduled. */
+        (void)raise(strcmp(rest, ":stop") == 0 ? SIGSTOP : SIGKILL);
 }
 
 #else

@@ -112,7 +112,7 @@ def test_what_cannot_be_read(kafka, tmp_path):
     kafka.create("bytes-fit")
     kafka.produce("bytes-fit", [("k", "no json")] * 600)
     done = run(words(kafka, "bytes-fit", out, "--timeout", "1s"))
-    assert done.returncode == 1 and "gave 0 records that are JSON objects" in done.stderr
+    assert done.returncode == 1 and "gave 0 JSON objects" in done.stderr
     done = run([str(PROGRAM), "fit", "--brokers", "127.0.0.1:1", "--topic", "t", "--out", str(out)])
     assert done.returncode == 3 and "127.0.0.1:1" in done.stderr
     assert not out.exists() and not list(tmp_path.iterdir())

@@ -206,7 +206,7 @@ class Fit(unittest.TestCase):
         few = self.path / "few.jsonl"
         few.write_text("".join(self.lines.read_text().splitlines(keepends=True)[:40]) +
                        "no json\n[1]\n\n")
-        self.assertIn("gave 40 records that are JSON objects, and a model is fitted to 500 at "
+        self.assertIn("gave 40 JSON objects, and a model is fitted to 500 at "
                       "least", self.fit("--file", few, code=1))
         self.assertFalse(self.model.exists())
         found = json.loads(self.fit("--file", few, "--min-records", 40, "-o", "json"))
@@ -299,7 +299,7 @@ spec:
         empty.write_text("")
         self.assertIn("gave 0 records", self.fit("--file", empty, code=1))
         empty.write_text("this is no JSON\n" * 600)
-        self.assertIn("gave 0 records that are JSON objects", self.fit("--file", empty, code=1))
+        self.assertIn("gave 0 JSON objects", self.fit("--file", empty, code=1))
         self.assertIn("no record has a time in note", self.fit("--file", self.lines, "--timestamp",
                                                                "note", code=1))
         self.assertIn("in who, the field of --key", self.fit("--file", self.lines, "--key", "who",
