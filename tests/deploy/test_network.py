@@ -8,7 +8,7 @@ import itertools
 
 import pytest
 
-from manifests import find, own, pods
+from manifests import CHART, documents, find, helm_template, own, pods
 
 OWN = {"app.kubernetes.io/name": "millrace", "app.kubernetes.io/instance": "millrace"}
 NAMESPACES = {"millrace", "monitoring", "kube-system", "other"}
@@ -82,8 +82,15 @@ def allows(policies, direction, subject, other, port, protocol):
     return False
 
 
+def policies_of(found):
+    return [document for document in found if document["kind"] == "NetworkPolicy"]
+
+
 def passes(variant, source, target, port, protocol="TCP"):
-    policies = [document for document in own(variant) if document["kind"] == "NetworkPolicy"]
+    return let_through(policies_of(own(variant)), source, target, port, protocol)
+
+
+def let_through(policies, source, target, port, protocol="TCP"):
     return (allows(policies, "Egress", PODS[source], PODS[target], port, protocol)
             and allows(policies, "Ingress", PODS[target], PODS[source], port, protocol))
 
@@ -126,6 +133,21 @@ def test_where_pods_may_go(variant):
         assert passes(variant, source, "outside", 443) == (source == "coordinator")
 
 
+def test_generators_over_websocket_are_for_clients():
+    """And coordinators that follow ask the one that leads for its models."""
+    done = helm_template(f"--values={CHART}/profiles/production.yaml",
+                         f"--values={CHART}/profiles/tls.yaml", "--set=websocket.enabled=true")
+    assert done.returncode == 0, done.stderr
+    policies = policies_of(documents(done.stdout))
+    more = {("client", "coordinator", 8765), ("coordinator", "coordinator", 8080)}
+    for source, target in itertools.product(PODS, ("coordinator", "worker")):
+        for port in (7070, 8080, 8081, 8765, 22):
+            if source != target or source == "coordinator":
+                expected = (source, target, port) in ALLOWED | more
+                assert let_through(policies, source, target, port) == expected, (
+                    source, target, port)
+
+
 def test_the_kafka_of_dev_is_for_millrace():
     for source in PODS:
         if source != "kafka":
@@ -138,7 +160,7 @@ def test_the_kafka_of_dev_is_for_millrace():
 
 @pytest.mark.parametrize("variant", ["base", "dev", "production", "tls"])
 def test_every_pod_is_selected_and_every_port_is_spoken_of(variant):
-    policies = [document for document in own(variant) if document["kind"] == "NetworkPolicy"]
+    policies = policies_of(own(variant))
     for _, name, spec, labels in pods(variant):
         chosen = [policy for policy in policies if selects(policy["spec"]["podSelector"], labels)]
         assert [policy["metadata"]["name"] for policy in chosen] == [name]

@@ -51,6 +51,8 @@ def test_lint():
     ("coordinator.resources.limits.memory=1GB", "pattern"),
     ("autoscaling.mode=keda", "at least 1 items"),
     ("networkPolicy.apiServerPorts={0}", "greater than or equal to 1"),
+    ("websocket.connections=1001", "less than or equal to 1000"),
+    ("websocket.enabled=true", "needs tls.enabled and token.secret"),
 ])
 def test_wrong_values_are_refused(setting, said):
     done = helm_template(f"--set={setting}")
@@ -93,3 +95,19 @@ def test_options_of_the_chart_reach_the_pods():
     assert workers["volumeClaimTemplates"][0]["spec"]["storageClassName"] == "local"
     coordinators = found["Deployment", "millrace", "millrace-coordinator"]["spec"]["template"]
     assert coordinators["spec"]["priorityClassName"] == "high"
+
+
+def test_generators_over_websocket_have_a_port():
+    values = [f"--values={CHART}/profiles/{name}.yaml" for name in ("production", "tls")]
+    done = helm_template(*values, "--set=websocket.enabled=true", "--set=websocket.connections=7")
+    assert done.returncode == 0, done.stderr
+    found = by_identity(done.stdout)
+    pod = found["Deployment", "millrace", "millrace-coordinator"]["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    known = {item["name"]: item.get("value") for item in container["env"]}
+    assert known["MILLRACE_WEBSOCKET"] == "0.0.0.0:8765"
+    assert known["MILLRACE_WEBSOCKET_CONNECTIONS"] == "7"
+    assert "MILLRACE_HTTP_TOKEN_FILE" in known and "MILLRACE_HTTP_CERTIFICATE" in known
+    assert {"name": "websocket", "containerPort": 8765} in container["ports"]
+    ports = found["Service", "millrace", "millrace-coordinator"]["spec"]["ports"]
+    assert {"name": "websocket", "port": 8765, "targetPort": "websocket"} in ports

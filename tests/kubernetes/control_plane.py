@@ -5,6 +5,7 @@ pod as running, is ended: the process runner is the node."""
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from api import Api
@@ -27,11 +28,21 @@ class ControlPlane:
         with open(self.folder / "cluster.log", "wb") as log:
             subprocess.run([CLUSTER, "up", self.folder], check=True,
                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        for pid in map(int, (self.folder / "pids").read_text().split()):
-            if b"/kwok\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGKILL)
+        self._end_kwok()
         self.api = Api(self.kubeconfig)
         return self
+
+    def _end_kwok(self):
+        """kwok is started last, and its process may still be the shell's copy as `up` returns. One
+        that lived on would delete pods before the runner has ended their processes."""
+        deadline = time.monotonic() + 10
+        while True:
+            for pid in map(int, (self.folder / "pids").read_text().split()):
+                if b"/kwok\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
+                    return
+            assert time.monotonic() < deadline, "`cluster up` has started no kwok"
+            time.sleep(0.01)
 
     def stop(self):
         subprocess.run([CLUSTER, "down", self.folder], check=False,

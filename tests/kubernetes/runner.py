@@ -132,12 +132,21 @@ class Pod(threading.Thread):
                 told[kind] = {"type": kind, "status": value, "lastTransitionTime": node.stamp()}
         return list(told.values())
 
+    def _restarts(self):
+        return self.found["spec"].get("restartPolicy", "Always") == "Always"
+
+    def _phase(self):
+        codes = [one.last_code if one.process is None else None for one in self.containers]
+        if codes and None not in codes and not self._restarts():
+            return "Failed" if any(codes) else "Succeeded"
+        running = any(one.process is not None or one.restarts for one in self.containers)
+        return "Running" if running else "Pending"
+
     def tell(self):
         """Writes the pod's status when it has changed."""
         statuses = [one.status() for one in self.containers]
         ready = bool(statuses) and all(one["ready"] for one in statuses) and not self._leaving()
-        running = any(one.process is not None or one.restarts for one in self.containers)
-        status = {"phase": "Running" if running else "Pending", "podIP": self.sandbox.address,
+        status = {"phase": self._phase(), "podIP": self.sandbox.address,
                   "podIPs": [{"ip": self.sandbox.address}], "hostIP": "10.244.0.1",
                   "containerStatuses": statuses}
         if self.failure is not None:
@@ -176,10 +185,9 @@ class Pod(threading.Thread):
         except pod_spec.Invalid as invalid:
             self.failure = str(invalid)
         self._initialise()
-        again = self.found["spec"].get("restartPolicy", "Always") == "Always"
         while not self._leaving():
             for container in self.containers:
-                container.step(again)
+                container.step(self._restarts())
             self.tell()
             time.sleep(STEP_SECONDS)
 

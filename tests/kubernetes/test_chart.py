@@ -1,0 +1,61 @@
+"""The Helm chart with real processes: installed, tried by `helm test`, upgraded, taken away."""
+
+import os
+import subprocess
+
+import pytest
+
+from cluster import wait_until
+from control_plane import CACHE
+from millrace import ROOT
+
+NAMESPACE = "charted"
+CHART = ROOT / "deploy" / "k8s" / "chart" / "millrace"
+
+
+@pytest.fixture(scope="module")
+def helm(plane, kafka, tmp_path_factory):
+    """Runs helm for the namespace, whose pods are processes: (exit code, what it prints)."""
+    from conftest import make_runner
+    folder = tmp_path_factory.mktemp("helm")
+    environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig), "HELM_CACHE_HOME": folder,
+                   "HELM_CONFIG_HOME": folder, "HELM_DATA_HOME": folder}
+
+    def run(verb, *words):
+        done = subprocess.run(
+            [CACHE / "kubernetes" / "bin" / "helm", verb, f"--namespace={NAMESPACE}", *words],
+            env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, check=False)
+        return done.returncode, done.stdout
+
+    space = (ROOT / "deploy" / "k8s" / "namespace.yaml").read_text()
+    plane.kubectl("apply", "-f", "-", text=space.replace("name: millrace", f"name: {NAMESPACE}"))
+    runner = make_runner(plane, NAMESPACE, tmp_path_factory.mktemp("charted"))
+    run.set = [f"--set=kafka.brokers={kafka.brokers}", "--set=worker.replicas=1",
+               "--set=coordinator.environment.MILLRACE_SILENCE=20s"]
+    run.runner = runner
+    try:
+        runner.start()
+        yield run
+        assert not runner.failures
+    finally:
+        print(run("uninstall", "millrace")[1])
+        runner.stop()
+        print(runner.logs())
+        print("\n".join(runner.failures))
+
+
+def test_helm_install_waits_for_ready_pods_and_helm_test_passes(helm):
+    code, said = helm("install", "millrace", CHART, *helm.set, "--wait", "--timeout=180s")
+    assert code == 0, said
+    code, said = helm("test", "millrace", "--timeout=180s")
+    assert code == 0 and "Succeeded" in said, said
+
+
+def test_helm_test_fails_where_no_worker_has_joined(plane, helm):
+    plane.kubectl("--namespace", NAMESPACE, "scale", "statefulset/millrace-worker", "--replicas=0")
+    wait_until(lambda: helm.runner.pod("millrace-worker-0") is None, 180, what="the worker's end")
+    code, said = helm("test", "millrace", "--timeout=60s", "--logs")
+    assert code != 0 and "Failed" in said, said
+    assert any("no worker has joined" in log.read_text(errors="replace")
+               for log in helm.runner.folder.glob("pods/millrace-test-*/log"))
