@@ -121,7 +121,7 @@ class Container:
                 socket.create_connection((self.address, port), seconds).close()
                 return True
             return self._execute(settings["exec"]["command"], seconds) == 0
-        except (OSError, http.client.HTTPException, subprocess.TimeoutExpired):
+        except (OSError, http.client.HTTPException, subprocess.TimeoutExpired, pod_spec.Invalid):
             return False
 
     def _http(self, settings, seconds):
