@@ -6,7 +6,8 @@
  *   new, changed   checked by a dry run; then the finalizer millrace.io/topology goes on, then it
  *                  is submitted (the same requests as `millrace submit`, so the same messages)
  *   refused        status, findings; tried again every 30 s, as a topic may appear
- *   deleted        the topology is deleted, its object's finalizer goes when it is gone
+ *   deleted        the topology is deleted, its object's finalizer goes when it is gone; the same
+ *                  when a ConfigMap has lost its label
  * A topology that was accepted is submitted again when its object changes, or when it is gone from
  * the cluster: a rollback holds until then.
  * Annotation millrace.io/drop-state: names as of `millrace submit --drop-state`, comma-separated.
