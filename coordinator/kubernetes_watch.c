@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "coordinator/kubernetes_json.h"
 
 #include <stdio.h>
 
@@ -164,7 +165,7 @@ static bool take_line(void *argument, struct mr_slice line)
 {
     struct round *round = argument;
     struct mr_kubernetes_watch *watch = round->watch;
-    json_t *event = json_loadb((const char *)line.data, line.size, 0, NULL);
+    json_t *event = mr_kubernetes_json(line);
     const char *type = json_string_value(json_object_get(event, "type"));
     json_t *object = json_object_get(event, "object");
     bool more = true;

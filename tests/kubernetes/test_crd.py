@@ -275,6 +275,17 @@ def test_without_the_webhook_a_wrong_one_says_so_in_its_status(clean):
     assert "lastError" not in clean.status("sensors")
 
 
+def test_odd_values_of_one_object_hide_no_other(clean):
+    """The API server keeps numbers of more than 64 bits and NULs, and sends them as JSON."""
+    clean.apply(topology("large", "1e20"))
+    clean.apply(topology("held-off").replace("'value > -50.0'", '"value > \\0"'))
+    clean.apply(topology())
+    clean.await_ready("large")
+    clean.await_ready("sensors")
+    assert clean.status("held-off")["state"] == "Refused"
+    assert "the character NUL" in clean.status("held-off")["lastError"]
+
+
 def config_map(text):
     return yaml.safe_dump({
         "apiVersion": "v1", "kind": "ConfigMap",

@@ -53,12 +53,34 @@ static void send_page_of_many(const struct scripted_request *request)
     json_decref(page);
 }
 
+/* Numbers and texts that the API server keeps. */
+#define ODD(name, value)                                                                           \
+    "{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"7\"},\"spec\":{\"a\":" value "}}"
+
+static void send_odd(const struct scripted_request *request)
+{
+    if (strstr(request->target, "watch=true") == NULL)
+        scripted_json(request, 200,
+                      "{\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[" ODD(
+                          "one", "100000000000000000000") "," ODD("two", "\"\\u0000\"") "]}");
+    else
+        scripted_send(request,
+                      STREAM "{\"type\":\"ADDED\",\"object\":" ODD(
+                          "three", "100000000000000000000") "}\n"
+                                                            "{\"type\":\"ADDED\",\"object\":" ODD(
+                                                                "four", "{\"\\u0000\":1}") "}\n");
+}
+
 static void answer(void *argument, const struct scripted_request *request)
 {
     (void)argument;
     note(asked, request->target);
     if (strncmp(request->target, "/code/", 6) == 0) {
         scripted_json(request, (int)strtol(request->target + 6, NULL, 10), "{\"message\":\"no\"}");
+        return;
+    }
+    if (strncmp(request->target, "/odd?", 5) == 0) {
+        send_odd(request);
         return;
     }
     if (strncmp(request->target, "/many?", 6) == 0) {
@@ -220,6 +242,17 @@ static void test_what_is_not_there_is_listed_as_empty(void **state)
     assert_string_equal(watch.version, "");
 }
 
+static void test_one_object_does_not_hide_the_rest(void **state)
+{
+    (void)state;
+    struct mr_error error;
+    struct mr_kubernetes_watch watch = watch_of(NULL);
+    watch.path = "/odd";
+    assert_int_equal(mr_kubernetes_watch_round(client, &watch, &error), MR_OK);
+    assert_string_equal(seen, "listing\nobject one\nobject two\nlisted\nobject three\n"
+                              "object four\n");
+}
+
 static void test_what_is_too_much_is_left_out(void **state)
 {
     (void)state;
@@ -241,6 +274,7 @@ int main(void)
         WITH_SERVER(test_lists_again_when_its_version_is_forgotten),
         WITH_SERVER(test_runs_until_it_is_given_up),
         WITH_SERVER(test_what_is_not_there_is_listed_as_empty),
+        WITH_SERVER(test_one_object_does_not_hide_the_rest),
         WITH_SERVER(test_what_is_too_much_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
