@@ -675,7 +675,7 @@ enum mr_status mr_kubernetes_sync_pass(struct mr_kubernetes_sync *sync, uint64_t
     if (status != MR_OK)
         return status;
     look_at_new(sync, items, count);
-    for (uint32_t index = 0; index < count && status != MR_AGAIN; index++) {
+    for (uint32_t index = 0; index < count && status != MR_AGAIN && status != MR_CLOSED; index++) {
         struct mr_error own;
         enum mr_status done =
             visit(sync, items[index], json_object_get(answer, "topologies"), now_ms, &own);

@@ -37,8 +37,9 @@ struct mr_kubernetes_sync {
     uint32_t writes_count; /* of this pass */
 };
 
-/* now_ms is monotonic. MR_AGAIN: the objects were not listed yet, or another leads. Errors: the
- * cluster or the API server does not answer; what could be done was done. */
+/* now_ms is monotonic. MR_AGAIN: the objects were not listed yet, or another leads. MR_CLOSED: a
+ * request was cancelled. Other errors: the cluster or the API server does not answer; what could be
+ * done was done. */
 enum mr_status mr_kubernetes_sync_pass(struct mr_kubernetes_sync *sync, uint64_t now_ms,
                                        struct mr_error *error) MR_NODISCARD;
 

@@ -475,7 +475,7 @@ def test_config_maps_work_where_the_kind_is_not_installed(clean):
         clean.apply(config_map(topology("from-a-map")))
         wait_until(lambda: annotation_of(clean, "state") == "Running", 120, 0.2, "the topology")
         said = "".join(one.text() for one in clean.cluster.coordinators)
-        assert said.count("their definition is not installed") == 1
+        assert "their definition is not installed" in said
     finally:
         plane.kubectl("apply", "-f", ROOT / "deploy" / "k8s" / "base" / "crd.yaml")
         plane.kubectl("wait", "--for=condition=Established", "--timeout=30s",
