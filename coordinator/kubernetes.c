@@ -83,7 +83,9 @@ static enum mr_status ask(void *argument, const struct mr_http_asking *asking,
                           struct mr_error *error)
 {
     struct mr_kubernetes *kubernetes = argument;
-    return mr_http_server_ask(kubernetes->coordinator->http, asking, arena, asked, error);
+    struct mr_http_asking cancellable = *asking;
+    cancellable.cancelled = &kubernetes->ended;
+    return mr_http_server_ask(kubernetes->coordinator->http, &cancellable, arena, asked, error);
 }
 
 /* Watches run while this coordinator leads; what they saw is void behind that. */
@@ -116,6 +118,8 @@ static void *act_main(void *argument)
         if (!follow_lead(kubernetes) || now_ms < next_ms)
             continue;
         enum mr_status status = mr_kubernetes_sync_pass(&sync, now_ms, &error);
+        if (status == MR_CLOSED) /* stopped; what it was at goes on with the next leader */
+            break;
         if (status != MR_OK && status != MR_AGAIN && status != logged)
             MR_LOG_AT(MR_LOG_WARNING, "kubernetes", NULL, "%s", error.message);
         logged = status;

@@ -20,7 +20,8 @@ enum mr_status mr_kubernetes_start(struct mr_coordinator *coordinator,
                                    struct mr_error *error) MR_NODISCARD;
 /* The port of the admission webhook; 0: it is not served. Accepts NULL. */
 int mr_kubernetes_port(const struct mr_kubernetes *kubernetes);
-/* Before the coordinator stops, since it asks it. Takes at most some seconds. Accepts NULL. */
+/* Before the coordinator stops, since it asks it. What is under way is cancelled, so that it takes
+ * about a second and leaves the time that a pod has for the hand-over. Accepts NULL. */
 void mr_kubernetes_stop(struct mr_kubernetes *kubernetes);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "coordinator/internal.h"
 #include "coordinator/kubernetes_definition.h"
+#include "coordinator/kubernetes_json.h"
 
 #include <stdio.h>
 
@@ -208,7 +209,7 @@ static void on_review(void *argument, struct mr_http_exchange *exchange)
         mr_http_problem(exchange, 503, 1, "The control topic was not read to its end yet.");
         return;
     }
-    json_t *root = json_loadb((const char *)request->body.data, request->body.size, 0, NULL);
+    json_t *root = mr_kubernetes_json(request->body);
     take_review(admission->coordinator, exchange, root);
     json_decref(root);
 }

@@ -2,6 +2,7 @@
 #include "coordinator/kubernetes_client.h"
 
 #include "base/memory.h"
+#include "coordinator/kubernetes_json.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -192,7 +193,7 @@ const char *mr_kubernetes_client_namespace(const struct mr_kubernetes_client *cl
 static enum mr_status refused(const struct mr_http_reply *reply, const char *path,
                               struct mr_error *error)
 {
-    json_t *said = json_loadb((const char *)reply->body.data, reply->body.size, 0, NULL);
+    json_t *said = mr_kubernetes_json(reply->body);
     const char *message = json_string_value(json_object_get(said, "message"));
     enum mr_status status = MR_INVALID;
     enum mr_recovery recovery = MR_RECOVERY_NONE;
@@ -223,7 +224,7 @@ static enum mr_status read_answer(const struct mr_http_reply *reply, const char 
         return refused(reply, path, error);
     if (answer == NULL)
         return MR_OK;
-    *answer = json_loadb((const char *)reply->body.data, reply->body.size, 0, NULL);
+    *answer = mr_kubernetes_json(reply->body);
     if (json_is_object(*answer))
         return MR_OK;
     json_decref(*answer);

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/number.h"
+#include "coordinator/kubernetes_json.h"
 #include "topology/json_text.h"
 #include "topology/yaml.h"
 
@@ -50,7 +51,9 @@ static bool is_plain(const char *text)
 
 static void put_text(struct writer *writer, const char *text)
 {
-    if (is_plain(text))
+    if (strstr(text, MR_KUBERNETES_NUL) != NULL)
+        writer->status = writer->status == MR_OK ? MR_INVALID : writer->status;
+    else if (is_plain(text))
         put(writer, text);
     else if (writer->status == MR_OK)
         writer->status = mr_json_text_string(&writer->buffer, text);
@@ -153,6 +156,11 @@ enum mr_status mr_kubernetes_definition(const json_t *object, struct mr_arena *a
     }
     *definition = mr_arena_copy(arena, mr_buffer_view(&writer.buffer));
     mr_buffer_deinit(&writer.buffer);
+    if (writer.status == MR_INVALID)
+        return MR_FAIL(
+            error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+            "A text or a key of the topology holds the character NUL (U+0000, or U+FFFF, "
+            "which stands for it).");
     return writer.status == MR_OK
                ? MR_OK
                : MR_FAIL(error, MR_LIMIT, MR_RECOVERY_FAIL_TOPOLOGY,
@@ -171,6 +179,11 @@ enum mr_status mr_kubernetes_definition_text(const json_t *object, struct mr_sli
         return MR_FAIL(error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
                        "The ConfigMap has no topology: its data needs an entry topology.yaml, or "
                        "only one entry, with a definition as `millrace submit` takes it.");
+    if (strstr(json_string_value(text), MR_KUBERNETES_NUL) != NULL)
+        return MR_FAIL(
+            error, MR_INVALID, MR_RECOVERY_FAIL_TOPOLOGY,
+            "The ConfigMap's definition holds the character NUL (U+0000, or U+FFFF, which "
+            "stands for it).");
     *definition = mr_slice_from(json_string_value(text), json_string_length(text));
     return MR_OK;
 }

@@ -14,13 +14,14 @@
 #include <jansson.h>
 
 /* The definition of a Topology, in arena. MR_LIMIT: it is larger than a definition may be, or
- * nested deeper. The same object gives the same bytes. */
+ * nested deeper; MR_INVALID: a text holds a NUL (kubernetes_json.h). The same object gives the same
+ * bytes. */
 enum mr_status mr_kubernetes_definition(const json_t *object, struct mr_arena *arena,
                                         struct mr_slice *definition,
                                         struct mr_error *error) MR_NODISCARD;
 
 /* The definition in a ConfigMap: its entry topology.yaml, else its only one. Borrows object.
- * MR_INVALID: there is none. */
+ * MR_INVALID: there is none, or it holds a NUL. */
 enum mr_status mr_kubernetes_definition_text(const json_t *object, struct mr_slice *definition,
                                              struct mr_error *error) MR_NODISCARD;
 

@@ -120,6 +120,24 @@ void mr_kubernetes_objects_note(struct mr_kubernetes_objects *objects, enum mr_k
     (void)pthread_mutex_unlock(&objects->mutex);
 }
 
+/* ---- Objects as the API server has them ---- */
+
+bool mr_kubernetes_has_finalizer(const json_t *object)
+{
+    const json_t *list = json_object_get(json_object_get(object, "metadata"), "finalizers");
+    for (size_t index = 0; index < json_array_size(list); index++) {
+        const char *name = json_string_value(json_array_get(list, index));
+        if (name != NULL && strcmp(name, MR_KUBERNETES_FINALIZER) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool mr_kubernetes_is_deleting(const json_t *object)
+{
+    return json_object_get(json_object_get(object, "metadata"), "deletionTimestamp") != NULL;
+}
+
 /* ---- Taking ---- */
 
 static const char *uid_of(const json_t *object)
@@ -140,7 +158,30 @@ static void forget(struct mr_kubernetes_object *object)
                                             .id = object->id,
                                             .incoming = object->incoming,
                                             .json = object->json,
-                                            .seen = object->seen};
+                                            .seen = object->seen,
+                                            .missing = object->missing};
+}
+
+/* What came last becomes the newest. */
+static void take_incoming(struct mr_kubernetes_object *object)
+{
+    if (object->incoming == NULL)
+        return;
+    if (strcmp(uid_of(object->json), uid_of(object->incoming)) != 0)
+        forget(object);
+    json_decref(object->json);
+    object->json = object->incoming;
+    object->incoming = NULL;
+    object->fresh = true;
+}
+
+/* Nothing is deleted with a finalizer on it, unless it was marked so before: such a ConfigMap has
+ * lost its label. It may be marked once it is released. */
+static bool is_released(const struct mr_kubernetes_object *object)
+{
+    return object->missing && object->kind == MR_KUBERNETES_CONFIG_MAP &&
+           mr_kubernetes_has_finalizer(object->json) &&
+           (object->released || !mr_kubernetes_is_deleting(object->json));
 }
 
 bool mr_kubernetes_objects_take(struct mr_kubernetes_objects *objects,
@@ -151,17 +192,11 @@ bool mr_kubernetes_objects_take(struct mr_kubernetes_objects *objects,
     uint32_t kept = 0;
     for (uint32_t index = 0; index < objects->count; index++) {
         struct mr_kubernetes_object *object = objects->items[index];
-        if (object->missing) { /* its finalizer is gone: all was done */
+        take_incoming(object);
+        object->released = is_released(object);
+        if (object->missing && !object->released) { /* its finalizer is gone: all was done */
             destroy_object(object);
             continue;
-        }
-        if (object->incoming != NULL) {
-            if (strcmp(uid_of(object->json), uid_of(object->incoming)) != 0)
-                forget(object);
-            json_decref(object->json);
-            object->json = object->incoming;
-            object->incoming = NULL;
-            object->fresh = true;
         }
         objects->items[kept++] = object;
     }

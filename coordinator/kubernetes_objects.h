@@ -1,7 +1,9 @@
 /* coordinator/kubernetes_objects.h — the objects that say which topologies there should be, between
  * the threads that watch them and the one that acts (kubernetes_sync.h).
  * Model: a watch notes what it sees; the acting thread takes the newest of each object when it
- * begins a pass, and keeps its own notes about it for as long as the object is there.
+ * begins a pass, and keeps its own notes about it for as long as the object is there. A ConfigMap
+ * whose label was removed is deleted for its watch but still there: while our finalizer is on it it
+ * is kept as released, and the acting thread lets it go.
  * Locks: the mutex guards the table and what is incoming; all else of an object is the acting
  * thread's. Limits: MR_KUBERNETES_OBJECTS_MAX; more are left out, which is logged. */
 #ifndef MR_COORDINATOR_KUBERNETES_OBJECTS_H
@@ -37,8 +39,17 @@ struct mr_kubernetes_object {
     json_t *findings; /* of the verdict; NULL: none */
     uint64_t retry_ms;
     uint64_t write_ms; /* not before */
+    uint64_t look_ms;  /* not before: at a released one */
     bool owner;        /* of its topology, among the objects that name it */
+    bool released;     /* its collection holds it no more, json still has the finalizer */
 };
+
+/* On what a topology was deployed from, until that topology is gone. */
+#define MR_KUBERNETES_FINALIZER "millrace.io/topology"
+
+/* Of an object as the API server has it; NULL: no. */
+bool mr_kubernetes_has_finalizer(const json_t *object);
+bool mr_kubernetes_is_deleting(const json_t *object);
 
 struct mr_kubernetes_objects;
 
@@ -52,7 +63,7 @@ void mr_kubernetes_objects_note(struct mr_kubernetes_objects *objects, enum mr_k
 void mr_kubernetes_objects_clear(struct mr_kubernetes_objects *objects);
 
 /* The acting thread: take what came. Returns whether all kinds were listed; *items and what they
- * point to are valid until the next call. What was deleted is forgotten. */
+ * point to are valid until the next call. What was deleted is forgotten, unless it is released. */
 bool mr_kubernetes_objects_take(struct mr_kubernetes_objects *objects,
                                 struct mr_kubernetes_object *const **items, uint32_t *count);
 

@@ -22,8 +22,6 @@ enum {
     DETAIL_MS = 10000
 };
 
-static const char finalizer[] = "millrace.io/topology";
-
 /* One pass over one object. */
 struct step {
     struct mr_kubernetes_sync *sync;
@@ -56,22 +54,6 @@ static const char *annotation(const struct mr_kubernetes_object *object, const c
 {
     return json_string_value(
         json_object_get(json_object_get(metadata_of(object), "annotations"), name));
-}
-
-static bool is_deleting(const struct mr_kubernetes_object *object)
-{
-    return metadata_text(object, "deletionTimestamp") != NULL;
-}
-
-static bool has_finalizer(const struct mr_kubernetes_object *object)
-{
-    const json_t *list = json_object_get(metadata_of(object), "finalizers");
-    for (size_t index = 0; index < json_array_size(list); index++) {
-        const char *name = json_string_value(json_array_get(list, index));
-        if (name != NULL && strcmp(name, finalizer) == 0)
-            return true;
-    }
-    return false;
 }
 
 /* ---- Requests to the API server ---- */
@@ -112,14 +94,19 @@ static enum mr_status change_finalizer(struct step *step, bool wanted)
     json_t *changed = json_array();
     for (size_t index = 0; index < json_array_size(list); index++) {
         const char *name = json_string_value(json_array_get(list, index));
-        if (name != NULL && strcmp(name, finalizer) != 0)
+        if (name != NULL && strcmp(name, MR_KUBERNETES_FINALIZER) != 0)
             (void)json_array_append_new(changed, json_string(name));
     }
     if (wanted)
-        (void)json_array_append_new(changed, json_string(finalizer));
-    return patch_object(step, "",
-                        json_pack("{s:{s:s, s:o}}", "metadata", "resourceVersion",
-                                  version != NULL ? version : "", "finalizers", changed));
+        (void)json_array_append_new(changed, json_string(MR_KUBERNETES_FINALIZER));
+    json_t *patch = json_pack("{s:{s:s, s:o}}", "metadata", "resourceVersion",
+                              version != NULL ? version : "", "finalizers", changed);
+    if (step->object->released) /* it stays, and says nothing about a topology any more */
+        (void)json_object_set_new(
+            json_object_get(patch, "metadata"), "annotations",
+            json_pack("{s:n, s:n, s:n, s:n, s:n}", "millrace.io/topology-name", "millrace.io/state",
+                      "millrace.io/version", "millrace.io/error", "millrace.io/observed"));
+    return patch_object(step, "", patch);
 }
 
 /* ---- Requests to the cluster ---- */
@@ -263,13 +250,26 @@ static enum mr_status submit(struct step *step, bool dry_run, const char *drop_s
     return MR_OK;
 }
 
+/* Without it the object could go and leave its topology: no verdict stands before it is on. */
+static enum mr_status ensure_finalizer(struct step *step)
+{
+    if (mr_kubernetes_has_finalizer(step->object->json))
+        return MR_OK;
+    enum mr_status status = change_finalizer(step, true);
+    if (status != MR_OK)
+        judge(step, MR_VERDICT_LATER, step->error->message, NULL);
+    return status;
+}
+
 static enum mr_status deploy(struct step *step)
 {
     bool accepted;
     enum mr_status status = MR_OK;
     if (runs_already(step)) {
-        judge(step, MR_VERDICT_ACCEPTED, NULL, NULL);
-        return has_finalizer(step->object) ? MR_OK : change_finalizer(step, true);
+        status = ensure_finalizer(step);
+        if (status == MR_OK)
+            judge(step, MR_VERDICT_ACCEPTED, NULL, NULL);
+        return status;
     }
     const char *drop_state = "";
     status = submit(step, true, drop_state, &accepted);
@@ -281,13 +281,9 @@ static enum mr_status deploy(struct step *step)
     }
     if (status != MR_OK || !accepted)
         return status;
-    if (!has_finalizer(step->object)) {
-        status = change_finalizer(step, true);
-        if (status != MR_OK) {
-            judge(step, MR_VERDICT_LATER, step->error->message, NULL);
-            return status;
-        }
-    }
+    status = ensure_finalizer(step);
+    if (status != MR_OK)
+        return status;
     status = submit(step, false, drop_state, &accepted);
     if (status == MR_OK && accepted)
         MR_LOG_AT(MR_LOG_INFO, "kubernetes", MR_LOG_FIELDS("topology", step->object->topology),
@@ -376,7 +372,7 @@ static enum mr_status write_status(struct step *step)
         .message = object->message,
         .findings = object->findings,
         .topology = object->owner ? step->topology : NULL,
-        .deleting = is_deleting(object),
+        .deleting = object->released || mr_kubernetes_is_deleting(object->json),
         .wall_ms = mr_clock_wall_ms()};
     json_t *status = mr_kubernetes_status(&facts, before);
     enum mr_status result = MR_OK;
@@ -420,26 +416,70 @@ static char *name_in(struct mr_slice definition)
 
 /* ---- One object ---- */
 
-/* Deleted: the topology goes first, then the finalizer. */
-static enum mr_status remove_topology(struct step *step)
+/* Ask for the deletion of an object's topology; a refusal is said in the object. */
+static enum mr_status request_removal(struct step *step)
 {
     struct mr_kubernetes_object *object = step->object;
     struct mr_http_asked asked;
-    if (!has_finalizer(object))
+    const char *target = mr_arena_format(&step->arena, "/v1/topologies/%s", object->topology);
+    if (object->verdict == MR_VERDICT_LATER && step->now_ms < object->retry_ms)
+        return MR_OK;
+    enum mr_status status = ask(step, MR_HTTP_DELETE, target, (struct mr_slice){0}, &asked);
+    if (status != MR_OK) {
+        judge(step, MR_VERDICT_LATER, step->error->message, NULL);
+    } else if (asked.code == 307) { /* another leads */
+        status = MR_AGAIN;
+    } else if (asked.code >= 400 && asked.code != 404) {
+        json_t *answer = parse(&asked);
+        judge(step, MR_VERDICT_LATER, detail_of(answer), NULL);
+        json_decref(answer);
+    } else if (object->verdict == MR_VERDICT_LATER) {
+        judge(step, MR_VERDICT_NONE, NULL, NULL);
+    }
+    return status;
+}
+
+/* Deleted or released: the topology goes first, then the finalizer. */
+static enum mr_status remove_topology(struct step *step)
+{
+    struct mr_kubernetes_object *object = step->object;
+    enum mr_status status = MR_OK;
+    if (!mr_kubernetes_has_finalizer(object->json))
         return MR_OK;
     if (step->topology == NULL || !object->owner || object->topology == NULL)
         return change_finalizer(step, false);
     const char *state = json_string_value(json_object_get(step->topology, "state"));
-    if (state == NULL || strcmp(state, "deleting") != 0) {
-        const char *target = mr_arena_format(&step->arena, "/v1/topologies/%s", object->topology);
-        enum mr_status status = ask(step, MR_HTTP_DELETE, target, (struct mr_slice){0}, &asked);
-        if (status != MR_OK)
-            return status;
-    }
-    return object->kind == MR_KUBERNETES_TOPOLOGY ? write_status(step) : MR_OK;
+    if (state == NULL || strcmp(state, "deleting") != 0)
+        status = request_removal(step);
+    if (status == MR_AGAIN)
+        return status;
+    enum mr_status written = write_status(step);
+    return status != MR_OK ? status : written;
 }
 
-/* What an earlier leader left in the object: it was accepted as it is. */
+/* A ConfigMap that its watch shows no more: looked at itself, as the label may be back, or it may
+ * have been deleted meanwhile. */
+static enum mr_status release(struct step *step)
+{
+    struct mr_kubernetes_object *object = step->object;
+    char path[PATH_SIZE];
+    json_t *newest;
+    if (step->now_ms < object->look_ms)
+        return MR_OK;
+    object->look_ms = step->now_ms + LATER_MS;
+    path_of(step, "", path);
+    enum mr_status status =
+        mr_kubernetes_client_get(step->sync->client, path, &newest, step->error);
+    if (status != MR_OK && status != MR_NOT_FOUND)
+        return status;
+    json_decref(object->json);
+    object->json = newest; /* NULL: it is gone, and forgotten with the next pass */
+    const char *label = json_string_value(
+        json_object_get(json_object_get(metadata_of(object), "labels"), "millrace.io/topology"));
+    return label != NULL && strcmp(label, "true") == 0 ? MR_OK : remove_topology(step);
+}
+
+/* What an earlier leader left in the object: it was accepted as it is, and is held. */
 static void recall(struct step *step, const char *wish)
 {
     struct mr_kubernetes_object *object = step->object;
@@ -459,7 +499,7 @@ static void recall(struct step *step, const char *wish)
                        json_equal(json_object_get(status, "observedGeneration"),
                                   json_object_get(metadata_of(object), "generation")) != 0;
     }
-    if (!accepted)
+    if (!accepted || !mr_kubernetes_has_finalizer(object->json))
         return;
     set_text(&object->attempted, wish);
     object->verdict = MR_VERDICT_ACCEPTED;
@@ -523,7 +563,8 @@ static void name_topology(struct mr_kubernetes_object *object)
     const char *known = annotation(object, "millrace.io/topology-name");
     if (object->kind == MR_KUBERNETES_TOPOLOGY) {
         set_text(&object->topology, object->id);
-    } else if (has_finalizer(object) && known != NULL && mr_kubernetes_is_name(known)) {
+    } else if (mr_kubernetes_has_finalizer(object->json) && known != NULL &&
+               mr_kubernetes_is_name(known)) {
         set_text(&object->topology, known);
     } else {
         mr_memory_free(object->topology);
@@ -593,7 +634,9 @@ static enum mr_status visit(struct mr_kubernetes_sync *sync, struct mr_kubernete
                         .now_ms = now_ms,
                         .error = error};
     mr_arena_init(&step.arena, 1 << 16);
-    enum mr_status status = is_deleting(object) ? remove_topology(&step) : want_topology(&step);
+    enum mr_status status = object->released                          ? release(&step)
+                            : mr_kubernetes_is_deleting(object->json) ? remove_topology(&step)
+                                                                      : want_topology(&step);
     mr_arena_deinit(&step.arena);
     /* Changed or deleted meanwhile: the watch will tell. */
     return status == MR_FENCED || status == MR_NOT_FOUND ? MR_OK : status;
@@ -632,7 +675,7 @@ enum mr_status mr_kubernetes_sync_pass(struct mr_kubernetes_sync *sync, uint64_t
     if (status != MR_OK)
         return status;
     look_at_new(sync, items, count);
-    for (uint32_t index = 0; index < count && status != MR_AGAIN; index++) {
+    for (uint32_t index = 0; index < count && status != MR_AGAIN && status != MR_CLOSED; index++) {
         struct mr_error own;
         enum mr_status done =
             visit(sync, items[index], json_object_get(answer, "topologies"), now_ms, &own);

@@ -6,7 +6,8 @@
  *   new, changed   checked by a dry run; then the finalizer millrace.io/topology goes on, then it
  *                  is submitted (the same requests as `millrace submit`, so the same messages)
  *   refused        status, findings; tried again every 30 s, as a topic may appear
- *   deleted        the topology is deleted, its object's finalizer goes when it is gone
+ *   deleted        the topology is deleted, its object's finalizer goes when it is gone; the same
+ *                  when a ConfigMap has lost its label
  * A topology that was accepted is submitted again when its object changes, or when it is gone from
  * the cluster: a rollback holds until then.
  * Annotation millrace.io/drop-state: names as of `millrace submit --drop-state`, comma-separated.
@@ -36,8 +37,9 @@ struct mr_kubernetes_sync {
     uint32_t writes_count; /* of this pass */
 };
 
-/* now_ms is monotonic. MR_AGAIN: the objects were not listed yet, or another leads. Errors: the
- * cluster or the API server does not answer; what could be done was done. */
+/* now_ms is monotonic. MR_AGAIN: the objects were not listed yet, or another leads. MR_CLOSED: a
+ * request was cancelled. Other errors: the cluster or the API server does not answer; what could be
+ * done was done. */
 enum mr_status mr_kubernetes_sync_pass(struct mr_kubernetes_sync *sync, uint64_t now_ms,
                                        struct mr_error *error) MR_NODISCARD;
 

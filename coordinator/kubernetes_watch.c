@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "coordinator/kubernetes_json.h"
 
 #include <stdio.h>
 
@@ -12,7 +13,7 @@ enum {
     PAGE_OBJECTS = 20, /* of at most 1.5 MiB each: an answer stays below its bound */
     PATH_SIZE = 4096,
     PAUSE_MS_MIN = 500,
-    PAUSE_MS_MAX = 30000,
+    PAUSE_MS_MAX = 30000, /* a message says it */
     STEP_MS = 100,
     MARGIN_MS = 20000
 };
@@ -74,27 +75,30 @@ static enum mr_status get_page(struct mr_kubernetes_client *client,
     return mr_kubernetes_client_get(client, path, page, error);
 }
 
-static enum mr_status visit_page(struct mr_kubernetes_watch *watch, const json_t *page,
-                                 size_t *objects_count, struct mr_error *error)
+/* Returns whether all of it was within the bound. */
+static bool visit_page(struct mr_kubernetes_watch *watch, const json_t *page, size_t *objects_count)
 {
     const json_t *items = json_object_get(page, "items");
-    *objects_count += json_array_size(items);
-    if (*objects_count > MR_KUBERNETES_OBJECTS_MAX)
-        return MR_FAIL(error, MR_LIMIT, MR_RECOVERY_RETRY,
-                       "There are more than %d objects at %.200s.", MR_KUBERNETES_OBJECTS_MAX,
-                       watch->path);
-    for (size_t index = 0; index < json_array_size(items); index++)
+    for (size_t index = 0; index < json_array_size(items); index++) {
+        if (*objects_count == MR_KUBERNETES_OBJECTS_MAX) {
+            MR_LOG_AT(MR_LOG_ERROR, "kubernetes", NULL,
+                      "there are more than %d objects at %.200s: the rest is left out",
+                      MR_KUBERNETES_OBJECTS_MAX, watch->path);
+            return false;
+        }
+        ++*objects_count;
         watch->visit(watch->argument, MR_KUBERNETES_OBJECT, json_array_get(items, index));
-    return MR_OK;
+    }
+    return true;
 }
 
-static enum mr_status list(struct mr_kubernetes_client *client, struct mr_kubernetes_watch *watch,
-                           struct mr_error *error)
+/* All pages; what is beyond the bound is not asked for. */
+static enum mr_status list_pages(struct mr_kubernetes_client *client,
+                                 struct mr_kubernetes_watch *watch, struct mr_error *error)
 {
     char next[PATH_SIZE / 4] = "";
     size_t objects_count = 0;
     enum mr_status status = MR_OK;
-    watch->visit(watch->argument, MR_KUBERNETES_LISTING, NULL);
     do {
         json_t *page;
         if (watch->given_up(watch->argument))
@@ -107,15 +111,36 @@ static enum mr_status list(struct mr_kubernetes_client *client, struct mr_kubern
         if (snprintf(next, sizeof(next), "%s", more != NULL ? more : "") >= (int)sizeof(next))
             status = MR_FAIL(error, MR_LIMIT, MR_RECOVERY_RETRY,
                              "The API server's token for the next page is too long.");
-        if (status == MR_OK)
-            status = visit_page(watch, page, &objects_count, error);
-        if (status == MR_OK && next[0] == '\0')
+        else if (!visit_page(watch, page, &objects_count))
+            next[0] = '\0';
+        if (status == MR_OK && next[0] == '\0') /* pages of one list have the same version */
             note_version(watch, page);
         json_decref(page);
     } while (status == MR_OK && next[0] != '\0');
-    if (status == MR_OK)
-        watch->visit(watch->argument, MR_KUBERNETES_LISTED, NULL);
     return status;
+}
+
+/* Whether it was the API server that refused: a missing token file is no answer of it. */
+static bool is_refusal(const struct mr_error *error, int code)
+{
+    return error->origin_code == code && strcmp(error->origin, "kubernetes") == 0;
+}
+
+/* A kind that is not installed, or that must not be looked at, has no objects that could be acted
+ * on. That is told, so that what waits for this list goes on; it is asked again later. */
+static enum mr_status list(struct mr_kubernetes_client *client, struct mr_kubernetes_watch *watch,
+                           struct mr_error *error)
+{
+    watch->visit(watch->argument, MR_KUBERNETES_LISTING, NULL);
+    enum mr_status status = list_pages(client, watch, error);
+    bool unknown = status != MR_OK && is_refusal(error, 404);
+    if (status == MR_OK || unknown || is_refusal(error, 403))
+        watch->visit(watch->argument, MR_KUBERNETES_LISTED, NULL);
+    return !unknown ? status
+                    : MR_FAIL(error, MR_NOT_FOUND, MR_RECOVERY_RETRY,
+                              "Kubernetes has no %.200s: their definition is not installed. It is "
+                              "looked for again every half minute.",
+                              watch->path);
 }
 
 /* ---- Watching ---- */
@@ -140,7 +165,7 @@ static bool take_line(void *argument, struct mr_slice line)
 {
     struct round *round = argument;
     struct mr_kubernetes_watch *watch = round->watch;
-    json_t *event = json_loadb((const char *)line.data, line.size, 0, NULL);
+    json_t *event = mr_kubernetes_json(line);
     const char *type = json_string_value(json_object_get(event, "type"));
     json_t *object = json_object_get(event, "object");
     bool more = true;

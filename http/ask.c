@@ -6,8 +6,9 @@
 #include "http/internal.h"
 #include "http/route.h"
 
-#include <errno.h>
 #include <time.h>
+
+enum { LOOK_MS = 100 /* between looks at whether it is cancelled */ };
 
 static void fill(struct mr_http_exchange *exchange, const struct mr_http_asking *asking,
                  const char **path)
@@ -28,17 +29,28 @@ static void fill(struct mr_http_exchange *exchange, const struct mr_http_asking 
         .body = mr_arena_copy(arena, asking->body)};
 }
 
-/* Until there is an answer or the time is up. */
-static struct mr_http_answer *await(struct mr_http_core *core, struct mr_http_exchange *exchange,
-                                    struct mr_http_asker *asker, uint32_t wait_ms)
+static bool is_cancelled(const struct mr_http_asking *asking)
 {
-    uint64_t until_ns = mr_clock_steady_ns() + (uint64_t)wait_ms * 1000000;
-    const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000),
-                                   .tv_nsec = (long)(until_ns % 1000000000)};
-    int code = 0;
+    return asking->cancelled != NULL && atomic_load(asking->cancelled);
+}
+
+/* Until there is an answer, the time is up or nobody wants it any more. */
+static struct mr_http_answer *await(struct mr_http_core *core, struct mr_http_exchange *exchange,
+                                    struct mr_http_asker *asker,
+                                    const struct mr_http_asking *asking)
+{
+    uint64_t now_ns = mr_clock_steady_ns();
+    uint64_t until_ns = now_ns + (uint64_t)asking->wait_ms * 1000000;
     pthread_mutex_lock(&core->mutex);
-    while (asker->answer == NULL && code != ETIMEDOUT)
-        code = pthread_cond_timedwait(&asker->answered, &core->mutex, &until);
+    while (asker->answer == NULL && now_ns < until_ns && !is_cancelled(asking)) {
+        uint64_t step_ns = now_ns + (uint64_t)LOOK_MS * 1000000;
+        if (step_ns > until_ns || asking->cancelled == NULL)
+            step_ns = until_ns;
+        const struct timespec step = {.tv_sec = (time_t)(step_ns / 1000000000),
+                                      .tv_nsec = (long)(step_ns % 1000000000)};
+        (void)pthread_cond_timedwait(&asker->answered, &core->mutex, &step);
+        now_ns = mr_clock_steady_ns();
+    }
     if (asker->answer == NULL) /* the exchange is still there, and somebody's */
         exchange->asker = NULL;
     pthread_mutex_unlock(&core->mutex);
@@ -65,6 +77,9 @@ enum mr_status mr_http_core_ask(struct mr_http_core *core, const struct mr_http_
     struct mr_http_asker asker;
     struct mr_http_match match;
     const char *path;
+    if (is_cancelled(asking))
+        return MR_FAIL(error, MR_CLOSED, MR_RECOVERY_NONE, "%.200s is not asked: it was cancelled.",
+                       asking->target);
     struct mr_http_exchange *exchange = mr_http_exchange_create(core);
     fill(exchange, asking, &path);
     int code =
@@ -78,8 +93,11 @@ enum mr_status mr_http_core_ask(struct mr_http_core *core, const struct mr_http_
     open_asker(&asker);
     exchange->asker = &asker;
     match.route->handle(settings->argument, exchange);
-    struct mr_http_answer *answer = await(core, exchange, &asker, asking->wait_ms);
+    struct mr_http_answer *answer = await(core, exchange, &asker, asking);
     (void)pthread_cond_destroy(&asker.answered);
+    if (answer == NULL && is_cancelled(asking))
+        return MR_FAIL(error, MR_CLOSED, MR_RECOVERY_NONE,
+                       "The wait for the answer to %.200s was cancelled.", asking->target);
     if (answer == NULL)
         return MR_FAIL(error, MR_TIMEOUT, MR_RECOVERY_RETRY, "No answer to %.200s within %u ms.",
                        asking->target, asking->wait_ms);

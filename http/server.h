@@ -17,6 +17,8 @@
 #include "base/error.h"
 #include "base/slice.h"
 
+#include <stdatomic.h>
+
 enum {
     MR_HTTP_BODY_BYTES_MAX = 5 << 20, /* a definition of 4 MiB with its envelope */
     MR_HTTP_PATH_BYTES_MAX = 2048,
@@ -93,6 +95,7 @@ struct mr_http_asking {
     const char *content_type; /* NULL: no body */
     struct mr_slice body;
     uint32_t wait_ms;
+    const atomic_bool *cancelled; /* true: the wait ends within about 0.1 s; NULL: nobody ends it */
 };
 struct mr_http_asked {
     int code;
@@ -100,7 +103,8 @@ struct mr_http_asked {
 };
 /* Call the handler of a route, as if a client that may do it had asked, and wait for its answer; of
  * any code. Any thread but the server's; not while it is stopped. Owner: everything is copied.
- * MR_INVALID: there is no such route; MR_TIMEOUT: it may have been carried out or will be. */
+ * MR_INVALID: there is no such route; MR_TIMEOUT, MR_CLOSED (cancelled): it may have been carried
+ * out or will be. */
 enum mr_status mr_http_server_ask(struct mr_http_server *server,
                                   const struct mr_http_asking *asking, struct mr_arena *arena,
                                   struct mr_http_asked *asked, struct mr_error *error) MR_NODISCARD;

@@ -275,15 +275,31 @@ def test_without_the_webhook_a_wrong_one_says_so_in_its_status(clean):
     assert "lastError" not in clean.status("sensors")
 
 
-def test_a_config_map_with_the_label_is_a_topology(clean):
-    def config_map(text):
-        return yaml.safe_dump({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": "held", "labels": {"millrace.io/topology": "true"}},
-            "data": {"topology.yaml": text}})
+def test_odd_values_of_one_object_hide_no_other(clean):
+    """The API server keeps numbers of more than 64 bits and NULs, and sends them as JSON."""
+    clean.apply(topology("large", "1e20"))
+    clean.apply(topology("held-off").replace("'value > -50.0'", '"value > \\0"'))
+    clean.apply(topology())
+    clean.await_ready("large")
+    clean.await_ready("sensors")
+    assert clean.status("held-off")["state"] == "Refused"
+    assert "the character NUL" in clean.status("held-off")["lastError"]
 
+
+def config_map(text):
+    return yaml.safe_dump({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "held", "labels": {"millrace.io/topology": "true"}},
+        "data": {"topology.yaml": text}})
+
+
+def annotation_of(scene, name):
+    return scene.value("configmap", "held", f"{{.metadata.annotations.millrace\\.io/{name}}}")
+
+
+def test_a_config_map_with_the_label_is_a_topology(clean):
     def annotation(name):
-        return clean.value("configmap", "held", f"{{.metadata.annotations.millrace\\.io/{name}}}")
+        return annotation_of(clean, name)
 
     clean.apply(config_map(topology("from-a-map")))
     wait_until(lambda: annotation("state") == "Running", 120, 0.2, "the ConfigMap's topology")
@@ -292,6 +308,23 @@ def test_a_config_map_with_the_label_is_a_topology(clean):
     wait_until(lambda: "threshold" in annotation("error"), 60, 0.2, "the ConfigMap's error")
     assert re.search(r"line 23, spec\.operators\[1\]\.threshold", annotation("error"))
     assert clean.topologies() == ["from-a-map"]
+    clean.kubectl("delete", "configmap", "held", "--timeout=120s")
+    assert clean.topologies() == []
+
+
+def test_a_config_map_without_its_label_is_let_go(clean):
+    clean.apply(config_map(topology("from-a-map")))
+    wait_until(lambda: annotation_of(clean, "state") == "Running", 120, 0.2, "the topology")
+    assert clean.value("configmap", "held", "{.metadata.finalizers}") == '["millrace.io/topology"]'
+    clean.kubectl("label", "configmap", "held", "millrace.io/topology-")
+    wait_until(lambda: not clean.value("configmap", "held", "{.metadata.finalizers}"), 60, 0.2,
+               "the end of the finalizer")
+    assert clean.topologies() == []
+    assert annotation_of(clean, "state") == ""
+    clean.kubectl("label", "configmap", "held", "millrace.io/topology=true")
+    wait_until(lambda: annotation_of(clean, "state") == "Running", 120, 0.2, "it again")
+    # Taken off and deleted at once: it goes all the same.
+    clean.kubectl("label", "configmap", "held", "millrace.io/topology-")
     clean.kubectl("delete", "configmap", "held", "--timeout=120s")
     assert clean.topologies() == []
 
@@ -427,3 +460,25 @@ def test_the_secret_holds_the_certificate(webhook):
     for one in webhook.cluster.coordinators:
         assert "PRIVATE KEY" not in one.text()
         assert (webhook.folder / "token").read_text().strip() not in one.text()
+
+
+def test_config_maps_work_where_the_kind_is_not_installed(clean):
+    """For people without rights to install it. Once it is there, Topologies work without more."""
+    plane = clean.plane
+    plane.kubectl("delete", "crd", "topologies.millrace.io", "--timeout=60s")
+    try:
+        for one in clean.cluster.coordinators:  # who led has listed them
+            one.stop()
+        for one in clean.cluster.coordinators:
+            one.start()
+        clean.cluster.server()
+        clean.apply(config_map(topology("from-a-map")))
+        wait_until(lambda: annotation_of(clean, "state") == "Running", 120, 0.2, "the topology")
+        said = "".join(one.text() for one in clean.cluster.coordinators)
+        assert "their definition is not installed" in said
+    finally:
+        plane.kubectl("apply", "-f", ROOT / "deploy" / "k8s" / "base" / "crd.yaml")
+        plane.kubectl("wait", "--for=condition=Established", "--timeout=30s",
+                      "crd/topologies.millrace.io")
+    clean.apply(topology())
+    clean.await_ready("sensors")

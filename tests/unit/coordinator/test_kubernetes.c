@@ -1,5 +1,10 @@
 /* tests/unit/coordinator/test_kubernetes.c — whole coordinators beside an API server of the
- * fixture: an object is deployed, changed, refused and deleted; a second leader goes on. */
+ * fixture: an object is deployed, changed, refused and deleted; a second leader goes on; a stop
+ * while the cluster does not answer. */
+#include "coordinator/kubernetes.h"
+
+#include "base/clock.h"
+#include "coordinator/internal.h"
 #include "tests/unit/coordinator/coordinator_fixture.h"
 #include "tests/unit/coordinator/kubernetes_fixture.h"
 
@@ -73,6 +78,48 @@ static void the_next_leader_goes_on(void **state)
     await("version", "2");
 }
 
+/* ---- A coordinator whose jobs take long ---- */
+
+static atomic_bool blocked;
+static atomic_bool released;
+
+static void block(struct mr_coordinator *coordinator, struct mr_work *work)
+{
+    (void)coordinator;
+    (void)work;
+    atomic_store(&blocked, true);
+    while (!atomic_load(&released))
+        mr_clock_sleep_ms(5);
+}
+
+static void end_block(struct mr_coordinator *coordinator, struct mr_work *work, uint64_t at_ms)
+{
+    (void)coordinator;
+    (void)work;
+    (void)at_ms;
+}
+
+static void a_stop_does_not_wait_for_an_answer(void **state)
+{
+    struct mr_coordinator_fixture *fixture = *state;
+    mr_coordinator_fixture_start(fixture, 0);
+    mr_coordinator_fixture_lead(fixture, 0);
+    struct mr_coordinator *coordinator = fixture->coordinators[0];
+    atomic_store(&blocked, false);
+    atomic_store(&released, false);
+    assert_true(mr_work_send(coordinator->jobs_ring, mr_work_create(block, end_block)));
+    while (!atomic_load(&blocked))
+        mr_clock_sleep_ms(5);
+    kubernetes_put(&kubernetes, KUBERNETES_CONFIG_MAPS, config_map(mr_fixture_stateful));
+    mr_clock_sleep_ms(2000); /* some passes: it is submitted, and nobody answers */
+    uint64_t begun_ms = mr_clock_monotonic_ms();
+    mr_kubernetes_stop(coordinator->kubernetes_topologies);
+    uint64_t took_ms = mr_clock_monotonic_ms() - begun_ms;
+    coordinator->kubernetes_topologies = NULL;
+    atomic_store(&released, true);
+    assert_true(took_ms < 10000);
+}
+
 #define WITH_COORDINATOR(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -80,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_COORDINATOR(an_object_becomes_a_topology_and_goes),
         WITH_COORDINATOR(the_next_leader_goes_on),
+        WITH_COORDINATOR(a_stop_does_not_wait_for_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,6 +144,35 @@ static void what_is_wrong_is_named(void **state)
     assert_false(review(*state, "UPDATE", topology("score", "feild"), topology("score", "field")));
 }
 
+/* The API server keeps them, and says so in the review. */
+static void odd_values_are_judged_like_others(void **state)
+{
+    struct mr_coordinator_fixture *fixture = *state;
+    static const char *const values[] = {"100000000000000000000", "\"x\\u0000\""};
+    static const char *const reasons[] = {"\"allowed\":true", "the character NUL"};
+    for (size_t index = 0; index < 2; index++) {
+        json_t *object = topology("score", "field");
+        json_t *operator=
+            json_array_get(json_object_get(json_object_get(object, "spec"), "operators"), 0);
+        (void)json_object_set_new(operator, "threshold", json_string("PLACE"));
+        json_t *body = json_pack("{s:{s:s, s:s, s:o}}", "request", "uid", "an id", "operation",
+                                 "CREATE", "object", object);
+        char text[4096] = "";
+        (void)json_dumpb(body, text, sizeof(text) - 1, 0);
+        json_decref(body);
+        char *place = strstr(text, "\"PLACE\"");
+        *place = '\0';
+        struct mr_http_reply reply =
+            send_body(fixture, mr_arena_format(&fixture->arena, "%s%s%s", text, values[index],
+                                               place + strlen("\"PLACE\"")));
+        assert_int_equal(reply.code, 200);
+        const char *told =
+            mr_arena_copy_bytes_text(&fixture->arena, reply.body.data, reply.body.size);
+        if (strstr(told, reasons[index]) == NULL)
+            fail_msg("%s", told);
+    }
+}
+
 static void what_would_drop_state_is_refused(void **state)
 {
     struct mr_coordinator_fixture *fixture = *state;
@@ -171,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_COORDINATOR(what_is_sound_is_allowed),
         WITH_COORDINATOR(what_is_wrong_is_named),
+        WITH_COORDINATOR(odd_values_are_judged_like_others),
         WITH_COORDINATOR(what_would_drop_state_is_refused),
         WITH_COORDINATOR(what_is_no_review_is_refused),
     };

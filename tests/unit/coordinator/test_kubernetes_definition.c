@@ -1,6 +1,8 @@
 /* tests/unit/coordinator/test_kubernetes_definition.c — objects as definitions, places of findings.
  */
 #include "coordinator/kubernetes_definition.h"
+
+#include "coordinator/kubernetes_json.h"
 #include "topology/yaml.h"
 
 /* cmocka.h needs these before it. */
@@ -90,6 +92,31 @@ static void what_is_too_deep_or_too_large_is_refused(void **state)
     json_decref(object);
 }
 
+static void a_large_number_is_kept_and_a_nul_refused(void **state)
+{
+    (void)state;
+    struct mr_error error;
+    struct mr_slice definition;
+    json_t *object =
+        mr_kubernetes_json(mr_slice_text("{\"spec\":{\"a\":100000000000000000000,\"count\":5}}"));
+    assert_int_equal(mr_kubernetes_definition(object, &arena, &definition, &error), MR_OK);
+    assert_string_equal(mr_arena_copy_bytes_text(&arena, definition.data, definition.size),
+                        "spec:\n  a: 100000000000000000000\n  count: 5\n");
+    json_decref(object);
+    static const char *const texts[] = {"{\"spec\":{\"a\":\"x\\u0000y\"}}",
+                                        "{\"spec\":{\"a\\u0000\":1}}"};
+    for (size_t index = 0; index < 2; index++) {
+        object = mr_kubernetes_json(mr_slice_text(texts[index]));
+        assert_int_equal(mr_kubernetes_definition(object, &arena, &definition, &error), MR_INVALID);
+        assert_non_null(strstr(error.message, "the character NUL"));
+        json_decref(object);
+    }
+    object = mr_kubernetes_json(mr_slice_text("{\"data\":{\"a\":\"kind: x\\u0000\"}}"));
+    assert_int_equal(mr_kubernetes_definition_text(object, &definition, &error), MR_INVALID);
+    assert_non_null(strstr(error.message, "the character NUL"));
+    json_decref(object);
+}
+
 static void a_config_map_holds_one_text(void **state)
 {
     (void)state;
@@ -151,6 +178,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_object_is_laid_out_like_kubectl_does, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_too_deep_or_too_large_is_refused, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_large_number_is_kept_and_a_nul_refused, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_config_map_holds_one_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_finding_names_its_field, set_up, tear_down),

@@ -3,6 +3,8 @@
 
 #include "base/memory.h"
 
+#include <stdio.h>
+
 /* cmocka.h needs these before it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -104,6 +106,57 @@ static void notes_are_kept_while_it_is_the_same_object(void **state)
     assert_null(items[0]->attempted);
 }
 
+static void note_config_map(enum mr_kubernetes_event event, const char *more)
+{
+    char text[256];
+    (void)snprintf(text, sizeof(text), "{\"metadata\":{\"name\":\"m\",\"uid\":\"1\"%s}}", more);
+    json_t *object = json_loads(text, 0, NULL);
+    assert_non_null(object);
+    mr_kubernetes_objects_note(objects, MR_KUBERNETES_CONFIG_MAP, event, object);
+    json_decref(object);
+}
+
+static void a_config_map_without_its_label_is_kept_until_it_is_let_go(void **state)
+{
+    (void)state;
+    static const char held[] = ",\"finalizers\":[\"other\",\"millrace.io/topology\"]";
+    list_all("a");
+    note_config_map(MR_KUBERNETES_OBJECT, held);
+    note_config_map(MR_KUBERNETES_DELETED, held);
+    assert_true(mr_kubernetes_objects_take(objects, &items, &count));
+    assert_int_equal(count, 2);
+    assert_true(items[1]->released);
+    /* Marked as deleted behind that: still to be let go. */
+    json_t *metadata = json_object_get(items[1]->json, "metadata");
+    (void)json_object_set_new(metadata, "deletionTimestamp", json_string("now"));
+    assert_true(mr_kubernetes_objects_take(objects, &items, &count));
+    assert_int_equal(count, 2);
+    note_config_map(MR_KUBERNETES_OBJECT, held); /* the label is back */
+    assert_true(mr_kubernetes_objects_take(objects, &items, &count));
+    assert_false(items[1]->released);
+    note_config_map(MR_KUBERNETES_DELETED, held);
+    assert_true(mr_kubernetes_objects_take(objects, &items, &count));
+    (void)json_object_del(json_object_get(items[1]->json, "metadata"), "finalizers");
+    assert_true(mr_kubernetes_objects_take(objects, &items, &count));
+    assert_int_equal(count, 1);
+}
+
+static void a_config_map_that_is_deleted_is_not_kept(void **state)
+{
+    (void)state;
+    static const char deleted[] =
+        ",\"finalizers\":[\"millrace.io/topology\"],\"deletionTimestamp\":\"now\"";
+    list_all("a");
+    note_config_map(MR_KUBERNETES_OBJECT, deleted);
+    note_config_map(MR_KUBERNETES_DELETED, deleted);
+    assert_true(mr_kubernetes_objects_take(objects, &items, &count));
+    assert_int_equal(count, 1);
+    note_config_map(MR_KUBERNETES_OBJECT, "");
+    note_config_map(MR_KUBERNETES_DELETED, "");
+    assert_true(mr_kubernetes_objects_take(objects, &items, &count));
+    assert_int_equal(count, 1);
+}
+
 #define WITH_OBJECTS(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -112,6 +165,8 @@ int main(void)
         WITH_OBJECTS(nothing_is_told_before_all_are_listed),
         WITH_OBJECTS(what_a_list_does_not_hold_is_gone),
         WITH_OBJECTS(notes_are_kept_while_it_is_the_same_object),
+        WITH_OBJECTS(a_config_map_without_its_label_is_kept_until_it_is_let_go),
+        WITH_OBJECTS(a_config_map_that_is_deleted_is_not_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,8 @@ static int version;
 static int refuse_code; /* of submissions; 0: none */
 static const char *refuse_body;
 static const char *refuse_without; /* a part of the target; NULL: none */
+static int removal_code;           /* of deletions */
+static enum mr_status removal;     /* how they are asked */
 static char asked[LOG_SIZE];       /* what changed something, or would */
 
 static void remember(const struct mr_http_asking *asking)
@@ -65,12 +67,16 @@ static enum mr_status ask(void *argument, const struct mr_http_asking *asking,
     const char *body = "{}";
     int code = 200;
     (void)argument;
-    (void)error;
     if (asking->method == MR_HTTP_POST) {
         code = submitted(asking, &body);
     } else if (asking->method == MR_HTTP_DELETE) {
         remember(asking);
-        running[0] = '\0';
+        if (removal != MR_OK)
+            return MR_FAIL(error, removal, MR_RECOVERY_RETRY, "Nobody answered.");
+        code = removal_code;
+        body = "{\"detail\":\"Its topics cannot be deleted.\"}";
+        if (code < 300)
+            running[0] = '\0';
     } else if (strstr(asking->target, "/versions/") != NULL) {
         json_t *value = json_pack("{s:s}", "definition", definition);
         size_t size = json_dumpb(value, NULL, 0, 0);
@@ -157,6 +163,8 @@ static int set_up(void **state)
     version = 0;
     refuse_code = 0;
     refuse_without = NULL;
+    removal_code = 200;
+    removal = MR_OK;
     return 0;
 }
 
@@ -305,6 +313,97 @@ static void of_two_for_one_topology_the_older_counts(void **state)
     assert_string_equal(running, "t");
 }
 
+static void a_removal_that_is_refused_says_why_and_is_tried_again(void **state)
+{
+    (void)state;
+    kubernetes_put(&kubernetes, KUBERNETES_TOPOLOGIES, topology("t"));
+    assert_int_equal(pass(0), MR_OK);
+    kubernetes_delete(&kubernetes, KUBERNETES_TOPOLOGIES, "t");
+    asked[0] = '\0';
+    removal_code = 503;
+    assert_int_equal(pass(3000), MR_OK);
+    assert_int_equal(pass(500), MR_OK);
+    assert_string_equal(asked, "DELETE /v1/topologies/t\n");
+    expect(KUBERNETES_TOPOLOGIES, "t", "status:state", "Deleting");
+    expect(KUBERNETES_TOPOLOGIES, "t", "status:lastError", "Its topics cannot be deleted.");
+    removal = MR_TIMEOUT;
+    assert_int_equal(pass(3000), MR_TIMEOUT);
+    expect(KUBERNETES_TOPOLOGIES, "t", "status:lastError", "Nobody answered.");
+    removal = MR_OK;
+    removal_code = 307;
+    assert_int_equal(pass(3000), MR_AGAIN);
+    removal_code = 202;
+    assert_int_equal(pass(3000), MR_OK);
+    assert_string_equal(running, "");
+    expect(KUBERNETES_TOPOLOGIES, "t", "status:lastError", NULL);
+    assert_int_equal(pass(3000), MR_OK);
+    assert_null(kubernetes_get(&kubernetes, KUBERNETES_TOPOLOGIES, "t"));
+}
+
+static enum mr_status pass_without_look(void)
+{
+    struct mr_error error;
+    now_ms += 3000;
+    return mr_kubernetes_sync_pass(&sync, now_ms, &error);
+}
+
+/* What its watch tells when the label is removed: the object, as it was before. */
+static void lose_label(void)
+{
+    json_t *object = kubernetes_get(&kubernetes, KUBERNETES_CONFIG_MAPS, "one");
+    mr_kubernetes_objects_note(sync.objects, MR_KUBERNETES_CONFIG_MAP, MR_KUBERNETES_DELETED,
+                               object);
+    json_decref(object);
+}
+
+static void a_config_map_without_its_label_lets_its_topology_go(void **state)
+{
+    (void)state;
+    kubernetes_put(&kubernetes, KUBERNETES_CONFIG_MAPS, config_map("one", "t"));
+    assert_int_equal(pass(0), MR_OK);
+    assert_int_equal(pass(3000), MR_OK);
+    lose_label();
+    kubernetes_put(&kubernetes, KUBERNETES_CONFIG_MAPS, config_map("one", "t")); /* a newer one */
+    removal_code = 503;
+    assert_int_equal(pass_without_look(), MR_OK);
+    expect(KUBERNETES_CONFIG_MAPS, "one", "metadata:annotations:millrace.io/state", "Deleting");
+    removal_code = 200;
+    assert_int_equal(pass_without_look(), MR_OK);
+    assert_string_equal(running, "");
+    expect(KUBERNETES_CONFIG_MAPS, "one", "metadata:finalizers:0", "millrace.io/topology");
+    assert_int_equal(pass_without_look(), MR_OK);
+    expect(KUBERNETES_CONFIG_MAPS, "one", "metadata:name", "one");
+    expect(KUBERNETES_CONFIG_MAPS, "one", "metadata:finalizers:0", NULL);
+    expect(KUBERNETES_CONFIG_MAPS, "one", "metadata:annotations:millrace.io/state", NULL);
+    assert_int_equal(pass_without_look(), MR_OK);
+    assert_int_equal(version, 1);
+}
+
+static void a_label_that_is_back_or_an_object_that_is_gone_lets_nothing_go(void **state)
+{
+    (void)state;
+    json_t *labelled = config_map("one", "t");
+    (void)json_object_set_new(json_object_get(labelled, "metadata"), "labels",
+                              json_pack("{s:s}", "millrace.io/topology", "true"));
+    kubernetes_put(&kubernetes, KUBERNETES_CONFIG_MAPS, labelled);
+    assert_int_equal(pass(0), MR_OK);
+    lose_label();
+    asked[0] = '\0';
+    assert_int_equal(pass_without_look(), MR_OK);
+    assert_string_equal(asked, "");
+    expect(KUBERNETES_CONFIG_MAPS, "one", "metadata:finalizers:0", "millrace.io/topology");
+    json_t *freed = json_pack("{s:{s:s, s:[]}}", "metadata", "name", "one", "finalizers");
+    kubernetes_put(&kubernetes, KUBERNETES_CONFIG_MAPS, freed);
+    kubernetes_delete(&kubernetes, KUBERNETES_CONFIG_MAPS, "one");
+    assert_int_equal(pass_without_look(), MR_OK);
+    assert_int_equal(pass_without_look(), MR_OK);
+    assert_string_equal(asked, "");
+    struct mr_kubernetes_object *const *items;
+    uint32_t count;
+    assert_true(mr_kubernetes_objects_take(sync.objects, &items, &count));
+    assert_int_equal(count, 0);
+}
+
 static void names_of_state_to_drop_go_along(void **state)
 {
     (void)state;
@@ -335,6 +434,36 @@ static void an_api_server_that_refuses_is_said(void **state)
     assert_int_equal(version, 1);
 }
 
+static void a_finalizer_that_failed_is_put_on_later(void **state)
+{
+    (void)state;
+    kubernetes_put(&kubernetes, KUBERNETES_TOPOLOGIES, topology("t"));
+    assert_int_equal(pass(0), MR_OK);
+    /* The topology runs, and the object that wants it is new. */
+    json_t *anew =
+        json_pack("{s:{s:s, s:[]}, s:n}", "metadata", "name", "t", "finalizers", "status");
+    kubernetes_put(&kubernetes, KUBERNETES_TOPOLOGIES, anew);
+    mr_kubernetes_objects_clear(sync.objects);
+    kubernetes.refuse_code = 500;
+    assert_int_equal(pass(3000), MR_IO);
+    expect(KUBERNETES_TOPOLOGIES, "t", "metadata:finalizers:0", NULL);
+    kubernetes.refuse_code = 0;
+    assert_int_equal(pass(3000), MR_OK);
+    expect(KUBERNETES_TOPOLOGIES, "t", "metadata:finalizers:0", "millrace.io/topology");
+    expect(KUBERNETES_TOPOLOGIES, "t", "status:conditions:Accepted:status", "True");
+    assert_int_equal(version, 1);
+    /* An earlier leader has accepted it, and did not hold it. */
+    kubernetes_put(&kubernetes, KUBERNETES_TOPOLOGIES,
+                   json_pack("{s:{s:s, s:[]}}", "metadata", "name", "t", "finalizers"));
+    assert_int_equal(pass(3000), MR_OK);
+    json_t *freed = json_pack("{s:{s:s, s:[]}}", "metadata", "name", "t", "finalizers");
+    kubernetes_put(&kubernetes, KUBERNETES_TOPOLOGIES, freed);
+    mr_kubernetes_objects_clear(sync.objects);
+    assert_int_equal(pass(3000), MR_OK);
+    expect(KUBERNETES_TOPOLOGIES, "t", "metadata:finalizers:0", "millrace.io/topology");
+    assert_int_equal(version, 1);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -349,6 +478,10 @@ int main(void)
         WITH_SERVER(of_two_for_one_topology_the_older_counts),
         WITH_SERVER(names_of_state_to_drop_go_along),
         WITH_SERVER(an_api_server_that_refuses_is_said),
+        WITH_SERVER(a_removal_that_is_refused_says_why_and_is_tried_again),
+        WITH_SERVER(a_config_map_without_its_label_lets_its_topology_go),
+        WITH_SERVER(a_label_that_is_back_or_an_object_that_is_gone_lets_nothing_go),
+        WITH_SERVER(a_finalizer_that_failed_is_put_on_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

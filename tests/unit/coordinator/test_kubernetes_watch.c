@@ -1,9 +1,12 @@
 /* tests/unit/coordinator/test_kubernetes_watch.c — list, watch, resume, 410, pages, giving up. */
 #include "coordinator/kubernetes_watch.h"
+
+#include "base/memory.h"
 #include "tests/support/scripted_server.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* cmocka.h needs these before it. */
 #include <setjmp.h>
@@ -34,10 +37,59 @@ static void note(char *log, const char *text)
     "{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"" version "\"}}"
 #define EVENT(type, name, version) "{\"type\":\"" type "\",\"object\":" OBJECT(name, version) "}\n"
 
+/* 1,000 objects a page, more than there may be. */
+static void send_page_of_many(const struct scripted_request *request)
+{
+    json_t *items = json_array();
+    for (int index = 0; index < 1000; index++)
+        (void)json_array_append_new(items, json_pack("{s:{}}", "metadata"));
+    json_t *page = json_pack("{s:{s:s, s:s}, s:o}", "metadata", "resourceVersion", "7", "continue",
+                             "more", "items", items);
+    size_t size = json_dumpb(page, NULL, 0, 0);
+    char *text = mr_memory_new(1, size + 1);
+    (void)json_dumpb(page, text, size, 0);
+    scripted_json(request, 200, text);
+    mr_memory_free(text);
+    json_decref(page);
+}
+
+/* Numbers and texts that the API server keeps. */
+#define ODD(name, value)                                                                           \
+    "{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"7\"},\"spec\":{\"a\":" value "}}"
+
+static void send_odd(const struct scripted_request *request)
+{
+    if (strstr(request->target, "watch=true") == NULL)
+        scripted_json(request, 200,
+                      "{\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[" ODD(
+                          "one", "100000000000000000000") "," ODD("two", "\"\\u0000\"") "]}");
+    else
+        scripted_send(request,
+                      STREAM "{\"type\":\"ADDED\",\"object\":" ODD(
+                          "three", "100000000000000000000") "}\n"
+                                                            "{\"type\":\"ADDED\",\"object\":" ODD(
+                                                                "four", "{\"\\u0000\":1}") "}\n");
+}
+
 static void answer(void *argument, const struct scripted_request *request)
 {
     (void)argument;
     note(asked, request->target);
+    if (strncmp(request->target, "/code/", 6) == 0) {
+        scripted_json(request, (int)strtol(request->target + 6, NULL, 10), "{\"message\":\"no\"}");
+        return;
+    }
+    if (strncmp(request->target, "/odd?", 5) == 0) {
+        send_odd(request);
+        return;
+    }
+    if (strncmp(request->target, "/many?", 6) == 0) {
+        if (strstr(request->target, "watch=true") == NULL)
+            send_page_of_many(request);
+        else
+            scripted_send(request, STREAM);
+        return;
+    }
     if (strstr(request->target, "watch=true") == NULL) {
         if (strstr(request->target, "continue=") == NULL && atomic_load(&watches) == 0)
             scripted_json(
@@ -172,6 +224,47 @@ static void test_runs_until_it_is_given_up(void **state)
     assert_string_equal(watch.version, "12");
 }
 
+static void test_what_is_not_there_is_listed_as_empty(void **state)
+{
+    (void)state;
+    struct mr_error error;
+    struct mr_kubernetes_watch watch = watch_of(NULL);
+    watch.path = "/code/404";
+    assert_int_equal(mr_kubernetes_watch_round(client, &watch, &error), MR_NOT_FOUND);
+    assert_non_null(strstr(error.message, "not installed"));
+    watch.path = "/code/403";
+    assert_int_equal(mr_kubernetes_watch_round(client, &watch, &error), MR_INVALID);
+    assert_string_equal(seen, "listing\nlisted\nlisting\nlisted\n");
+    seen[0] = '\0';
+    watch.path = "/code/500"; /* it may be there */
+    assert_int_equal(mr_kubernetes_watch_round(client, &watch, &error), MR_IO);
+    assert_string_equal(seen, "listing\n");
+    assert_string_equal(watch.version, "");
+}
+
+static void test_one_object_does_not_hide_the_rest(void **state)
+{
+    (void)state;
+    struct mr_error error;
+    struct mr_kubernetes_watch watch = watch_of(NULL);
+    watch.path = "/odd";
+    assert_int_equal(mr_kubernetes_watch_round(client, &watch, &error), MR_OK);
+    assert_string_equal(seen, "listing\nobject one\nobject two\nlisted\nobject three\n"
+                              "object four\n");
+}
+
+static void test_what_is_too_much_is_left_out(void **state)
+{
+    (void)state;
+    struct mr_error error;
+    struct mr_kubernetes_watch watch = watch_of(NULL);
+    watch.path = "/many";
+    assert_int_equal(mr_kubernetes_watch_round(client, &watch, &error), MR_OK);
+    assert_int_equal(events_count, MR_KUBERNETES_OBJECTS_MAX + 2);
+    assert_string_equal(watch.version, "7");
+    assert_non_null(strstr(asked, "watch=true"));
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -180,6 +273,9 @@ int main(void)
         WITH_SERVER(test_goes_on_from_what_it_saw_last),
         WITH_SERVER(test_lists_again_when_its_version_is_forgotten),
         WITH_SERVER(test_runs_until_it_is_given_up),
+        WITH_SERVER(test_what_is_not_there_is_listed_as_empty),
+        WITH_SERVER(test_one_object_does_not_hide_the_rest),
+        WITH_SERVER(test_what_is_too_much_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

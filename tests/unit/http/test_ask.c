@@ -95,11 +95,45 @@ static void a_kept_exchange_is_waited_for(void **state)
     mr_arena_deinit(&arena);
 }
 
+static void *cancel_soon(void *cancelled)
+{
+    while (atomic_load(&kept) == NULL)
+        mr_clock_sleep_ms(5);
+    atomic_store((atomic_bool *)cancelled, true);
+    return NULL;
+}
+
+static void a_wait_is_cancelled(void **state)
+{
+    (void)state;
+    struct mr_arena arena;
+    struct mr_http_asked asked;
+    struct mr_error error;
+    pthread_t thread;
+    atomic_bool cancelled = false;
+    struct mr_http_server *server =
+        http_start((struct mr_http_server_options){.routes = routes, .argument = argument});
+    mr_arena_init(&arena, 1024);
+    const struct mr_http_asking asking = {
+        .method = MR_HTTP_GET, .target = "/keep", .wait_ms = 60000, .cancelled = &cancelled};
+    assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &cancelled), 0);
+    uint64_t begun_ms = mr_clock_monotonic_ms();
+    assert_int_equal(mr_http_server_ask(server, &asking, &arena, &asked, &error), MR_CLOSED);
+    assert_true(mr_clock_monotonic_ms() - begun_ms < 10000);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    mr_http_problem(atomic_exchange(&kept, NULL), 503, 1, "Too late: dropped.");
+    assert_int_equal(mr_http_server_ask(server, &asking, &arena, &asked, &error), MR_CLOSED);
+    assert_null(atomic_load(&kept)); /* not even asked */
+    mr_http_server_stop(server);
+    mr_arena_deinit(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_handler_answers),
         cmocka_unit_test(a_kept_exchange_is_waited_for),
+        cmocka_unit_test(a_wait_is_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
