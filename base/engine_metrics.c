@@ -186,19 +186,21 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
                                     GAUGE,
                                     .labels = cluster_labels,
                                     .help = "The term of the leader that it knows."},
-    [MR_ENGINE_COORDINATOR_WORKERS] = {.name = "millrace_coordinator_workers",
-                                       GAUGE,
-                                       .labels = cluster_state_labels,
-                                       .help = "Workers by state, as the leader sees them."},
-    [MR_ENGINE_COORDINATOR_TASKS] =
-        {.name = "millrace_coordinator_tasks",
+    [MR_ENGINE_COORDINATOR_WORKERS] =
+        {.name = "millrace_coordinator_workers",
          GAUGE,
          .labels = cluster_state_labels,
-         .help = "Tasks and standbys by state, as their workers report them."},
-    [MR_ENGINE_COORDINATOR_TOPOLOGIES] = {.name = "millrace_coordinator_topologies",
-                                          GAUGE,
-                                          .labels = cluster_state_labels,
-                                          .help = "Topologies by health."},
+         .help = "Workers by state, as the leader sees them; 0 on any other coordinator."},
+    [MR_ENGINE_COORDINATOR_TASKS] = {.name = "millrace_coordinator_tasks",
+                                     GAUGE,
+                                     .labels = cluster_state_labels,
+                                     .help = "Tasks and standbys by state, as their workers report "
+                                             "them to the leader; 0 on any other coordinator."},
+    [MR_ENGINE_COORDINATOR_TOPOLOGIES] =
+        {.name = "millrace_coordinator_topologies",
+         GAUGE,
+         .labels = cluster_state_labels,
+         .help = "Topologies by health, as the leader judges it; 0 on any other coordinator."},
     [MR_ENGINE_COORDINATOR_STEP_DURATION] =
         {.name = "millrace_coordinator_step_duration_seconds",
          HISTOGRAM,
@@ -208,7 +210,7 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
     [MR_ENGINE_COORDINATOR_SYNCS] = {.name = "millrace_coordinator_syncs_total",
                                      COUNTER,
                                      .labels = cluster_labels,
-                                     .help = "Workers' reports."},
+                                     .help = "Workers' reports, to the leader."},
     [MR_ENGINE_COORDINATOR_REFUSED] =
         {.name = "millrace_coordinator_refused_requests_total",
          COUNTER,
