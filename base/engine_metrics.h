@@ -66,8 +66,8 @@ enum mr_engine_metric {
 /* The spec of a metric. Never NULL. */
 const struct mr_metric_spec *mr_engine_metric(enum mr_engine_metric metric);
 
-/* The table as Markdown rows (name, kind, labels, meaning), sorted as declared, for
- * docs/METRICS.md. MR_LIMIT: output is full. */
+/* The table as Markdown rows (name, kind, labels, meaning, what to watch for), sorted as declared,
+ * for docs/METRICS.md. MR_LIMIT: output is full. */
 enum mr_status mr_engine_metrics_table(struct mr_buffer *output) MR_NODISCARD;
 
 #endif

@@ -15,6 +15,7 @@ struct mr_metric_spec {
     const char
         *name; /* as Prometheus wants it, with its unit: millrace_operator_in_records_total */
     const char *help;
+    const char *watch; /* for documents: which value or change is worth a look, and what to do */
     enum mr_metric_kind kind;
     const char *const *labels; /* ended by NULL: {"topology", "operator", NULL} */
     /* The text has gauges and histograms divided by this, since Prometheus counts in seconds where

@@ -99,7 +99,11 @@ static enum mr_exit print_metrics(struct docs *docs)
         "The engine's metrics, made by `millrace docs --metrics`. Durations and times are in "
         "seconds. "
         "Histograms have an error of at most\n1/32; their text form has one bucket per power of "
-        "two. The source `metrics` reads the operators' rows back into a topology.\n\n");
+        "two. The source `metrics` reads the operators' rows back into a topology.\n"
+        "\"Watch for\" says which value or change is worth a look, and what to do then; names "
+        "that begin with Millrace are alerts, which\n[OPERATIONS.md](OPERATIONS.md#alerts) "
+        "explains. Of a counter look at the rate, of a histogram at quantiles over five "
+        "minutes.\n\n");
     if (status == MR_OK)
         status = mr_engine_metrics_table(&docs->page);
     if (status != MR_OK)

@@ -200,19 +200,22 @@ void mr_shell_step(struct mr_coordinator *coordinator, const struct mr_core_even
 
 /* ---- The core thread ---- */
 
+/* Only the leader hears of workers and tasks. Whoever follows knows names from the records alone,
+ * and would count each worker as gone; one that led before, what it saw last. */
 static void count_states(struct mr_coordinator *coordinator, uint64_t now_ms)
 {
     uint32_t workers[4] = {0};
     uint32_t tasks[MR_TASK_STATE_COUNT + 1] = {0};
     uint32_t topologies[7] = {0};
     const struct mr_core *core = coordinator->core;
-    for (uint32_t index = 0; index < mr_core_workers_count(core); index++)
+    bool leads = atomic_load(&coordinator->leads);
+    for (uint32_t index = 0; leads && index < mr_core_workers_count(core); index++)
         workers[mr_core_worker_at(core, index, now_ms).state]++;
-    for (uint32_t index = 0; index < mr_core_tasks_count(core); index++) {
+    for (uint32_t index = 0; leads && index < mr_core_tasks_count(core); index++) {
         struct mr_core_task task = mr_core_task_at(core, index, now_ms);
         tasks[task.worker[0] == '\0' || !task.reported ? MR_TASK_STATE_COUNT : task.report.state]++;
     }
-    for (uint32_t index = 0; index < mr_core_topologies_count(core); index++)
+    for (uint32_t index = 0; leads && index < mr_core_topologies_count(core); index++)
         topologies[mr_core_topology_at(core, index, now_ms).health]++;
     for (uint32_t index = 0; index < 4; index++)
         mr_metric_set(coordinator->series.workers[index], workers[index]);
@@ -220,7 +223,7 @@ static void count_states(struct mr_coordinator *coordinator, uint64_t now_ms)
         mr_metric_set(coordinator->series.tasks[index], tasks[index]);
     for (uint32_t index = 0; index < 7; index++)
         mr_metric_set(coordinator->series.topologies[index], topologies[index]);
-    mr_metric_set(coordinator->series.leader, atomic_load(&coordinator->leads) ? 1 : 0);
+    mr_metric_set(coordinator->series.leader, leads ? 1 : 0);
     mr_metric_set(coordinator->series.term, (double)mr_core_term(core));
 }
 

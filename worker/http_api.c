@@ -86,13 +86,15 @@ static void estimate(struct mr_worker_http *api, const struct mr_worker_health *
                        health->remaining_records);
 }
 
+/* Failed and fenced tasks do not count: time does not heal them, and a worker that is not ready for
+ * them would hold up the very rollout that brings the correction. */
 static void answer_readyz(void *argument, struct mr_http_exchange *exchange)
 {
     struct mr_worker_http *api = argument;
     struct mr_worker_health health = ask(api);
     char left[128];
     estimate(api, &health, left, sizeof left);
-    uint32_t waiting = health.tasks_count - health.tasks_ready;
+    uint32_t waiting = health.tasks_count - health.tasks_ready - health.tasks_failed;
     if (!health.started || !health.assigned) {
         mr_http_problem(exchange, 503, RETRY_S, "%s has answered yet.",
                         health.started ? "No coordinator" : "No Kafka broker");
@@ -100,17 +102,15 @@ static void answer_readyz(void *argument, struct mr_http_exchange *exchange)
         mr_http_problem(exchange, 503, RETRY_S, "This worker is leaving.");
     } else if (health.more) {
         mr_http_problem(exchange, 503, RETRY_S, "The coordinator is about to give it tasks.");
-    } else if (waiting > 0 && waiting == health.tasks_failed) {
-        mr_http_problem(exchange, 503, RETRY_S, "%u of %u tasks have failed or were fenced.",
-                        waiting, health.tasks_count);
     } else if (waiting > 0) {
         mr_http_problem(exchange, 503, RETRY_S,
-                        "%u of %u tasks are not restored (%u of them failed or fenced); %s.",
+                        "%u of %u tasks are not restored (%u others failed or were fenced); %s.",
                         waiting, health.tasks_count, health.tasks_failed, left);
     } else {
         struct mr_state_description members = {0};
         mr_describe_member(&members, "status", mr_value_string(mr_slice_text("ready")));
         mr_describe_member(&members, "tasks", mr_value_uint(health.tasks_count));
+        mr_describe_member(&members, "tasks_failed", mr_value_uint(health.tasks_failed));
         mr_worker_http_answer_value(exchange, mr_description_value(&members));
     }
 }

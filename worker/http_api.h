@@ -2,9 +2,9 @@
  *   /healthz  200 while the task threads, the follower and the agent turn; else 503 names what has
  *             not for 30 s. A disk that stalls or a record that takes as long is borne up to there;
  *             Kafka, coordinators and restores are waited for by other threads and never count
- *   /readyz   200 when Kafka and a coordinator have answered and every assigned task is restored;
- *             else 503 with what is awaited: how many tasks are not, and when they will be
- *   /metrics  Prometheus text
+ *   /readyz   200 when Kafka and a coordinator have answered and every assigned task that can run
+ * is restored, with the number of those that failed or were fenced: they are an alert's; else 503
+ * with what is awaited: how many tasks are not, and when they will be /metrics  Prometheus text
  *   /v1/state/{topology}/{store}/{key}  committed state: {store} is the operator's name, {key} the
  *             key as message keys have it, percent-encoded (one text: itself; several values: a
  *             compact JSON array); without {key} that of an operator with `key: []`.
@@ -35,7 +35,7 @@ struct mr_worker_health {
     bool assigned;            /* a coordinator has answered, or none is needed */
     bool more;                /* it is about to give more tasks */
     bool leaving;
-    uint32_t tasks_count; /* active ones */
+    uint32_t tasks_count; /* active ones: ready, failed, and those that will be ready */
     uint32_t tasks_ready;
     uint32_t tasks_failed;     /* and fenced ones: they need a decision, not time */
     int64_t remaining_records; /* to replay; -1: not known */

@@ -125,6 +125,17 @@ def test_every_alert_says_what_to_do():
     assert headings == {rule["alert"].lower() for rule in alerts()}
 
 
+def test_every_metric_says_what_to_watch_for():
+    """And the alerts that it names are there, each at least once."""
+    text = (ROOT / "docs" / "METRICS.md").read_text()
+    rows = re.findall(r"^\| `millrace_.*$", text, re.M)
+    assert len(rows) > 40
+    for row in rows:
+        cells = [cell.strip() for cell in row.strip("|").split(" | ")]
+        assert len(cells) == 5 and all(cells), row
+    assert {rule["alert"] for rule in alerts()} == set(re.findall(r"Millrace[A-Z]\w+", text))
+
+
 def test_the_manifests_carry_these_files():
     rule = find("production", "PrometheusRule", "millrace")
     assert rule["spec"] == yaml.safe_load(ALERTS.read_text())

@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, TopicPartition
 import millrace
 from cluster import Refused, ask, wait_until
 from oracle import check
+from stage import passing
 from test_cluster_life import settled
 
 PATH = "/apis/apps/v1/namespaces/default/statefulsets/w"
@@ -246,6 +247,40 @@ def test_ready_is_restored(scene):
     coordinator = scene.cluster.coordinators[0]
     assert probe(coordinator, "/readyz")[0] == 200
     scene.flows()
+    check(scene)
+
+
+def test_a_failed_topology_leaves_its_worker_ready(scene):
+    """Else the rollout that corrects it would wait for it. Only the leader counts what failed."""
+    scene.cast(workers=1, coordinators=2).play(partitions=2)
+    kafka, failing = scene.kafka, scene.name + "-failing"
+    broken, sink = kafka.create(failing + "-in", 2), kafka.create(failing + "-out", 2)
+    kafka.produce(broken, [(b"k", b"{")])
+    scene.cluster.submit(passing(scene.folder / "failing.yaml", failing, broken, sink,
+                                 source_more=", on_error: fail"))
+    worker = scene.cluster.workers["w0"]
+    wait_until(lambda: scene.cluster.get(f"/v1/topologies/{failing}")["health"] == "failed", 30,
+               what="the failed topology")
+    said = []
+
+    def ready():
+        said.append(probe(worker, "/readyz"))
+        return said[-1][0] == 200
+    wait_until(ready, 20, 0.2, "readiness beside what failed")
+    assert said[-1][1]["tasks"] == 4 and said[-1][1]["tasks_failed"] >= 1, said
+    scene.flows()
+    worker.kill()
+    worker.start()
+    wait_until(ready, 40, 0.1, "readiness after a restart")
+    time.sleep(2)  # coordinators count once a second
+    leader = scene.cluster.server()
+    for one in scene.cluster.coordinators:
+        text = ask(f"http://{one.http}/metrics")
+        counted = {"failed": 1, "running": 1} if one.http in leader else {}
+        for state in ("failed", "running"):
+            assert (f'_topologies{{cluster="{scene.cluster.name}",state="{state}"}}'
+                    f" {counted.get(state, 0)}\n") in text, text
+        assert f'_workers{{cluster="{scene.cluster.name}",state="gone"}} 0\n' in text, text
     check(scene)
 
 

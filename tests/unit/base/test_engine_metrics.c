@@ -19,12 +19,32 @@ static void test_every_metric_is_declared_well(void **state)
         assert_non_null(spec->name);
         assert_int_equal(strncmp(spec->name, "millrace_", 9), 0);
         assert_int_equal(spec->help[strlen(spec->help) - 1], '.');
+        assert_non_null(spec->watch);
+        assert_true(strlen(spec->watch) > strlen("Any rise."));
+        assert_int_equal(spec->watch[strlen(spec->watch) - 1], '.');
+        assert_null(strchr(spec->help, '|')); /* a cell of a table */
+        assert_null(strchr(spec->watch, '|'));
         assert_non_null(spec->labels[0]);
         const char *total = strstr(spec->name, "_total");
         assert_int_equal(spec->kind == MR_METRIC_COUNTER, total != NULL && total[6] == '\0');
         for (int j = 0; j < i; j++)
             assert_string_not_equal(spec->name, mr_engine_metric((enum mr_engine_metric)j)->name);
     }
+}
+
+/* A row has five cells, none of them empty. */
+static void check_row(const char *row)
+{
+    const char *end = strchr(row, '\n');
+    uint32_t cells = 0;
+    assert_memory_equal(row, "| ", 2);
+    for (const char *at = row; at + 1 < end; cells++) {
+        const char *next = strchr(at + 1, '|');
+        assert_true(next > at + 3 && next < end); /* at least a letter between two spaces */
+        assert_true(at[2] != ' ');
+        at = next;
+    }
+    assert_int_equal(cells, 5);
 }
 
 static void test_table(void **state)
@@ -39,7 +59,8 @@ static void test_table(void **state)
                                  "operator | Records that came behind"));
     uint32_t lines = 0;
     for (const char *at = strchr(text, '\n'); at != NULL; at = strchr(at + 1, '\n'))
-        lines++;
+        if (++lines >= 2 && at[1] != '\0')
+            check_row(at + 1);
     assert_int_equal(lines, MR_ENGINE_METRIC_COUNT + 2);
     mr_buffer_deinit(&buffer);
     mr_buffer_init(&buffer, 100);

@@ -2,6 +2,7 @@
  * one costs. */
 #include "tests/unit/coordinator/coordinator_fixture.h"
 
+#include "base/clock.h"
 #include "proto/codec.h"
 
 #include <setjmp.h>
@@ -94,6 +95,36 @@ static void test_a_follower_names_the_leader(void **state)
     assert_int_equal(reply.refused.term, 1);
 }
 
+static bool metrics_say(struct mr_coordinator_fixture *fixture, uint32_t index, const char *text)
+{
+    struct mr_http_reply reply =
+        mr_coordinator_fixture_ask(fixture, index, "GET", "/metrics", NULL, NULL);
+    assert_int_equal(reply.code, 200);
+    return strstr((const char *)reply.body.data, text) != NULL;
+}
+
+/* A follower reads the workers' names out of the records and hears none of them. */
+static void test_only_the_leader_counts_states(void **state)
+{
+    struct mr_coordinator_fixture *fixture = lead(state);
+    struct mr_http_reply reply = {0};
+    EXPECT("POST", "/v1/topologies", mr_fixture_stateful, 200, "is active");
+    mr_coordinator_fixture_work(fixture, "w1", 2);
+    mr_coordinator_fixture_start(fixture, 1);
+    for (int tries = 0; tries < 100 && reply.code != 200; tries++) {
+        reply = mr_coordinator_fixture_ask(fixture, 1, "GET", "/readyz", NULL, NULL);
+        mr_clock_sleep_ms(50);
+    }
+    assert_int_equal(reply.code, 200);
+    mr_clock_sleep_ms(1500); /* it counts once a second */
+    assert_true(metrics_say(fixture, 1, "_leader{cluster=\"c\"} 0"));
+    assert_true(metrics_say(fixture, 1, "_workers{cluster=\"c\",state=\"gone\"} 0"));
+    assert_true(metrics_say(fixture, 1, "_tasks{cluster=\"c\",state=\"unassigned\"} 0"));
+    assert_true(metrics_say(fixture, 1, "_topologies{cluster=\"c\",state=\"starting\"} 0"));
+    assert_true(metrics_say(fixture, 0, "_leader{cluster=\"c\"} 1"));
+    assert_false(metrics_say(fixture, 0, "_tasks{cluster=\"c\",state=\"running\"} 0"));
+}
+
 #define CASE(name)                                                                                 \
     cmocka_unit_test_setup_teardown(name, mr_coordinator_fixture_set_up,                           \
                                     mr_coordinator_fixture_tear_down)
@@ -105,6 +136,7 @@ int main(void)
         CASE(test_tasks_are_given_once_the_decision_is_committed),
         CASE(test_what_cannot_be_read_costs_the_connection),
         CASE(test_a_follower_names_the_leader),
+        CASE(test_only_the_leader_counts_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

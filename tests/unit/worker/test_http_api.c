@@ -106,7 +106,7 @@ static void test_healthz_names_what_stands_still(void **state)
 static void test_readyz_says_how_many_are_not_and_when(void **state)
 {
     (void)state;
-    expect_in(get("/readyz", 200), "{\"status\":\"ready\",\"tasks\":0}");
+    expect_in(get("/readyz", 200), "{\"status\":\"ready\",\"tasks\":0,\"tasks_failed\":0}");
     health.assigned = false;
     expect_in(get("/readyz", 503), "No coordinator has answered yet.");
     health.started = false;
@@ -128,11 +128,24 @@ static void test_readyz_says_how_many_are_not_and_when(void **state)
     health.restored_records = 6000;
     health.remaining_records = 10000;
     expect_in(get("/readyz", 503), "10000 records are left, about ");
-    health.tasks_failed = 2;
-    expect_in(get("/readyz", 503), "2 of 4 tasks have failed or were fenced.");
+    health.tasks_failed = 1;
+    expect_in(get("/readyz", 503),
+              "1 of 4 tasks are not restored (1 others failed or were fenced)");
     health.tasks_ready = 4;
     health.tasks_failed = 0;
-    expect_in(get("/readyz", 200), "\"tasks\":4");
+    expect_in(get("/readyz", 200), "\"tasks\":4,\"tasks_failed\":0");
+}
+
+/* One topology's bad data must not hold up the rollout that corrects it. */
+static void test_failed_tasks_do_not_make_it_unready(void **state)
+{
+    (void)state;
+    health = (struct mr_worker_health){
+        .started = true, .assigned = true, .tasks_count = 4, .tasks_ready = 3, .tasks_failed = 1};
+    expect_in(get("/readyz", 200), "{\"status\":\"ready\",\"tasks\":4,\"tasks_failed\":1}");
+    health.tasks_ready = 0;
+    health.tasks_failed = 4;
+    expect_in(get("/readyz", 200), "\"tasks_failed\":4");
 }
 
 static void test_metrics_are_what_promtool_takes(void **state)
@@ -303,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_API(test_healthz_names_what_stands_still),
         WITH_API(test_readyz_says_how_many_are_not_and_when),
+        WITH_API(test_failed_tasks_do_not_make_it_unready),
         WITH_API(test_metrics_are_what_promtool_takes),
         WITH_API(test_state_is_read_by_key),
         WITH_API(test_a_standby_says_how_stale_it_is),
