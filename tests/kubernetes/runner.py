@@ -8,7 +8,8 @@ ended again, and at deletion runs preStop, SIGTERM, the grace period and SIGKILL
 gone. It keeps the nodes Ready, provides claims with volumes, and gives Services names and
 addresses.
 
-Not there: images (every container runs this checkout's programs and this machine's), resource
+Not there: images (every container runs this checkout's programs and this machine's; there is no
+entry point before `args`: their first word is the process, without the image's tini), resource
 limits, PID namespaces, NetworkPolicies.
 """
 
