@@ -142,6 +142,26 @@ def test_probes_ask_what_the_programs_answer(variant):
 
 
 @pytest.mark.parametrize("variant", EVERY)
+def test_probes_are_those_that_the_documentation_names(variant):
+    probes = {name: {kind: spec["containers"][0][kind + "Probe"]
+                     for kind in ("startup", "readiness", "liveness")}
+              for name, spec in own_pods(variant).items()}
+    worker, coordinator = probes["worker"], probes["coordinator"]
+    for kind in ("readiness", "liveness"):
+        assert worker[kind] == coordinator[kind]
+    assert worker["startup"]["periodSeconds"] == coordinator["startup"]["periodSeconds"]
+
+    def of(kind):
+        return (f"{kind} every {worker[kind]['periodSeconds']} s, "
+                f"{worker[kind]['failureThreshold']} failures")
+    text = " ".join((ROOT / "docs" / "OPERATIONS.md").read_text().split())
+    assert (f"{of('startup')} for a worker and {coordinator['startup']['failureThreshold']} for a "
+            "coordinator; "
+            f"{of('liveness')} of {worker['liveness']['timeoutSeconds']} s; "
+            f"{of('readiness')} of {worker['readiness']['timeoutSeconds']} s.") in text
+
+
+@pytest.mark.parametrize("variant", EVERY)
 def test_pods_are_given_the_time_to_end(variant):
     specs = own_pods(variant)
     worker, coordinator = specs["worker"], specs["coordinator"]

@@ -14,6 +14,7 @@ limits, PID namespaces, NetworkPolicies.
 """
 
 import itertools
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -73,6 +74,15 @@ class Pod(threading.Thread):
         known = pod_spec.environment(self.found, spec, self.read, self.runner.environment)
         words = words or pod_spec.words(spec, known)
         return self.sandbox.start(words, known, log, self.user(spec), spec.get("workingDir", "/"))
+
+    def execute(self, *words, seconds=60):
+        """`kubectl exec`: other words in the first container, as its user and with its variables.
+        (exit code, what they print)."""
+        with tempfile.TemporaryFile("w+") as said:
+            code = self.launch(self.found["spec"]["containers"][0], list(words),
+                               said).wait(seconds)
+            said.seek(0)
+            return code, said.read()
 
     def _volume(self, volume):
         """The folder of this machine that stands for a volume."""
