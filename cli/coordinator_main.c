@@ -300,7 +300,7 @@ static const struct mr_flag flags[] = {
      .kind = MR_FLAG_TEXT,
      .value = "NAME",
      .help = "The Secret with its certificate (default millrace-admission); the leader fills an "
-             "empty one\n        and, with the right to create Secrets, makes a missing one."},
+             "empty one\n        and, if it may, makes a missing one."},
     {.name = "kubernetes-admission-service",
      .kind = MR_FLAG_TEXT,
      .value = "NAME",

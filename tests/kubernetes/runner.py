@@ -44,6 +44,7 @@ class Pod(threading.Thread):
                                runner.extra)
         self.containers, self.said, self.gone = [], None, False
         self.failure = None
+        self.variables = {}  # container -> its program's
 
     def security(self, name, spec):
         pod = self.found["spec"].get("securityContext", {})
@@ -70,8 +71,12 @@ class Pod(threading.Thread):
         return None
 
     def launch(self, spec, words, log):
-        """Starts a container's program, or other words in its place (probes, hooks)."""
-        known = pod_spec.environment(self.found, spec, self.read, self.runner.environment)
+        """Starts a container's program, or other words beside it (probes, hooks, execute): with the
+        variables that the program was started with, whatever has become of their ConfigMap."""
+        if words is None:
+            self.variables[spec["name"]] = pod_spec.environment(self.found, spec, self.read,
+                                                                self.runner.environment)
+        known = self.variables[spec["name"]]
         words = words or pod_spec.words(spec, known)
         return self.sandbox.start(words, known, log, self.user(spec), spec.get("workingDir", "/"))
 

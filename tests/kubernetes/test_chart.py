@@ -31,7 +31,7 @@ def helm(plane, kafka, tmp_path_factory):
     space = (ROOT / "deploy" / "k8s" / "namespace.yaml").read_text()
     plane.kubectl("apply", "-f", "-", text=space.replace("name: millrace", f"name: {NAMESPACE}"))
     runner = make_runner(plane, NAMESPACE, tmp_path_factory.mktemp("charted"))
-    run.set = [f"--set=kafka.brokers={kafka.brokers}", "--set=worker.replicas=1",
+    run.set = [f"--set=kafka.brokers={kafka.brokers}", "--set=worker.replicas=2",
                "--set=coordinator.environment.MILLRACE_SILENCE=20s"]
     run.runner = runner
     try:
@@ -52,10 +52,10 @@ def test_helm_install_waits_for_ready_pods_and_helm_test_passes(helm):
     assert code == 0 and "Succeeded" in said, said
 
 
-def test_helm_test_fails_where_no_worker_has_joined(plane, helm):
-    plane.kubectl("--namespace", NAMESPACE, "scale", "statefulset/millrace-worker", "--replicas=0")
-    wait_until(lambda: helm.runner.pod("millrace-worker-0") is None, 180, what="the worker's end")
+def test_helm_test_fails_where_one_worker_is_missing(plane, helm):
+    plane.kubectl("--namespace", NAMESPACE, "scale", "statefulset/millrace-worker", "--replicas=1")
+    wait_until(lambda: helm.runner.pod("millrace-worker-1") is None, 180, what="the worker's end")
     code, said = helm("test", "millrace", "--timeout=60s", "--logs")
     assert code != 0 and "Failed" in said, said
-    assert any("no worker has joined" in log.read_text(errors="replace")
+    assert any("worker millrace-worker-1 has not joined" in log.read_text(errors="replace")
                for log in helm.runner.folder.glob("pods/millrace-test-*/log"))

@@ -57,9 +57,9 @@ def scale(plane, scene, replicas):
 
 
 def calm(scene, action, undo=lambda: None):
-    """(what action() returns, the leader's events meanwhile), while one coordinator leads: where the
-    lead is lost (a machine that is too slow for Kafka's commits), workers are taken for silent, and
-    other tasks move, rightly; then undo(), and again."""
+    """(what action() returns, the leader's events meanwhile), while one coordinator leads: where
+    the lead is lost (a machine that is too slow for Kafka's commits), workers are taken for silent,
+    and other tasks move, rightly; then undo(), and again."""
     for _ in range(3):
         server, term = scene.cluster.server(), scene.cluster.get("/v1/leader")["term"]
         events = Events(server)
