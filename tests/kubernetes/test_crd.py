@@ -383,7 +383,7 @@ def test_the_secret_holds_the_certificate(webhook):
 
 
 def test_a_secret_that_was_emptied_or_deleted_is_filled_anew(webhook):
-    """As docs/OPERATIONS.md has it: the leader may fill the Secret, and has no right to make one."""
+    """As docs/OPERATIONS.md has it: the leader may fill the Secret and not make one."""
     step, = re.findall(r"`kubectl (patch secret millrace-admission .*?)`",
                        (ROOT / "docs" / "OPERATIONS.md").read_text())
 
