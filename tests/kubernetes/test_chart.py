@@ -66,7 +66,9 @@ def test_helm_install_waits_for_ready_pods_and_helm_test_passes(helm):
 
 def test_helm_test_fails_where_one_worker_is_missing(plane, helm):
     plane.kubectl("--namespace", NAMESPACE, "scale", "statefulset/millrace-worker", "--replicas=1")
-    wait_until(lambda: helm.runner.pod("millrace-worker-1") is None, 180, what="the worker's end")
+    wait_until(lambda: all(one.name != "millrace-worker-1"
+                           for one in list(helm.runner.pods.values())), 180,
+               what="the worker's end")
     code, said = helm("test", "millrace", "--timeout=60s", "--logs")
     assert code != 0 and "Failed" in said, said
     assert any("worker millrace-worker-1 has not joined" in log.read_text(errors="replace")
