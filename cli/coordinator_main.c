@@ -299,8 +299,8 @@ static const struct mr_flag flags[] = {
     {.name = "kubernetes-admission-secret",
      .kind = MR_FLAG_TEXT,
      .value = "NAME",
-     .help = "The Secret with its certificate (default millrace-admission); the leader makes it "
-             "where it is missing."},
+     .help = "The Secret with its certificate (default millrace-admission); the leader fills an "
+             "empty one\n        and, if it may, makes a missing one."},
     {.name = "kubernetes-admission-service",
      .kind = MR_FLAG_TEXT,
      .value = "NAME",

@@ -1,8 +1,9 @@
 /* coordinator/kubernetes_certificate.h — the certificate that the admission webhook shows, and the
  * authority that the API server trusts.
  * Model: a Secret holds both (ca.crt, ca.key, tls.crt, tls.key), so that all coordinators show the
- * same. Where there is none the leader makes one, with the label millrace.io/renew: "true"; an
- * empty one with that label it fills, so that it needs no right to make Secrets. It renews the
+ * same. An empty one with the label millrace.io/renew: "true" the leader fills; deploy/k8s brings
+ * such a one, so that coordinators need no right to make Secrets. Where there is none the leader
+ * makes one with that label, if it may (else it says what the API server refused). It renews the
  * certificate when a third of its life is left (90 days), and the authority a year before its end
  * (10 years), keeping the old one trusted. A Secret without that label is somebody else's: it is
  * shown and never changed; ca.crt, where it has one, is who signed it. The leader writes the

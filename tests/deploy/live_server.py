@@ -6,6 +6,7 @@ controllers make of them what is meant, and that rights are what they should be.
 
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -169,6 +170,57 @@ def test_the_server_takes_every_object(empty, variant):
                       for kind, name, _ in workloads(variant)]
 
 
+def replicas(server):
+    return server.get("statefulset", "millrace-worker")["spec"]["replicas"]
+
+
+@pytest.mark.parametrize("scaler", ["hpa", "keda"])
+def test_an_autoscaler_takes_over_the_number_of_workers(empty, scaler, tmp_path):
+    """With the step that the README names; without it kubectl sets the number to 1."""
+    text = (DEPLOY / "README.md").read_text()
+    step, = re.findall(r"^(KUBE_EDITOR=.*)$", text, re.M)
+    (tmp_path / "kubectl").symlink_to(tool("kubectl"))
+    place = {**empty.environment, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    empty.kubectl("apply", "-f", "-", given=kustomized("production"))
+    empty.kubectl("scale", "-n", NAMESPACE, "statefulset", "millrace-worker", "--replicas=4")
+    said = empty.kubectl("apply", "--dry-run=server", "-o", "json", "-f", "-",
+                         given=kustomized("production-" + scaler))
+    reset, = [item["spec"]["replicas"] for item in json.loads(said)["items"]
+              if item["kind"] == "StatefulSet"]
+    assert reset == 1, "the trap is gone, and so may be the step"
+    done = subprocess.run(["bash", "-c", step], env=place, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for _ in range(2):
+        empty.kubectl("apply", "-f", "-", given=kustomized("production-" + scaler))
+        assert replicas(empty) == 4
+
+
+def test_helm_leaves_the_number_of_workers_to_an_autoscaler(empty):
+    values = [f"--values={CHART}/profiles/production.yaml"]
+    empty.helm("install", "millrace", str(CHART), *values)
+    assert replicas(empty) == 3
+    values.append(f"--values={CHART}/profiles/hpa.yaml")
+    for number in (3, 5):
+        empty.kubectl("scale", "-n", NAMESPACE, "statefulset", "millrace-worker",
+                      f"--replicas={number}")
+        empty.helm("upgrade", "millrace", str(CHART), *values)
+        assert replicas(empty) == number
+
+
+def test_an_installation_is_taken_away_without_the_definition_of_topologies(empty):
+    """As docs/OPERATIONS.md has it where other namespaces have topologies."""
+    text = (ROOT / "docs" / "OPERATIONS.md").read_text()
+    words, = re.findall(r"\| kubectl (delete -f - .*)`", text)
+    empty.kubectl("apply", "-f", "-", given=kustomized("production"))
+    empty.kubectl(*words.split(), given=kustomized("production"))
+    for document in own("production"):
+        found = empty.run("kubectl", "get", document["kind"], document["metadata"]["name"],
+                          f"--namespace={NAMESPACE}")
+        assert "NotFound" in found.stderr, document
+    empty.kubectl("get", "crd", "topologies.millrace.io")
+
+
 def test_strict_validation_refuses_what_is_wrong(installed):
     text = kustomized("base").replace("podManagementPolicy:", "podManagementPlicy:")
     done = installed.run("kubectl", "apply", "--validate=strict", "--dry-run=server", "-f", "-",
@@ -184,7 +236,7 @@ def test_the_namespace_refuses_pods_with_privileges(installed):
 
 
 @pytest.mark.parametrize("verb, what", [
-    *((verb, "topologies.millrace.io") for verb in ("get", "list", "watch", "patch")),
+    *((verb, "topologies.millrace.io") for verb in ("list", "watch", "patch")),
     ("patch", "topologies.millrace.io/status"),
     *((verb, "configmaps") for verb in ("get", "list", "watch", "patch")),
     ("get", "statefulsets.apps/millrace-worker"),
@@ -202,6 +254,7 @@ def test_what_coordinators_may(installed, verb, what):
 
 
 @pytest.mark.parametrize("verb, what", [
+    ("get", "topologies.millrace.io"),
     ("create", "topologies.millrace.io"), ("delete", "topologies.millrace.io"),
     ("update", "topologies.millrace.io"), ("get", "secrets"), ("list", "secrets"),
     ("create", "secrets"), ("get", "secrets/millrace-token"),

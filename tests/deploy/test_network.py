@@ -99,6 +99,7 @@ def let_through(policies, source, target, port, protocol="TCP"):
 ALLOWED = {
     ("worker", "coordinator", 7070),
     ("client", "coordinator", 8080),
+    ("coordinator", "coordinator", 8080),  # to the leader: the command line in a pod that follows
     ("prometheus", "coordinator", 8080),
     ("coordinator", "worker", 8081),
     ("prometheus", "worker", 8081),
@@ -110,8 +111,6 @@ WEBHOOK = 9443
 @pytest.mark.parametrize("variant", ["base", "dev", "production", "tls"])
 def test_only_who_must_reaches_a_port_that_listens(variant):
     for source, target in itertools.product(PODS, ("coordinator", "worker")):
-        if source == target:
-            continue
         for port in (7070, 8080, 8081, 8765, 22, 80):
             expected = (source, target, port) in ALLOWED
             assert passes(variant, source, target, port) == expected, (source, target, port)
@@ -134,18 +133,15 @@ def test_where_pods_may_go(variant):
 
 
 def test_generators_over_websocket_are_for_clients():
-    """And coordinators that follow ask the one that leads for its models."""
     done = helm_template(f"--values={CHART}/profiles/production.yaml",
                          f"--values={CHART}/profiles/tls.yaml", "--set=websocket.enabled=true")
     assert done.returncode == 0, done.stderr
     policies = policies_of(documents(done.stdout))
-    more = {("client", "coordinator", 8765), ("coordinator", "coordinator", 8080)}
+    more = {("client", "coordinator", 8765)}
     for source, target in itertools.product(PODS, ("coordinator", "worker")):
         for port in (7070, 8080, 8081, 8765, 22):
-            if source != target or source == "coordinator":
-                expected = (source, target, port) in ALLOWED | more
-                assert let_through(policies, source, target, port) == expected, (
-                    source, target, port)
+            expected = (source, target, port) in ALLOWED | more
+            assert let_through(policies, source, target, port) == expected, (source, target, port)
 
 
 def test_the_kafka_of_dev_is_for_millrace():

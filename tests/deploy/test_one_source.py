@@ -97,6 +97,22 @@ def test_options_of_the_chart_reach_the_pods():
     assert coordinators["spec"]["priorityClassName"] == "high"
 
 
+@pytest.mark.parametrize("webhook", ["true", "false"])
+def test_without_topologies_as_objects_nothing_of_the_webhook_is_left(webhook):
+    """It would refuse every topology, where no coordinator answers it."""
+    done = helm_template("--skip-tests", "--set=topologies.deploy=false",
+                         f"--set=topologies.webhook={webhook}")
+    assert done.returncode == 0, done.stderr
+    found = by_identity(done.stdout)
+    assert not {identity[0] for identity in found} & {
+        "ValidatingWebhookConfiguration", "ClusterRole", "ClusterRoleBinding", "Secret"}
+    rules = found["Role", "millrace", "millrace-coordinator"]["rules"]
+    assert [rule["resources"] for rule in rules] == [["statefulsets"]]
+    assert "MILLRACE_KUBERNETES_ADMISSION" not in done.stdout and "9443" not in done.stdout
+    ports = found["Service", "millrace", "millrace-coordinator"]["spec"]["ports"]
+    assert {port["port"] for port in ports} == {7070, 8080}
+
+
 def test_generators_over_websocket_have_a_port():
     values = [f"--values={CHART}/profiles/{name}.yaml" for name in ("production", "tls")]
     done = helm_template(*values, "--set=websocket.enabled=true", "--set=websocket.connections=7")

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from manifests import BUILD, VARIANTS, documents, find, helm_template, own, pods
+from manifests import BUILD, ROOT, VARIANTS, documents, find, helm_template, own, pods
 
 PROGRAMS = {"coordinator": "millrace-coordinator", "worker": "millrace-worker"}
 EVERY = [pytest.param(variant, id=variant) for variant in VARIANTS]
@@ -114,6 +114,9 @@ def test_rights_are_the_least():
              for rule in rules for group in rule["apiGroups"] for resource in rule["resources"]}
     assert not any("*" in key or "*" in verbs for key, (verbs, _) in given.items())
     assert given["", "secrets"] == ({"get", "patch"}, ["millrace-admission"])
+    assert given["millrace.io", "topologies"] == ({"list", "watch", "patch"}, None)
+    assert given["millrace.io", "topologies/status"] == ({"patch"}, None)
+    assert given["", "configmaps"] == ({"get", "list", "watch", "patch"}, None)
     assert given["apps", "statefulsets"] == ({"get"}, ["millrace-worker"])
     webhook = given["admissionregistration.k8s.io", "validatingwebhookconfigurations"]
     assert webhook == ({"get", "patch"}, ["millrace-millrace"])
@@ -139,6 +142,26 @@ def test_probes_ask_what_the_programs_answer(variant):
 
 
 @pytest.mark.parametrize("variant", EVERY)
+def test_probes_are_those_that_the_documentation_names(variant):
+    probes = {name: {kind: spec["containers"][0][kind + "Probe"]
+                     for kind in ("startup", "readiness", "liveness")}
+              for name, spec in own_pods(variant).items()}
+    worker, coordinator = probes["worker"], probes["coordinator"]
+    for kind in ("readiness", "liveness"):
+        assert worker[kind] == coordinator[kind]
+    assert worker["startup"]["periodSeconds"] == coordinator["startup"]["periodSeconds"]
+
+    def of(kind):
+        return (f"{kind} every {worker[kind]['periodSeconds']} s, "
+                f"{worker[kind]['failureThreshold']} failures")
+    text = " ".join((ROOT / "docs" / "OPERATIONS.md").read_text().split())
+    assert (f"{of('startup')} for a worker and {coordinator['startup']['failureThreshold']} for a "
+            "coordinator; "
+            f"{of('liveness')} of {worker['liveness']['timeoutSeconds']} s; "
+            f"{of('readiness')} of {worker['readiness']['timeoutSeconds']} s.") in text
+
+
+@pytest.mark.parametrize("variant", EVERY)
 def test_pods_are_given_the_time_to_end(variant):
     specs = own_pods(variant)
     worker, coordinator = specs["worker"], specs["coordinator"]
@@ -153,13 +176,22 @@ def test_pods_are_given_the_time_to_end(variant):
     assert coordinator["terminationGracePeriodSeconds"] >= 20
 
 
-def variables(program):
-    """Names that `PROGRAM --help` says it reads."""
+def help_of(program, *command):
     path = BUILD / "bin" / program
     if not path.exists():
         pytest.skip(f"skipped: {path} is not built")
-    text = subprocess.run([path, "--help"], capture_output=True, text=True, check=True).stdout
-    return set(re.findall(r"\[(MILLRACE_\w+)\]", text))
+    return subprocess.run([path, *command, "--help"], capture_output=True, text=True,
+                          check=True).stdout
+
+
+def variables(program):
+    """Names that `PROGRAM --help` says it reads."""
+    return set(re.findall(r"\[(MILLRACE_\w+)\]", help_of(program)))
+
+
+def command_line_variables():
+    """Names that `millrace list --help` says it reads: where coordinators are, and how to ask."""
+    return set(re.findall(r"MILLRACE_\w+", help_of("millrace", "list")))
 
 
 @pytest.mark.parametrize("variant", EVERY)
@@ -168,14 +200,41 @@ def test_the_programs_read_every_variable(variant):
     for component, spec in own_pods(variant).items():
         container = spec["containers"][0]
         names = {name for name in environment(container) if name.startswith("MILLRACE_")} | shared
-        names |= set(re.findall(r"MILLRACE_\w+", " ".join(container.get("args", []))))
-        assert not names - variables(PROGRAMS[component])
-        assert PROGRAMS[component] in " ".join(container["command"] + container.get("args", []))
+        names |= set(re.findall(r"MILLRACE_\w+", " ".join(container["args"])))
+        known = variables(PROGRAMS[component])
+        if component == "coordinator":  # `kubectl exec` runs the command line in it
+            known |= command_line_variables()
+        assert not names - known
+        assert PROGRAMS[component] in " ".join(container["args"])
         # $(NAME) is only replaced by a variable that stands before it.
         seen = set()
         for item in container["env"]:
             assert set(re.findall(r"\$\((\w+)\)", item.get("value", ""))) <= seen
             seen.add(item["name"])
+
+
+@pytest.mark.parametrize("variant", EVERY)
+def test_the_command_line_in_a_coordinator_s_pod_needs_no_options(variant):
+    """It is told a scheme and a name that certificates are for, whom to trust, and the token."""
+    container = own_pods(variant)["coordinator"]["containers"][0]
+    names = environment(container)
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    scheme = "https" if variant == "tls" else "http"
+    assert names["MILLRACE_SERVER"] == f"{scheme}://millrace-coordinator.$(NAMESPACE).svc:8080"
+    assert ("MILLRACE_CA_FILE" in names) == ("tls" in mounts)
+    assert names.get("MILLRACE_CA_FILE") == names.get("MILLRACE_HTTP_AUTHORITY")
+    assert ("MILLRACE_TOKEN_FILE" in names) == ("token" in mounts)
+    assert names.get("MILLRACE_TOKEN_FILE") == names.get("MILLRACE_HTTP_TOKEN_FILE")
+
+
+@pytest.mark.parametrize("variant", EVERY)
+def test_the_image_s_entry_point_is_the_first_process(variant):
+    """tini, which takes the program from `args`; a `command` would take its place."""
+    text = (ROOT / "deploy" / "image" / "Dockerfile").read_text()
+    assert text.count("ENTRYPOINT") == 1 and 'ENTRYPOINT ["/usr/bin/tini", "--"]' in text
+    images = {container["image"]: "command" in container for spec in all_specs(variant)
+              for container in spec["containers"] if "kafka" not in container["image"]}
+    assert images == {"millrace:0.1.0": False}
 
 
 @pytest.mark.parametrize("variant", EVERY)

@@ -100,17 +100,35 @@ class PodScene(Scene):
         return status, {one["type"]: one["status"] for one in status.get("conditions", [])}
 
     def says(self, ready, seconds=60):
-        """Until the Topology's status is what is: accepted, ready or not, all its tasks."""
+        """Until the Topology's status is what is: accepted, ready or not, and the version, state
+        and tasks that the leader counts. It is written at most every 2 s, its lag every 10 s."""
         def told():
             status, conditions = self.status()
-            running = status.get("tasks", {}).get("running", 0)
+            found = self.leader_s()
+            running, total = found["tasks_running"], found["tasks"]
+            restoring = found["tasks_restoring"]
             return (conditions.get("Accepted") == "True"
                     and conditions.get("Ready") == ("True" if ready else "False")
-                    and (running == self.partitions) == ready)
+                    and conditions.get("Restoring") == ("True" if restoring else "False")
+                    and (running == self.partitions) == ready and total == self.partitions
+                    and status.get("version") == found["version"]
+                    and status.get("state") == found["health"].capitalize()
+                    and status.get("tasks") == {"summary": f"{running}/{total}", "total": total,
+                                                "running": running, "restoring": restoring}
+                    and "lastError" not in status and (not ready or self._lag_is_known(status)))
         try:
             return wait_until(told, seconds, what="the status of the topology")
         except AssertionError as error:
-            raise AssertionError(f"{error}: {self.status()}") from error
+            raise AssertionError(f"{error}: {self.status()}, {self.leader_s()}") from error
+
+    def leader_s(self):
+        """The topology as /v1/topologies of the leader has it."""
+        return next(one for one in self.cluster.get("/v1/topologies")["topologies"]
+                    if one["name"] == self.name)
+
+    def _lag_is_known(self, status):
+        """It changes all the time: a number that can be, beside the records that were written."""
+        return 0 <= status.get("lag", -1) <= self.feed.count
 
     def settled(self, workers, seconds=240):
         """Until so many workers are present and share the tasks, none of which moves."""

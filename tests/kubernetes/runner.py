@@ -8,11 +8,13 @@ ended again, and at deletion runs preStop, SIGTERM, the grace period and SIGKILL
 gone. It keeps the nodes Ready, provides claims with volumes, and gives Services names and
 addresses.
 
-Not there: images (every container runs this checkout's programs and this machine's), resource
+Not there: images (every container runs this checkout's programs and this machine's; there is no
+entry point before `args`: their first word is the process, without the image's tini), resource
 limits, PID namespaces, NetworkPolicies.
 """
 
 import itertools
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -42,6 +44,7 @@ class Pod(threading.Thread):
                                runner.extra)
         self.containers, self.said, self.gone = [], None, False
         self.failure = None
+        self.variables = {}  # container -> its program's
 
     def security(self, name, spec):
         pod = self.found["spec"].get("securityContext", {})
@@ -68,10 +71,23 @@ class Pod(threading.Thread):
         return None
 
     def launch(self, spec, words, log):
-        """Starts a container's program, or other words in its place (probes, hooks)."""
-        known = pod_spec.environment(self.found, spec, self.read, self.runner.environment)
+        """Starts a container's program, or other words beside it (probes, hooks, execute): with the
+        variables that the program was started with, whatever has become of their ConfigMap."""
+        if words is None:
+            self.variables[spec["name"]] = pod_spec.environment(self.found, spec, self.read,
+                                                                self.runner.environment)
+        known = self.variables[spec["name"]]
         words = words or pod_spec.words(spec, known)
         return self.sandbox.start(words, known, log, self.user(spec), spec.get("workingDir", "/"))
+
+    def execute(self, *words, seconds=60):
+        """`kubectl exec`: other words in the first container, as its user and with its variables.
+        (exit code, what they print)."""
+        with tempfile.TemporaryFile("w+") as said:
+            code = self.launch(self.found["spec"]["containers"][0], list(words),
+                               said).wait(seconds)
+            said.seek(0)
+            return code, said.read()
 
     def _volume(self, volume):
         """The folder of this machine that stands for a volume."""

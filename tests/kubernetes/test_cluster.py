@@ -9,6 +9,7 @@ import pytest
 
 import oracle
 from cluster import wait_until
+from events import Events
 from millrace import ROOT
 from pod_cluster import COORDINATORS, NAMESPACE, WORKERS, PodScene, deploy
 
@@ -55,21 +56,39 @@ def scale(plane, scene, replicas):
     return since, before, scene.owners()
 
 
-def calm_scale(plane, scene, replicas, back):
-    """scale, while one coordinator leads: where the lead is lost (a machine that is too slow for
-    Kafka's commits), workers are taken for silent, and other tasks move, rightly."""
+def calm(scene, action, undo=lambda: None):
+    """(what action() returns, the leader's events meanwhile), while one coordinator leads: where
+    the lead is lost (a machine that is too slow for Kafka's commits), workers are taken for silent,
+    and other tasks move, rightly; then undo(), and again."""
     for _ in range(3):
-        scene.settled(back)
-        term = scene.cluster.get("/v1/leader")["term"]
-        found = scale(plane, scene, replicas)
+        server, term = scene.cluster.server(), scene.cluster.get("/v1/leader")["term"]
+        events = Events(server)
+        found = action()
         if scene.cluster.get("/v1/leader")["term"] == term:
-            return found
-        scale(plane, scene, back)
+            return found, events.stop_whole()
+        events.stop()
+        undo()
     raise AssertionError("the lead changed three times: this machine is too slow for the test")
 
 
-def unmoved(before, after):
-    return [partition for partition, owner in before.items() if after[partition] == owner]
+def calm_scale(plane, scene, replicas, back):
+    """scale, with the leader's events: (since, owners before, owners after, events)."""
+    scene.settled(back)
+    found, events = calm(scene, lambda: scale(plane, scene, replicas),
+                         lambda: scale(plane, scene, back))
+    return *found, events
+
+
+def unmoved(before, after, events):
+    """The partitions whose task has stayed: with its owner now as before, and in between."""
+    assigned = events.assigned()
+    stayed = [partition for partition, owner in before.items() if after[partition] == owner]
+    for partition in stayed:
+        assert set(assigned[partition]) <= {before[partition]}, (partition, events.heard)
+    # Each of the others was given to the one that has it: nothing was missed.
+    for partition in set(before) - set(stayed):
+        assert assigned[partition][-1] == after[partition], (partition, events.heard)
+    return stayed
 
 
 def stood_still(scene, since, partitions):
@@ -79,17 +98,29 @@ def stood_still(scene, since, partitions):
 
 
 def test_workers_scale_up_and_down_by_the_replica_count(plane, scene):
-    since, before, after = calm_scale(plane, scene, 4, back=2)
-    stayed = unmoved(before, after)
+    since, before, after, events = calm_scale(plane, scene, 4, back=2)
+    stayed = unmoved(before, after, events)
     assert len(stayed) >= PARTITIONS // 2, (before, after)
+    assert not set(stayed) & set(events.moved()), events.heard
     assert stood_still(scene, since, stayed) < PAUSE_SECONDS
     rollout(plane, "statefulset/millrace-worker")
 
-    since, before, after = calm_scale(plane, scene, 1, back=4)
+    since, before, after, events = calm_scale(plane, scene, 1, back=4)
     assert set(after.values()) == {"millrace-worker-0"}
-    assert stood_still(scene, since, unmoved(before, after)) < PAUSE_SECONDS
+    assert stood_still(scene, since, unmoved(before, after, events)) < PAUSE_SECONDS
     scale(plane, scene, 2)
     assert not scene.cluster.runner.failures
+
+
+def test_the_command_line_in_every_coordinator_s_pod_needs_no_options(scene):
+    """As docs/OPERATIONS.md has it for `kubectl exec`: one that follows sends on to the leader."""
+    pods = scene.cluster.pods(COORDINATORS)
+    assert len(pods) == 2
+    for pod in pods:
+        wait_until(lambda one=pod: one.execute("millrace", "list")[0] == 0, 60, 0.5,
+                   f"an answer to {pod.name}")
+        code, said = pod.execute("millrace", "list")
+        assert code == 0 and scene.name in said, said
 
 
 def test_a_wrong_topology_is_refused_when_it_is_applied(plane, scene):
@@ -116,18 +147,26 @@ def test_pods_that_are_deleted_come_back(plane, scene):
         scene.says(ready=True)
 
 
-def test_a_rolling_update_moves_no_task(plane, scene):
-    """Each pod comes back within its grace, with its volume, and takes up its own tasks."""
-    scene.settled(2)
-    before = scene.owners()
-    codes = len(scene.cluster.runner.exits)
+def roll(plane, scene):
+    """Starts each worker's pod anew: (owners before, owners after, how the pods ended)."""
+    before, codes = scene.owners(), len(scene.cluster.runner.exits)
     plane.kubectl("--namespace", NAMESPACE, "rollout", "restart", "statefulset/millrace-worker")
     rollout(plane, "statefulset/millrace-worker")
     scene.settled(2)
-    assert scene.owners() == before
     ended = {name: code for name, _, code in scene.cluster.runner.exits[codes:]
              if name.startswith(WORKERS)}
+    return before, scene.owners(), ended
+
+
+def test_a_rolling_update_moves_no_task(plane, scene):
+    """Each pod comes back within its grace, with its volume, and takes up its own tasks; nobody
+    else is given one in between."""
+    scene.settled(2)
+    (before, after, ended), events = calm(scene, lambda: roll(plane, scene))
     assert ended == {"millrace-worker-0": [0], "millrace-worker-1": [0]}
+    assert len(unmoved(before, after, events)) == PARTITIONS, (before, after)
+    assert len(events.assigned()) == PARTITIONS, "each task is given to its worker again"
+    assert not events.moved()
     scene.says(ready=True)
 
 

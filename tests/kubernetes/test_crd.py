@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -20,51 +21,6 @@ NAMESPACE = "topologies"
 WEBHOOK = "millrace-topologies"
 SERVICE = "millrace-coordinator"
 
-RIGHTS = f"""
-apiVersion: v1
-kind: Namespace
-metadata: {{name: {NAMESPACE}}}
----
-apiVersion: v1
-kind: ServiceAccount
-metadata: {{name: millrace, namespace: {NAMESPACE}}}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {{name: millrace, namespace: {NAMESPACE}}}
-rules:
-  - {{apiGroups: [millrace.io], resources: [topologies], verbs: [get, list, watch, patch]}}
-  - {{apiGroups: [millrace.io], resources: [topologies/status], verbs: [get, patch]}}
-  - {{apiGroups: [millrace.io], resources: [topologies/finalizers], verbs: [update, patch]}}
-  - {{apiGroups: [""], resources: [configmaps], verbs: [get, list, watch, patch]}}
-  - {{apiGroups: [""], resources: [secrets], verbs: [create]}}
-  - apiGroups: [""]
-    resources: [secrets]
-    resourceNames: [millrace-admission]
-    verbs: [get, patch]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {{name: millrace, namespace: {NAMESPACE}}}
-roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: millrace}}
-subjects: [{{kind: ServiceAccount, name: millrace, namespace: {NAMESPACE}}}]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {{name: {WEBHOOK}}}
-rules:
-  - apiGroups: [admissionregistration.k8s.io]
-    resources: [validatingwebhookconfigurations]
-    resourceNames: [{WEBHOOK}]
-    verbs: [get, patch]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {{name: {WEBHOOK}}}
-roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {WEBHOOK}}}
-subjects: [{{kind: ServiceAccount, name: millrace, namespace: {NAMESPACE}}}]
-"""
-
 SERVICE_TEXT = f"""
 apiVersion: v1
 kind: Service
@@ -72,24 +28,18 @@ metadata: {{name: {SERVICE}, namespace: {NAMESPACE}}}
 spec: {{ports: [{{name: webhook, port: 443}}]}}
 """
 
-WEBHOOK_TEXT = f"""
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingWebhookConfiguration
-metadata: {{name: {WEBHOOK}}}
-webhooks:
-  - name: topologies.millrace.io
-    admissionReviewVersions: [v1]
-    sideEffects: None
-    failurePolicy: Fail
-    clientConfig:
-      service: {{name: {SERVICE}, namespace: {NAMESPACE}, path: /v1/admission}}
-    namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {NAMESPACE}}}}}
-    rules:
-      - apiGroups: [millrace.io]
-        apiVersions: ["*"]
-        operations: [CREATE, UPDATE]
-        resources: [topologies]
-"""
+
+def shipped(name):
+    """The documents of a file of deploy/k8s/base, for this namespace: rights and webhook are those
+    that are delivered, so that what they lack is found here."""
+    text = (ROOT / "deploy" / "k8s" / "base" / name).read_text()
+    text = re.sub(r"(namespace|kubernetes.io/metadata.name): millrace\b", rf"\1: {NAMESPACE}", text)
+    return list(yaml.safe_load_all(text.replace("millrace-millrace", WEBHOOK)))
+
+
+def empty_secret():
+    return next(one for one in shipped("webhook.yaml") if one["kind"] == "Secret")
+
 
 TOPOLOGY = """
 apiVersion: millrace.io/v1alpha1
@@ -139,10 +89,12 @@ class Scene:
         plane.kubectl("apply", "-f", ROOT / "deploy" / "k8s" / "base" / "crd.yaml")
         plane.kubectl("wait", "--for=condition=Established", "--timeout=30s",
                       "crd/topologies.millrace.io")
-        plane.kubectl("apply", "-f", "-", text=RIGHTS)
+        plane.kubectl("create", "namespace", NAMESPACE)
+        plane.kubectl("apply", "-f", "-", text=yaml.safe_dump_all(
+            [*shipped("access.yaml"), empty_secret()]))
         plane.kubectl("apply", "-f", "-", text=SERVICE_TEXT)
         token = folder / "token"
-        token.write_text(plane.kubectl("create", "token", "millrace", "-n", NAMESPACE))
+        token.write_text(plane.kubectl("create", "token", "millrace-coordinator", "-n", NAMESPACE))
         for topic in ("sensor-readings", "sensor-anomalies"):
             self.kafka.create(topic, 2)
         # What a proxy does on a node: the service's address is the coordinator's.
@@ -220,7 +172,8 @@ def clean(scene):
 @pytest.fixture(scope="module")
 def webhook(scene):
     """The webhook is installed, and the leader has said whom to trust."""
-    scene.plane.kubectl("apply", "-f", "-", text=WEBHOOK_TEXT)
+    hook, = [one for one in shipped("webhook.yaml") if one["kind"] != "Secret"]
+    scene.plane.kubectl("apply", "-f", "-", text=yaml.safe_dump(hook))
     wait_until(
         lambda: scene.plane.kubectl(
             "get", "validatingwebhookconfiguration", WEBHOOK, "-o",
@@ -482,3 +435,34 @@ def test_config_maps_work_where_the_kind_is_not_installed(clean):
                       "crd/topologies.millrace.io")
     clean.apply(topology())
     clean.await_ready("sensors")
+
+
+def test_a_secret_that_was_emptied_or_deleted_is_filled_anew(webhook):
+    """As docs/OPERATIONS.md has it: the leader may fill the Secret and not make one."""
+    step, = re.findall(r"`kubectl (patch secret millrace-admission .*?)`",
+                       (ROOT / "docs" / "OPERATIONS.md").read_text())
+
+    def authority():
+        text = webhook.kubectl("get", "secret", "millrace-admission", "-o", "json", check=False)
+        return (json.loads(text).get("data") or {}).get("ca.crt") if text.startswith("{") else None
+
+    def trusted():
+        return webhook.plane.kubectl("get", "validatingwebhookconfiguration", WEBHOOK, "-o",
+                                     "jsonpath={.webhooks[0].clientConfig.caBundle}").strip()
+
+    def await_another(before):
+        wait_until(lambda: authority() not in (None, before) and authority() == trusted(), 60, 0.5,
+                   "another authority")
+        wait_until(lambda: webhook.kubectl("apply", "--dry-run=server", "-f", "-", check=False,
+                                           text=topology("probe")).startswith("topology"),
+                   30, 0.5, "the webhook's answer")
+
+    before = authority()
+    webhook.kubectl(*shlex.split(step))
+    await_another(before)
+    before = authority()
+    webhook.kubectl("delete", "secret", "millrace-admission")
+    wait_until(lambda: any("secrets" in one.text() and "forbidden" in one.text()
+                           for one in webhook.cluster.coordinators), 30, 0.5, "the refusal")
+    webhook.plane.kubectl("apply", "-f", "-", text=yaml.safe_dump(empty_secret()))
+    await_another(before)

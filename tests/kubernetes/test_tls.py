@@ -132,6 +132,19 @@ def test_workers_join_over_certificates(sealed):
     assert "token" in told, told
 
 
+def test_the_command_line_in_every_coordinator_s_pod_needs_no_options(sealed):
+    """As docs/OPERATIONS.md has it for `kubectl exec`: with the token and the authority that the
+    pod's variables name, by names that certificates are for."""
+    pods = [sealed[0].pod(name) for name in sorted(one.name for one in sealed[0].pods.values())
+            if name.startswith("millrace-coordinator-")]
+    assert len(pods) == 2
+    for pod in pods:
+        wait_until(lambda one=pod: one.execute("millrace", "list")[0] == 0, 60, 0.5,
+                   f"an answer to {pod.name}")
+        code, said = pod.execute("millrace", "workers", "-o", "json")
+        assert code == 0 and '"present"' in said, said
+
+
 def refused(sealed):
     code, text = ask(sealed, "list", token="/etc/millrace/kafka/client.properties")
     return text if code == 1 else None

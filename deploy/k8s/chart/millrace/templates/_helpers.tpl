@@ -8,6 +8,11 @@
 {{ include "millrace.name" . }}-{{ .Release.Namespace }}
 {{- end }}
 
+{{/* Whether the webhook is there: it has something to say where coordinators deploy topologies. */}}
+{{- define "millrace.webhook" -}}
+{{- if and .Values.topologies.deploy .Values.topologies.webhook }}true{{ end }}
+{{- end }}
+
 {{- define "millrace.admissionSecret" -}}
 {{ .Values.topologies.certificateSecret | default (printf "%s-admission" (include "millrace.name" .)) }}
 {{- end }}
