@@ -1,5 +1,7 @@
 """The chart is the one source: the base is made of it, and every overlay equals a profile of it."""
 
+import json
+
 import pytest
 import yaml
 
@@ -111,6 +113,29 @@ def test_without_topologies_as_objects_nothing_of_the_webhook_is_left(webhook):
     assert "MILLRACE_KUBERNETES_ADMISSION" not in done.stdout and "9443" not in done.stdout
     ports = found["Service", "millrace", "millrace-coordinator"]["spec"]["ports"]
     assert {port["port"] for port in ports} == {7070, 8080}
+
+
+@pytest.mark.parametrize("words, count", [
+    ([], 2), (["--set=worker.replicas=11"], 11), (["--set=worker.replicas=0"], 0),
+    (["--set=autoscaling.mode=hpa", "--set=autoscaling.minimum=4"], 4),
+])
+def test_helm_s_test_asks_for_every_worker_that_there_must_be(words, count, tmp_path):
+    """The test's own shell lines, with an answer in which one worker after the other is there."""
+    done = helm_template("--show-only=templates/tests/cluster.yaml", *words)
+    assert done.returncode == 0, done.stderr
+    script = documents(done.stdout)[0]["spec"]["containers"][0]["args"][-1]
+
+    def said(present):
+        workers = [{"zone": None, "name": f"millrace-worker-{number}",
+                    "state": "present" if number < present else "gone"} for number in range(12)]
+        answer = json.dumps({"workers": workers}, indent=2)
+        return run("sh", "-ec", "millrace() { cat <<'END'\n" + answer + "\nEND\n}\n"
+                   + script.replace("/tmp/", f"{tmp_path}/"))
+    assert said(count).returncode == 0, said(count).stdout
+    if count > 0:
+        missing = said(count - 1)
+        assert missing.returncode == 1
+        assert missing.stdout == f"worker millrace-worker-{count - 1} has not joined\n"
 
 
 def test_generators_over_websocket_have_a_port():
