@@ -466,10 +466,10 @@ static enum mr_status release(struct step *step)
     json_t *newest;
     if (step->now_ms < object->look_ms)
         return MR_OK;
-    object->look_ms = step->now_ms + LATER_MS;
     path_of(step, "", path);
     enum mr_status status =
         mr_kubernetes_client_get(step->sync->client, path, &newest, step->error);
+    object->look_ms = step->now_ms + (status == MR_INVALID ? REFUSED_MS : LATER_MS);
     if (status != MR_OK && status != MR_NOT_FOUND)
         return status;
     json_decref(object->json);
