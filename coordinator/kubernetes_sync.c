@@ -466,11 +466,12 @@ static enum mr_status release(struct step *step)
     json_t *newest;
     if (step->now_ms < object->look_ms)
         return MR_OK;
-    object->look_ms = step->now_ms + LATER_MS;
     path_of(step, "", path);
     enum mr_status status =
         mr_kubernetes_client_get(step->sync->client, path, &newest, step->error);
-    if (status != MR_OK && status != MR_NOT_FOUND)
+    object->look_ms = step->now_ms + (status == MR_INVALID ? REFUSED_MS : LATER_MS);
+    bool gone = status == MR_NOT_FOUND && step->error->origin_code == 404; /* no missing token */
+    if (status != MR_OK && !gone)
         return status;
     json_decref(object->json);
     object->json = newest; /* NULL: it is gone, and forgotten with the next pass */

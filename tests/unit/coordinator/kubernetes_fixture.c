@@ -221,6 +221,12 @@ static void answer_watch(struct kubernetes_fixture *fixture, const struct script
 static void answer(void *argument, const struct scripted_request *request)
 {
     struct kubernetes_fixture *fixture = argument;
+    int unseen_code = atomic_load(&fixture->unseen_code);
+    if (unseen_code != 0 &&
+        strncmp(request->target, KUBERNETES_TOPOLOGIES, strlen(KUBERNETES_TOPOLOGIES)) == 0) {
+        scripted_json(request, unseen_code, "{\"message\":\"not here\"}");
+        return;
+    }
     if (strstr(request->target, "watch=true") != NULL) {
         answer_watch(fixture, request);
         return;

@@ -8,6 +8,7 @@
 #include "tests/support/scripted_server.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum { KUBERNETES_OBJECTS_MAX = 32, KUBERNETES_EVENTS_MAX = 512 };
 
@@ -24,7 +25,8 @@ struct kubernetes_fixture {
     uint32_t watches_count;
     uint32_t patches_count;
     int64_t version;
-    int refuse_code; /* of every patch; 0: none */
+    int refuse_code;        /* of every patch; 0: none */
+    atomic_int unseen_code; /* of every request for Topologies; 0: they are there */
 };
 
 #define KUBERNETES_TOPOLOGIES "/apis/millrace.io/v1alpha1/namespaces/here/topologies"

@@ -78,6 +78,23 @@ static void the_next_leader_goes_on(void **state)
     await("version", "2");
 }
 
+/* For people who may not install the kind, or not let it be looked at. */
+static void a_config_map_needs_no_kind(void **state)
+{
+    struct mr_coordinator_fixture *fixture = *state;
+    atomic_store(&kubernetes.unseen_code, 404);
+    mr_coordinator_fixture_start(fixture, 0);
+    mr_coordinator_fixture_lead(fixture, 0);
+    kubernetes_put(&kubernetes, KUBERNETES_CONFIG_MAPS, config_map(mr_fixture_stateful));
+    await("version", "1");
+    atomic_store(&kubernetes.unseen_code, 403);
+    mr_coordinator_fixture_start(fixture, 1);
+    mr_coordinator_fixture_stop(fixture, 0);
+    mr_coordinator_fixture_lead(fixture, 1);
+    kubernetes_put(&kubernetes, KUBERNETES_CONFIG_MAPS, config_map(mr_fixture_tuned));
+    await("version", "2");
+}
+
 /* ---- A coordinator whose jobs take long ---- */
 
 static atomic_bool blocked;
@@ -127,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_COORDINATOR(an_object_becomes_a_topology_and_goes),
         WITH_COORDINATOR(the_next_leader_goes_on),
+        WITH_COORDINATOR(a_config_map_needs_no_kind),
         WITH_COORDINATOR(a_stop_does_not_wait_for_an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
