@@ -11,6 +11,7 @@ import oracle
 from cluster import wait_until
 from millrace import ROOT
 from pod_cluster import COORDINATORS, NAMESPACE, WORKERS, PodScene, deploy
+from stage import passing
 
 pytestmark = pytest.mark.skipif(not (ROOT / "deploy" / "k8s" / "base").exists(),
                                 reason="deploy/k8s has no base")
@@ -128,6 +129,26 @@ def test_a_rolling_update_moves_no_task(plane, scene):
     ended = {name: code for name, _, code in scene.cluster.runner.exits[codes:]
              if name.startswith(WORKERS)}
     assert ended == {"millrace-worker-0": [0], "millrace-worker-1": [0]}
+    scene.says(ready=True)
+
+
+def test_a_failed_topology_holds_up_no_rolling_update(plane, scene):
+    """One with bad data, on the same workers: they get ready all the same."""
+    name = scene.name + "-failing"
+    broken, sink = scene.kafka.create(name + "-in", 2), scene.kafka.create(name + "-out", 2)
+    scene.kafka.produce(broken, [(b"k", b"{")])
+    scene.cluster.submit(passing(scene.folder / "failing.yaml", name, broken, sink,
+                                 source_more=", on_error: fail"))
+
+    def failed():
+        return scene.cluster.get(f"/v1/topologies/{name}")["health"] == "failed"
+    wait_until(failed, 60, what="the failed topology")
+    plane.kubectl("--namespace", NAMESPACE, "rollout", "restart", "statefulset/millrace-worker")
+    rollout(plane, "statefulset/millrace-worker")
+    wait_until(failed, 60, what="the failed topology behind the rolling update")
+    scene.flows(120)
+    plane.kubectl("--namespace", NAMESPACE, "delete", "topology", name)
+    scene.settled(2)
     scene.says(ready=True)
 
 
