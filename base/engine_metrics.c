@@ -262,8 +262,8 @@ static const struct mr_metric_spec specs[MR_ENGINE_METRIC_COUNT] = {
          .labels = topology_labels,
          .help = "Changelog records read to restore state.",
          .watch = "Rises by whole changelogs at each restart: workers lose their `state-dir`; give "
-                  "them volumes. Rises slower than 100,000/s while tasks restore: Kafka or the "
-                  "disk is slow."},
+                  "them volumes. Behind a long restore, divided by the sum of "
+                  "`millrace_restore_duration_seconds`, below 100,000: Kafka or the disk is slow."},
     [MR_ENGINE_RESTORE_DURATION] = {.name = "millrace_restore_duration_seconds",
                                     HISTOGRAM,
                                     FROM_MICROSECONDS,

@@ -92,7 +92,10 @@ class Measured:
 
 
 class Broker:
-    """A Kafka of script/kafka in a temporary folder."""
+    """A Kafka of script/kafka in a temporary folder; properties of the broker as NAME=VALUE."""
+
+    def __init__(self, *properties):
+        self.properties = ("log.retention.ms=-1", *properties)
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix="millrace-bench-")
@@ -105,8 +108,7 @@ class Broker:
                     "0",
                     "--dir",
                     f"{self.folder}/kafka",
-                    "--property",
-                    "log.retention.ms=-1",
+                    *(word for one in self.properties for word in ("--property", one)),
                 )
                 .strip()
                 .splitlines()[-1]

@@ -12,6 +12,7 @@ from cluster import wait_until
 from events import Events
 from millrace import ROOT
 from pod_cluster import COORDINATORS, NAMESPACE, WORKERS, PodScene, deploy
+from stage import passing
 
 pytestmark = pytest.mark.skipif(not (ROOT / "deploy" / "k8s" / "base").exists(),
                                 reason="deploy/k8s has no base")
@@ -167,6 +168,26 @@ def test_a_rolling_update_moves_no_task(plane, scene):
     assert len(unmoved(before, after, events)) == PARTITIONS, (before, after)
     assert len(events.assigned()) == PARTITIONS, "each task is given to its worker again"
     assert not events.moved()
+    scene.says(ready=True)
+
+
+def test_a_failed_topology_holds_up_no_rolling_update(plane, scene):
+    """One with bad data, on the same workers: they get ready all the same."""
+    name = scene.name + "-failing"
+    broken, sink = scene.kafka.create(name + "-in", 2), scene.kafka.create(name + "-out", 2)
+    scene.kafka.produce(broken, [(b"k", b"{")])
+    scene.cluster.submit(passing(scene.folder / "failing.yaml", name, broken, sink,
+                                 source_more=", on_error: fail"))
+
+    def failed():
+        return scene.cluster.get(f"/v1/topologies/{name}")["health"] == "failed"
+    wait_until(failed, 60, what="the failed topology")
+    plane.kubectl("--namespace", NAMESPACE, "rollout", "restart", "statefulset/millrace-worker")
+    rollout(plane, "statefulset/millrace-worker")
+    wait_until(failed, 60, what="the failed topology behind the rolling update")
+    scene.flows(120)
+    plane.kubectl("--namespace", NAMESPACE, "delete", "topology", name)
+    scene.settled(2)
     scene.says(ready=True)
 
 
