@@ -28,6 +28,7 @@ enum {
     OPEN_FILES_MAX = 256,
     BUFFERS_PER_DATABASE = 2, /* one that fills, one that is flushed */
     TARGET_FILE_BYTES = 32 << 20,
+    MANIFEST_BYTES = 64 << 10,
     LARGE_PIECE_BYTES = 256 << 10,
     DELETION_WINDOW = 4096, /* entries of a file that follow each other */
     DELETIONS_OF_WINDOW = 3072
@@ -238,6 +239,8 @@ static void set_options(struct rocksdb_store *store)
      * table whose keys come and go). */
     rocksdb_options_add_compact_on_deletion_collector_factory(options, DELETION_WINDOW,
                                                               DELETIONS_OF_WINDOW);
+    /* Of the list of files: 4 MiB of disk by default, of each database. */
+    rocksdb_options_set_manifest_preallocation_size(options, MANIFEST_BYTES);
     rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
     rocksdb_options_set_allow_concurrent_memtable_write(options, 0);
     rocksdb_options_set_keep_log_file_num(options, 2);
