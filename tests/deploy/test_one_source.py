@@ -99,6 +99,20 @@ def test_options_of_the_chart_reach_the_pods():
     assert coordinators["spec"]["priorityClassName"] == "high"
 
 
+def test_without_objects_config_maps_are_left():
+    done = helm_template("--skip-tests", "--set=topologies.objects=false")
+    assert done.returncode == 0, done.stderr
+    found = by_identity(done.stdout)
+    assert not {identity[0] for identity in found} & {
+        "ValidatingWebhookConfiguration", "ClusterRole", "ClusterRoleBinding", "Secret"}
+    rules = found["Role", "millrace", "millrace-coordinator"]["rules"]
+    assert [rule["resources"] for rule in rules] == [["configmaps"], ["statefulsets"]]
+    coordinators = found["Deployment", "millrace", "millrace-coordinator"]["spec"]["template"]
+    known = {item["name"]: item.get("value")
+             for item in coordinators["spec"]["containers"][0]["env"]}
+    assert known["MILLRACE_KUBERNETES_TOPOLOGIES"] == "true"
+
+
 @pytest.mark.parametrize("webhook", ["true", "false"])
 def test_without_topologies_as_objects_nothing_of_the_webhook_is_left(webhook):
     """It would refuse every topology, where no coordinator answers it."""

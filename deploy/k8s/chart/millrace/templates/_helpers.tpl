@@ -10,7 +10,7 @@
 
 {{/* Whether the webhook is there: it has something to say where coordinators deploy topologies. */}}
 {{- define "millrace.webhook" -}}
-{{- if and .Values.topologies.deploy .Values.topologies.webhook }}true{{ end }}
+{{- with .Values.topologies }}{{ if and .deploy .objects .webhook }}true{{ end }}{{ end }}
 {{- end }}
 
 {{- define "millrace.admissionSecret" -}}
