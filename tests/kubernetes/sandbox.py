@@ -6,6 +6,7 @@ is seen outside, nothing is left behind, and several tests run beside each other
 import ctypes
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -39,6 +40,14 @@ def enclose():
     run("ip", "address", "add", f"{BRIDGE}/24", "dev", "pods")
     run("ip", "link", "set", "pods", "up")
     run("ip", "route", "add", "local", SERVICES, "dev", "lo")
+
+
+def network_of(process):
+    """Which network namespace a process is in; None: it has ended."""
+    try:
+        return os.readlink(f"/proc/{process}/ns/net")
+    except OSError:
+        return None
 
 
 class Sandbox:
@@ -115,10 +124,23 @@ class Sandbox:
         return subprocess.Popen([*enter, *words], stdin=subprocess.DEVNULL, stdout=log,
                                 stderr=log, env=environment)
 
+    def _end_processes(self):
+        """What a program that was killed has left running: a pod's processes end with the pod."""
+        network = network_of(self.holder.pid)
+        if network in (None, network_of("self")):  # it never had one of its own
+            return
+        for place in Path("/proc").glob("[0-9]*"):
+            if network_of(place.name) == network and int(place.name) != self.holder.pid:
+                try:
+                    os.kill(int(place.name), signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+
     def close(self):
-        """Ends the namespaces; processes in them must be gone. The files of the root go, volumes
-        stay: they were mounted inside only."""
+        """Ends the namespaces and what runs in them. The files of the root go, volumes stay: they
+        were mounted inside only."""
         if self.holder is not None:
+            self._end_processes()
             self.holder.kill()
             self.holder.wait()
             self.holder.stdout.close()
