@@ -221,6 +221,25 @@ def test_an_installation_is_taken_away_without_the_definition_of_topologies(empt
     empty.kubectl("get", "crd", "topologies.millrace.io")
 
 
+def test_rights_in_the_namespace_are_enough_for_config_maps(empty):
+    """Nobody can grant rights that they do not have: with topologies.objects=false none of the
+    cluster's are needed."""
+    bound = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+             "metadata": {"name": "owner"}, "subjects": [{"kind": "User", "name": "owner"}],
+             "roleRef": {"kind": "ClusterRole", "name": "admin",
+                         "apiGroup": "rbac.authorization.k8s.io"}}
+    empty.kubectl("apply", "-n", NAMESPACE, "-f", "-", given=json.dumps(bound))
+
+    def install(*words):
+        text = helm_template("--skip-tests", *words).stdout
+        return empty.run("kubectl", "apply", "--as=owner", "-n", NAMESPACE, "-f", "-", given=text)
+
+    refused = install()
+    assert refused.returncode != 0 and "attempting to grant RBAC permissions" in refused.stderr
+    done = install("--set=topologies.objects=false")
+    assert done.returncode == 0, done.stderr
+
+
 def test_strict_validation_refuses_what_is_wrong(installed):
     text = kustomized("base").replace("podManagementPolicy:", "podManagementPlicy:")
     done = installed.run("kubectl", "apply", "--validate=strict", "--dry-run=server", "-f", "-",
@@ -275,25 +294,6 @@ def test_what_coordinators_may(installed, verb, what):
 def test_what_nobody_may(installed, verb, what):
     assert not installed.may(COORDINATOR, verb, what)
     assert not installed.may(WORKER, verb, what)
-
-
-def test_rights_in_the_namespace_are_enough_for_config_maps(empty):
-    """Nobody can grant rights that they do not have: with topologies.objects=false none of the
-    cluster's are needed."""
-    bound = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-             "metadata": {"name": "owner"}, "subjects": [{"kind": "User", "name": "owner"}],
-             "roleRef": {"kind": "ClusterRole", "name": "admin",
-                         "apiGroup": "rbac.authorization.k8s.io"}}
-    empty.kubectl("apply", "-n", NAMESPACE, "-f", "-", given=json.dumps(bound))
-
-    def install(*words):
-        text = helm_template("--skip-tests", *words).stdout
-        return empty.run("kubectl", "apply", "--as=owner", "-n", NAMESPACE, "-f", "-", given=text)
-
-    refused = install()
-    assert refused.returncode != 0 and "attempting to grant RBAC permissions" in refused.stderr
-    done = install("--set=topologies.objects=false")
-    assert done.returncode == 0, done.stderr
 
 
 def test_rights_end_with_the_namespace(installed):
