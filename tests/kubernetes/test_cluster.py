@@ -36,6 +36,9 @@ def scene(plane, kafka, tmp_path_factory):
         yield found
     finally:
         found.end()
+        # While a coordinator runs: with their finalizers left, the definition could not be deleted.
+        plane.kubectl("--namespace", NAMESPACE, "delete", "topologies", "--all", "--timeout=60s",
+                      check=False)
         runner.stop()
         print(runner.logs())
         print("\n".join(runner.failures))
