@@ -155,17 +155,10 @@ static void draw(void *sampler, const void *model, uint64_t seed, uint64_t first
     struct bootstrap_sampler *self = sampler;
     const struct mr_bootstrap *bootstrap = model;
     mr_bootstrap_sample(&self->sampler, bootstrap, seed, first, rows_count, self->numbers);
-    for (uint32_t column = 0; column < bootstrap->shape.columns_count; column++) {
-        const double *numbers = self->numbers + (size_t)column * MR_COPULA_SAMPLE_ROWS;
-        bool is_borrowed = bootstrap->columns[column].kind == MR_COPULA_TEXT;
-        for (uint32_t row = 0; row < rows_count; row++) {
-            struct mr_value cell =
-                mr_copula_cell(&bootstrap->columns[column], numbers[row], first + row, arena);
-            if (is_borrowed && cell.kind == MR_KIND_STRING)
-                cell = mr_value_string(mr_arena_copy(arena, mr_value_text(cell)));
-            columns[column][row] = cell;
-        }
-    }
+    for (uint32_t column = 0; column < bootstrap->shape.columns_count; column++)
+        mr_copula_cells_kept(&bootstrap->columns[column],
+                             self->numbers + (size_t)column * MR_COPULA_SAMPLE_ROWS, first,
+                             rows_count, arena, columns[column]);
 }
 
 static enum mr_status document(const void *model, void *work, const char *name, uint64_t version,

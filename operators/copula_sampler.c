@@ -353,3 +353,20 @@ struct mr_value mr_copula_cell(const struct mr_copula_column *column, double num
     }
     return mr_value_null();
 }
+
+void mr_copula_cells(const struct mr_copula_column *column, const double *numbers, uint64_t first,
+                     uint32_t rows_count, struct mr_arena *arena, struct mr_value *cells)
+{
+    for (uint32_t row = 0; row < rows_count; row++)
+        cells[row] = mr_copula_cell(column, numbers[row], first + row, arena);
+}
+
+void mr_copula_cells_kept(const struct mr_copula_column *column, const double *numbers,
+                          uint64_t first, uint32_t rows_count, struct mr_arena *arena,
+                          struct mr_value *cells)
+{
+    mr_copula_cells(column, numbers, first, rows_count, arena, cells);
+    for (uint32_t row = 0; column->kind == MR_COPULA_TEXT && row < rows_count; row++)
+        if (cells[row].kind == MR_KIND_STRING)
+            cells[row] = mr_value_string(mr_arena_copy(arena, mr_value_text(cells[row])));
+}

@@ -65,5 +65,12 @@ uint64_t mr_copula_sample_guarded(struct mr_copula_sampler *sampler, const struc
  * arena or in the model: until it learns. */
 struct mr_value mr_copula_cell(const struct mr_copula_column *column, double number, uint64_t row,
                                struct mr_arena *arena);
+/* The cells of a column's numbers, rows_count of them from row `first` on. */
+void mr_copula_cells(const struct mr_copula_column *column, const double *numbers, uint64_t first,
+                     uint32_t rows_count, struct mr_arena *arena, struct mr_value *cells);
+/* The same with all texts in arena, so that they outlive what the model learns next. */
+void mr_copula_cells_kept(const struct mr_copula_column *column, const double *numbers,
+                          uint64_t first, uint32_t rows_count, struct mr_arena *arena,
+                          struct mr_value *cells);
 
 #endif

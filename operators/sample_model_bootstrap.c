@@ -314,12 +314,9 @@ static void bootstrap_draw(void *argument, uint64_t seed, uint64_t first, uint32
     struct drawing *drawing = argument;
     const struct mr_bootstrap *model = &drawing->own->model;
     mr_bootstrap_sample(&drawing->sampler, model, seed, first, rows_count, drawing->numbers);
-    for (uint32_t index = 0; index < model->shape.columns_count; index++) {
-        const double *numbers = drawing->numbers + (size_t)index * MR_SAMPLE_ROWS;
-        for (uint32_t row = 0; row < rows_count; row++)
-            cells[(size_t)index * stride + row] =
-                mr_copula_cell(&model->columns[index], numbers[row], first + row, arena);
-    }
+    for (uint32_t index = 0; index < model->shape.columns_count; index++)
+        mr_copula_cells(&model->columns[index], drawing->numbers + (size_t)index * MR_SAMPLE_ROWS,
+                        first, rows_count, arena, cells + (size_t)index * stride);
 }
 
 const struct mr_sample_type mr_sample_type_bootstrap = {

@@ -590,12 +590,9 @@ static void copula_draw(void *argument, uint64_t seed, uint64_t first, uint32_t 
     struct drawing *drawing = argument;
     const struct mr_copula *model = &drawing->own->model;
     mr_copula_sample(&drawing->sampler, model, seed, first, rows_count, drawing->numbers);
-    for (uint32_t index = 0; index < model->shape.columns_count; index++) {
-        const double *numbers = drawing->numbers + (size_t)index * MR_SAMPLE_ROWS;
-        for (uint32_t row = 0; row < rows_count; row++)
-            cells[(size_t)index * stride + row] =
-                mr_copula_cell(&model->columns[index], numbers[row], first + row, arena);
-    }
+    for (uint32_t index = 0; index < model->shape.columns_count; index++)
+        mr_copula_cells(&model->columns[index], drawing->numbers + (size_t)index * MR_SAMPLE_ROWS,
+                        first, rows_count, arena, cells + (size_t)index * stride);
 }
 
 static bool copula_has_texts(const void *argument, uint32_t field)

@@ -353,14 +353,13 @@ static enum mr_status row_topic(struct mr_egress *egress, const struct mr_batch 
         return MR_OK;
     }
     struct mr_writer *writer = egress->writer;
-    bool is_letters =
-        writer->dead_letters != NULL &&
-        mr_targets_find(&writer->targets, mr_value_text(name)) == writer->dead_letters;
+    struct mr_target *known = mr_targets_find(&writer->targets, mr_value_text(name));
+    bool is_letters = known != NULL && known == writer->dead_letters;
     if (is_letters || mr_topic_is_internal(writer->deployment->cluster, topic)) {
         report_internal(egress, batch, row, fault, topic);
         return MR_OK;
     }
-    *target = mr_targets_find(&writer->targets, mr_value_text(name));
+    *target = known;
     if (*target == NULL)
         *target = mr_targets_find(&writer->dynamic_targets, mr_value_text(name));
     if (*target != NULL)

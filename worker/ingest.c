@@ -197,7 +197,6 @@ static void check_keys(struct mr_ingest *ingest, struct mr_batch *batch)
     const struct mr_plan_key *key = &ingest->node->key;
     if (ingest->open.repartition || !key->given || key->slots_count == 0)
         return;
-    bool is_asked = is_only_asked(ingest);
     for (uint32_t row = 0; row < batch->rows_count; row++) {
         struct mr_slice computed;
         struct mr_error error;
@@ -216,7 +215,7 @@ static void check_keys(struct mr_ingest *ingest, struct mr_batch *batch)
             continue;
         if (mr_key_encode(batch, key->slots, key->slots_count, key->format, row, &computed,
                           &error) != MR_OK) {
-            if (!is_asked)
+            if (!is_only_asked(ingest))
                 row_fault(ingest, batch, row, mr_slice_text(error.message));
         } else if (batch->key_nulls[row] || !mr_slice_equal(computed, batch->message_keys[row]))
             row_fault(ingest, batch, row,

@@ -13,9 +13,7 @@
 
 #include <cmocka.h>
 
-#define WAIT_NS_MAX UINT64_C(20000000000)
-
-enum { RECEIVED_MAX = 64, WAIT_NS = 1000000 };
+enum { WAIT_NS_MAX = 2000000000, RECEIVED_MAX = 64, WAIT_NS = 1000000 };
 
 /* First member: the connection. */
 struct end {
